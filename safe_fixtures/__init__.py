@@ -1,0 +1,41 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Hardened fixtures for OpenStack Nova functional tests."""
+
+from safe_fixtures._guard import expect_violation
+from safe_fixtures._waivers import waive
+from safe_fixtures.audit import AuditTrail
+from safe_fixtures.dummy_data import DummyDataGuard, IsDummyFlavor
+from safe_fixtures.dummy_data import IsDummyImage
+from safe_fixtures.exceptions import ConfigurationError, RestoreFailed
+from safe_fixtures.exceptions import SafetyViolation
+from safe_fixtures.gate import ApiGate
+from safe_fixtures.microversion import MicroversionPin
+from safe_fixtures.redaction import Redactor
+from safe_fixtures.services import SafeServiceToggle
+
+__all__ = [
+    'ApiGate',
+    'AuditTrail',
+    'ConfigurationError',
+    'DummyDataGuard',
+    'IsDummyFlavor',
+    'IsDummyImage',
+    'MicroversionPin',
+    'Redactor',
+    'RestoreFailed',
+    'SafeServiceToggle',
+    'SafetyViolation',
+    'expect_violation',
+    'waive',
+]

@@ -1,0 +1,36 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Reach what the guards need of the project under test.
+
+The core imports no Nova. A backend is an entry point of the group
+``safe_fixtures.backends`` whose name is the module it is for; it is loaded
+once that module is there.
+"""
+
+from importlib import metadata
+import sys
+from typing import Any
+
+__all__ = ['find']
+
+_loaded: dict[str, Any] = {}
+
+
+def find() -> Any:
+    """Return the backend of what is imported in this process, or None."""
+    if not _loaded and 'nova' in sys.modules:
+        for entry in metadata.entry_points(group='safe_fixtures.backends'):
+            if entry.name in sys.modules:
+                _loaded[entry.name] = entry.load()()
+                break
+    return next(iter(_loaded.values()), None)

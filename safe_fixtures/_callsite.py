@@ -1,0 +1,62 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Find out who called, for messages and records."""
+
+import os
+import sys
+from types import FrameType
+import unittest
+
+__all__ = ['calling_test', 'where']
+
+_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+def calling_test() -> unittest.TestCase | None:
+    """Return the test case on whose behalf this is called, or None.
+
+    ``useFixture`` does not tell a fixture which test uses it; the stack
+    does.
+    """
+    frame = _testcase_frame()
+    return None if frame is None else frame.f_locals['self']
+
+
+def where() -> str | None:
+    """Return ``file:line`` of the test's line that led here.
+
+    In a thread that no test called, the innermost line outside this package
+    is as near as one can come.
+    """
+    frame = _testcase_frame() or sys._getframe(1)
+    while frame.f_code.co_filename.startswith(_HERE):
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    return f'{frame.f_code.co_filename}:{frame.f_lineno}'
+
+
+def _testcase_frame() -> FrameType | None:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        # A method names its first argument self by custom only, but the
+        # check is on what it holds.
+        code = frame.f_code
+        if (
+            code.co_varnames[:1] == ('self',)
+            and not code.co_filename.startswith(_HERE)
+            and isinstance(frame.f_locals.get('self'), unittest.TestCase)
+        ):
+            return frame
+        frame = frame.f_back
+    return None

@@ -1,0 +1,72 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Tell a test endpoint from any other."""
+
+from collections.abc import Iterable
+import ipaddress
+import sys
+from urllib import parse
+
+__all__ = ['is_intercepted', 'is_loopback', 'is_test_endpoint']
+
+_DEFAULT_PORTS = {'http': 80, 'https': 443}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine's loopback, by name or address."""
+    if host == 'localhost' or host.endswith('.localhost'):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_intercepted(url: str) -> bool:
+    """Whether an interception in this process serves *url*."""
+    # Whoever intercepts has imported it; if nobody did, nothing is.
+    intercept = sys.modules.get('wsgi_intercept')
+    return intercept is not None and _address(url) in intercept._wsgi_intercept
+
+
+def is_test_endpoint(url: str, allowed: Iterable[str] = ()) -> bool:
+    """Whether requests to *url* stay within the test.
+
+    They do when an interception in this process serves it, when its host is
+    loopback, or when it is one of *allowed*.
+
+    :param url: any URL of the endpoint (str).
+    :param allowed: hosts, ``host:port`` pairs or URL prefixes.
+    """
+    host, port = _address(url)
+    return bool(host) and (
+        is_intercepted(url)
+        or is_loopback(host)
+        or any(_covers(entry, url, host, port) for entry in allowed)
+    )
+
+
+def _address(url: str) -> tuple[str, int | None]:
+    parts = parse.urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        return '', None
+    return parts.hostname or '', port or _DEFAULT_PORTS.get(parts.scheme)
+
+
+def _covers(entry: str, url: str, host: str, port: int | None) -> bool:
+    if '://' in entry:
+        prefix = entry.rstrip('/')
+        return url == prefix or url.startswith((prefix + '/', prefix + '?'))
+    return entry in (host, f'{host}:{port}')

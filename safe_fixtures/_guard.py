@@ -1,0 +1,235 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What every guard is built on."""
+
+from collections.abc import Iterator
+import contextlib
+from typing import Any
+import unittest
+
+import fixtures
+
+from safe_fixtures import _callsite
+from safe_fixtures import _waivers
+from safe_fixtures import audit
+from safe_fixtures import conf
+from safe_fixtures import exceptions
+from safe_fixtures import rules
+
+__all__ = ['Guard', 'expect_violation']
+
+_ON_TEST = '_safe_fixtures_surfaced'
+
+
+class _Surfaced:
+    """Notes which violations have failed a test by themselves.
+
+    Such a violation is not raised once more at cleanup.
+    """
+
+    def __init__(self, test: Any) -> None:
+        self._errors: list[BaseException] = []
+        method = getattr(test, test._testMethodName, None)
+        # A failure that is expected is a failure that is hidden.
+        if not getattr(method, '__unittest_expecting_failure__', False):
+            test.addOnException(self._on_exception)
+
+    def __contains__(self, violation: BaseException) -> bool:
+        return any(violation is error for error in self._errors)
+
+    def _on_exception(self, exc_info: Any) -> None:
+        error: BaseException | None = exc_info[1]
+        if isinstance(error, unittest.SkipTest):
+            return
+        while error is not None and error not in self:
+            self._errors.append(error)
+            error = error.__cause__
+
+
+class Guard(fixtures.Fixture):
+    """A fixture that watches over rules.
+
+    :param test: the test case it guards; default: the one that uses it,
+        found on the stack. Its waivers apply, its id is in the records.
+    :param trail: where its acts are recorded; default: the innermost active
+        :class:`AuditTrail`, else one of its own.
+    :raises: ConfigurationError at set-up if the configuration makes no
+        sense.
+    """
+
+    def __init__(
+        self,
+        *,
+        test: unittest.TestCase | None = None,
+        trail: audit.AuditTrail | None = None,
+    ) -> None:
+        super().__init__()
+        self._given_test = test
+        self._given_trail = trail
+        self._active = False
+
+    def setUp(self) -> None:
+        # What is refused is refused before anything is installed, and
+        # outside _setUp, which would wrap the error.
+        self._settings = conf.load()
+        self._test = self._given_test or _callsite.calling_test()
+        self._waivers = _waivers.of(self._test)
+        self._prepare()
+        super().setUp()
+
+    def _prepare(self) -> None:
+        """Check arguments; raise ConfigurationError; change nothing."""
+
+    def _setUp(self) -> None:
+        trail = self._given_trail or audit.current()
+        if trail is None:
+            test_id = None if self._test is None else self._test.id()
+            trail = self.useFixture(audit.AuditTrail(test_id))
+        #: Where the acts of this guard are recorded (AuditTrail).
+        self.trail = trail
+        self._surfaced = _surfaced(self._test)
+        self._active = True
+        self.addCleanup(setattr, self, '_active', False)
+
+    def _violate(
+        self,
+        violation: exceptions.SafetyViolation,
+        target: str = 'request',
+        *,
+        keep: bool = True,
+        **content: Any,
+    ) -> None:
+        """Record a violation, and raise it if its rule is enforced.
+
+        :param violation: what happened.
+        :param target: the name of what it happened to.
+        :param keep: raise it again at cleanup, in case it is swallowed.
+        :param content: more for the record.
+        :raises: SafetyViolation.
+        """
+        rule = rules.get(violation.code)
+        mode = self._mode(rule)
+        if mode == 'off':
+            return
+        if violation.where is None:
+            violation.where = _callsite.where()
+        waiver = None if rule.always else self._waivers.reason(rule.code)
+        expected = _expectation(rule.code)
+        refused = mode == 'enforce' and waiver is None
+        content = dict(
+            content,
+            message=violation.message,
+            remedy=violation.remedy,
+            cwe=violation.cwe,
+            where=violation.where,
+            mode=mode,
+        )
+        if waiver is not None:
+            content['waived'] = waiver
+        if expected is not None:
+            content['expected'] = True
+        self.trail.record(
+            'deny' if refused else 'evaluate/violation',
+            target,
+            outcome='failure',
+            code=rule.code,
+            event_type='control',
+            **content,
+        )
+        if waiver is not None:
+            self.trail.record(
+                'allow/waiver',
+                target,
+                code=rule.code,
+                event_type='control',
+                reason=waiver,
+            )
+        if expected is not None:
+            expected.append(violation)
+        if refused:
+            if keep and expected is None:
+                self.addCleanup(self._raise_if_swallowed, violation)
+            raise violation
+
+    def _mode(self, rule: rules.Rule) -> str:
+        if rule.always:
+            return 'enforce'
+        mode: str = self._settings.rule_modes.get(
+            rule.code, self._settings.mode
+        )
+        return rule.default if mode == 'default' else mode
+
+    def _raise_if_swallowed(
+        self, violation: exceptions.SafetyViolation
+    ) -> None:
+        if violation not in self._surfaced:
+            raise violation
+
+
+def _surfaced(test: Any) -> Any:
+    if not hasattr(test, 'addOnException'):
+        return ()
+    surfaced = vars(test).get(_ON_TEST)
+    if surfaced is None:
+        surfaced = vars(test)[_ON_TEST] = _Surfaced(test)
+    return surfaced
+
+
+class _Expectation:
+    def __init__(self, code: str) -> None:
+        self.code = rules.get(code).code
+        self.seen: list[exceptions.SafetyViolation] = []
+
+
+_expectations: list[_Expectation] = []
+
+
+@contextlib.contextmanager
+def expect_violation(
+    code: str,
+) -> Iterator[list[exceptions.SafetyViolation]]:
+    """Expect that the block breaks a rule, and let that fail nothing.
+
+    A violation is raised where it happens all the same, so that what it
+    guards against is prevented; it ends the block.
+
+    Example::
+
+        with expect_violation('SF301') as seen:
+            self.api.post_server({'server': server})
+        self.assertIn('locations', seen[0].message)
+
+    :param code: the rule (str).
+    :returns: the violations of that rule, as they happen.
+    :raises: AssertionError if the block ends without a violation of it.
+    """
+    expectation = _Expectation(code)
+    _expectations.append(expectation)
+    try:
+        yield expectation.seen
+    except exceptions.SafetyViolation as violation:
+        if not any(violation is seen for seen in expectation.seen):
+            raise
+    finally:
+        _expectations.remove(expectation)
+    if not expectation.seen:
+        raise AssertionError(
+            f'expected a violation of {code}, and there was none'
+        )
+
+
+def _expectation(code: str) -> list[exceptions.SafetyViolation] | None:
+    for expectation in reversed(_expectations):
+        if expectation.code == code:
+            return expectation.seen
+    return None

@@ -1,0 +1,245 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The options of the package: group ``[safe_fixtures]`` of its own."""
+
+from collections.abc import Callable
+import copy
+import os
+import re
+from typing import Any
+
+from oslo_config import cfg
+
+from safe_fixtures import exceptions
+from safe_fixtures import rules
+
+__all__ = [
+    'CONF',
+    'GROUP',
+    'MICROVERSION_FORM',
+    'is_microversion',
+    'list_opts',
+    'load',
+]
+
+GROUP = cfg.OptGroup(
+    'safe_fixtures',
+    title='Hardened fixtures',
+    help='How the guards of safe_fixtures behave.',
+)
+MICROVERSION_FORM = (
+    "a string such as '2.53': major 2, a dot, and a minor without leading "
+    'zeros'
+)
+_MICROVERSION = re.compile(r'2\.(0|[1-9][0-9]*)')
+
+_OPTS = [
+    cfg.StrOpt(
+        'mode',
+        default='default',
+        choices=[
+            ('default', "each rule's own mode"),
+            ('enforce', 'a violation of any rule fails the test'),
+            ('audit', 'violations are recorded and change no outcome'),
+            ('off', 'no rule is checked'),
+        ],
+        help='What a violation does. SF202 is enforced in every mode.',
+    ),
+    cfg.DictOpt(
+        'rule_modes',
+        default={},
+        help='Modes of single rules, which go before ``mode``: '
+        '``SF203:enforce,SF104:off``.',
+    ),
+    cfg.StrOpt(
+        'pinned_microversion',
+        help='The compute microversion that ``latest`` is served at. '
+        'Default: the vetted one of the installed Nova release.',
+    ),
+    cfg.StrOpt(
+        'latest_policy',
+        default='pin',
+        choices=[
+            ('pin', 'latest is served at the pin'),
+            ('refuse', 'latest is SF101'),
+        ],
+        help='What becomes of a request for microversion ``latest``.',
+    ),
+    cfg.FloatOpt(
+        'restore_timeout',
+        default=10.0,
+        min=0.1,
+        help='Seconds that giving one service back its state may wait for '
+        'its compute.',
+    ),
+    cfg.ListOpt(
+        'allowed_endpoints',
+        default=[],
+        help='Endpoints, besides intercepted ones and loopback, where '
+        'services may be toggled: ``host``, ``host:port`` or a URL prefix.',
+    ),
+    cfg.IntOpt(
+        'max_image_bytes',
+        default=1024 * 1024,
+        min=0,
+        help='Bytes of stored data above which an image is not dummy.',
+    ),
+    cfg.StrOpt(
+        'dummy_image_name',
+        help='A regular expression that the whole name of every image must '
+        'match. Default: any name.',
+    ),
+    cfg.StrOpt(
+        'dummy_flavor_name',
+        help='A regular expression that the whole name of every flavor must '
+        'match. Default: any name.',
+    ),
+    cfg.StrOpt(
+        'audit_file',
+        help='A file to which every audit event is appended, as one line of '
+        'JSON. Its directory must exist. Default: events stay in memory.',
+    ),
+]
+
+
+class _ConfigOpts(cfg.ConfigOpts):
+    """Options that know whether they were read since they were cleared."""
+
+    #: What the values were read from; None before and after.
+    sources: tuple[str | None, ...] | None = None
+
+    def clear(self) -> None:
+        super().clear()
+        self.sources = None
+
+
+CONF = _ConfigOpts()
+CONF.register_group(GROUP)
+CONF.register_opts(_OPTS, group=GROUP)
+
+
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
+    """Return copies of the options, for ``oslo-config-generator``."""
+    return [(GROUP, copy.deepcopy(_OPTS))]
+
+
+def is_microversion(value: Any) -> bool:
+    """Whether *value* is a concrete compute microversion, such as '2.53'."""
+    return isinstance(value, str) and bool(_MICROVERSION.fullmatch(value))
+
+
+def load() -> Any:
+    """Read and validate the settings.
+
+    They come from ``OS_SAFE_FIXTURES__<OPTION>`` in the environment and
+    from the file that ``SAFE_FIXTURES_CONFIG`` names; nothing is read from
+    ``/etc`` or the home directory.
+
+    :returns: the option group, with every value checked.
+    :raises: ConfigurationError that names the option, the value and what is
+        allowed.
+    """
+    path = os.environ.get('SAFE_FIXTURES_CONFIG') or None
+    # oslo.config keeps the values it read from the environment.
+    sources = (path, *(os.environ.get(_variable(opt)) for opt in _OPTS))
+    if CONF.sources != sources:
+        _read(path)
+        CONF.sources = sources
+    for opt in _OPTS:
+        _check(opt)
+    return CONF.safe_fixtures
+
+
+def _read(path: str | None) -> None:
+    if path is not None and not os.path.isfile(path):
+        raise exceptions.ConfigurationError(
+            'SAFE_FIXTURES_CONFIG', path, 'it must name a readable file'
+        )
+    try:
+        CONF(
+            [],
+            project='safe_fixtures',
+            default_config_files=[] if path is None else [path],
+            default_config_dirs=[],
+        )
+    except cfg.Error as error:
+        raise exceptions.ConfigurationError(
+            'SAFE_FIXTURES_CONFIG', path, str(error)
+        ) from error
+
+
+def _variable(opt: cfg.Opt) -> str:
+    return f'OS_{GROUP.name.upper()}__{opt.name.upper()}'
+
+
+def _raw_value(opt: cfg.Opt) -> str | None:
+    if _variable(opt) in os.environ:
+        return os.environ[_variable(opt)]
+    sections: dict[str, dict[str, list[str]]] = {}
+    cfg.ConfigParser(os.environ['SAFE_FIXTURES_CONFIG'], sections).parse()
+    return sections[GROUP.name][opt.name][-1]
+
+
+def _check(opt: cfg.Opt) -> None:
+    option = f'[{GROUP.name}] {opt.name}'
+    try:
+        value = CONF.safe_fixtures[opt.dest]
+    except (ValueError, cfg.Error) as error:
+        raise exceptions.ConfigurationError(
+            option, _raw_value(opt), str(error)
+        ) from error
+    check = _CHECKS.get(opt.name)
+    if check is not None and value is not None:
+        allowed = check(value)
+        if allowed:
+            raise exceptions.ConfigurationError(option, value, allowed)
+
+
+def _rule_modes(value: dict[str, str]) -> str | None:
+    if all(
+        code in rules.RULES and mode in rules.MODES
+        for code, mode in value.items()
+    ):
+        return None
+    return (
+        f'each must be one of {", ".join(rules.RULES)}, a colon, and one of '
+        f'{", ".join(rules.MODES)}'
+    )
+
+
+def _microversion(value: str) -> str | None:
+    return None if is_microversion(value) else f'give {MICROVERSION_FORM}'
+
+
+def _expression(value: str) -> str | None:
+    try:
+        re.compile(value)
+    except re.error as error:
+        return f'it must be a regular expression ({error})'
+    return None
+
+
+def _writable_file(value: str) -> str | None:
+    directory = os.path.dirname(os.path.abspath(value))
+    if os.path.isdir(value) or not os.access(directory, os.W_OK):
+        return 'it must be a file in a directory that exists and is writable'
+    return None
+
+
+_CHECKS: dict[str, Callable[[Any], str | None]] = {
+    'rule_modes': _rule_modes,
+    'pinned_microversion': _microversion,
+    'dummy_image_name': _expression,
+    'dummy_flavor_name': _expression,
+    'audit_file': _writable_file,
+}

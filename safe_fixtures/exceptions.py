@@ -1,0 +1,107 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What a guard raises."""
+
+from typing import Any
+
+from safe_fixtures import rules
+
+__all__ = ['ConfigurationError', 'RestoreFailed', 'SafetyViolation']
+
+
+class SafetyViolation(AssertionError):
+    """A test did what a rule forbids.
+
+    It is an ``AssertionError``, so that a test that breaks a rule fails; it
+    survives pickling, so that it crosses from a worker to its runner.
+
+    :ivar code: the rule, such as ``SF301`` (str).
+    :ivar message: what was done (str).
+    :ivar remedy: what to do about it (str).
+    :ivar cwe: the weakness, such as ``CWE-531`` (str or None).
+    :ivar where: the call site, ``file:line`` (str or None).
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        remedy: str | None = None,
+        where: str | None = None,
+    ) -> None:
+        rule = rules.get(code)
+        self.code = code
+        self.message = message
+        self.remedy = remedy or rule.remedy
+        self.cwe = rule.cwe
+        self.where = where
+        super().__init__(code, message)
+
+    def __str__(self) -> str:
+        cwe = f' ({self.cwe})' if self.cwe else ''
+        where = f' at {self.where}' if self.where else ''
+        return f'{self.code}{cwe}: {self.message}{where}. {self.remedy}'
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__.copy())
+
+
+class RestoreFailed(SafetyViolation):
+    """A service could not be given back its prior state (SF201).
+
+    :ivar service: the service, as ``binary on host`` (str).
+    :ivar wanted: the state it should have again (ServiceState).
+    :ivar actual: the state it has (ServiceState, or None if unknown).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        service: str,
+        wanted: Any,
+        actual: Any,
+        where: str | None = None,
+    ) -> None:
+        super().__init__('SF201', message, where=where)
+        self.service = service
+        self.wanted = wanted
+        self.actual = actual
+
+
+class ConfigurationError(ValueError):
+    """A setting makes no sense; nothing was installed.
+
+    :ivar option: the option or argument (str).
+    :ivar value: its value.
+    :ivar allowed: what is allowed (str).
+    """
+
+    def __init__(self, option: str, value: Any, allowed: str) -> None:
+        super().__init__(option, value, allowed)
+        self.option = option
+        self.value = value
+        self.allowed = allowed
+
+    def __str__(self) -> str:
+        return f'{self.option} = {self.value!r} is refused: {self.allowed}'
+
+
+def _rebuild(
+    cls: type[SafetyViolation], args: tuple[Any, ...], state: dict[str, Any]
+) -> SafetyViolation:
+    violation = cls.__new__(cls, *args)
+    violation.args = args
+    violation.__dict__.update(state)
+    return violation

@@ -1,0 +1,194 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The one place where every API request of a test is seen."""
+
+import contextvars
+import functools
+import json
+import re
+import sys
+from typing import Any, Protocol
+from urllib import parse
+
+import fixtures
+import wrapt
+
+from safe_fixtures import _restore
+
+__all__ = ['ApiCall', 'ApiGate', 'Observer', 'current_call']
+
+_VERSION_PREFIX = re.compile(
+    r'/v2(?:\.[0-9]+)?(?:/(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}'
+    r'-[0-9a-f]{12}))?(?=/|$)'
+)
+
+
+class ApiCall:
+    """One request to an API, and its response once there is one.
+
+    :ivar request: the ``requests.PreparedRequest``; its headers may be
+        changed before it is sent.
+    :ivar method: the HTTP method, in capitals (str).
+    :ivar url: the whole URL (str).
+    :ivar response: the ``requests.Response``, or None before it is there.
+    """
+
+    __slots__ = ('_body', '_path', 'method', 'request', 'response', 'url')
+
+    def __init__(self, request: Any) -> None:
+        self.request = request
+        self.method: str = request.method or 'GET'
+        self.url: str = request.url
+        self.response: Any = None
+
+    @property
+    def path(self) -> str:
+        """The path below the API's version and project: ``/servers/1``."""
+        try:
+            return self._path
+        except AttributeError:
+            path = parse.urlsplit(self.url).path
+            self._path: str = _VERSION_PREFIX.sub('', path, count=1)
+            return self._path
+
+    @property
+    def body(self) -> Any:
+        """The request's body as read from JSON; None if it is not JSON."""
+        try:
+            return self._body
+        except AttributeError:
+            self._body: Any = _from_json(self.request.body)
+            return self._body
+
+    @property
+    def response_body(self) -> Any:
+        """The response's body as read from JSON; None if it is not JSON."""
+        return _from_json(self.response.content)
+
+    def __str__(self) -> str:
+        return f'{self.method} {parse.urlsplit(self.url).path}'
+
+
+class Observer(Protocol):
+    """Who looks at requests."""
+
+    def before(self, call: ApiCall) -> None:
+        """See a request that is about to be sent.
+
+        What this raises goes to the client, and nothing is sent.
+        """
+
+    def after(self, call: ApiCall) -> None:
+        """See a request that was answered."""
+
+
+class ApiGate(fixtures.Fixture):
+    """Shows an observer every API request while it is active.
+
+    It stands where every client that is built on ``requests`` must pass,
+    once for each request that would go out: the fixture clients of Nova,
+    those made by hand, keystoneauth and what is built on it, ``requests``
+    itself. Any number of gates can be active, in any order; the last one
+    takes everything away that the first one installed.
+
+    Example::
+
+        class Count:
+            calls = 0
+            def before(self, call):
+                self.calls += 1
+            def after(self, call):
+                pass
+
+        count = Count()
+        self.useFixture(ApiGate(count))
+
+    :param observer: an :class:`Observer`.
+    """
+
+    def __init__(self, observer: Observer) -> None:
+        super().__init__()
+        self.observer = observer
+
+    def _setUp(self) -> None:
+        self.addCleanup(_remove, self)
+        _add(self)
+
+
+_gates: tuple[ApiGate, ...] = ()
+_restore_send: Any = None
+_hooked = False
+# A context variable is each thread's own and each greenlet's, even if it was
+# made before eventlet patched threading.
+_current: contextvars.ContextVar[ApiCall | None] = contextvars.ContextVar(
+    'safe_fixtures_api_call', default=None
+)
+
+
+def current_call() -> ApiCall | None:
+    """Return the request that this thread is being served, or None."""
+    return _current.get()
+
+
+def _add(gate: ApiGate) -> None:
+    global _gates, _hooked
+    _gates = (*_gates, gate)
+    if 'requests.adapters' in sys.modules:
+        _install(sys.modules['requests.adapters'])
+    elif not _hooked:
+        # Importing it here could be too early for eventlet.
+        _hooked = True
+        wrapt.register_post_import_hook(_install, 'requests.adapters')
+
+
+def _remove(gate: ApiGate) -> None:
+    global _gates, _restore_send
+    _gates = tuple(other for other in _gates if other is not gate)
+    if not _gates and _restore_send is not None:
+        _restore_send, restore = None, _restore_send
+        restore()
+
+
+def _install(adapters: Any) -> None:
+    global _restore_send
+    if not _gates or _restore_send is not None:
+        return
+    send = adapters.HTTPAdapter.send
+
+    @functools.wraps(send)
+    def gated(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        gates = _gates
+        call = ApiCall(request)
+        for gate in gates:
+            gate.observer.before(call)
+        token = _current.set(call)
+        try:
+            call.response = send(self, request, *args, **kwargs)
+        finally:
+            _current.reset(token)
+        for gate in reversed(gates):
+            gate.observer.after(call)
+        return call.response
+
+    _restore_send = _restore.patch_attribute(
+        adapters.HTTPAdapter, 'send', gated
+    )
+
+
+def _from_json(content: Any) -> Any:
+    if not content:
+        return None
+    try:
+        return json.loads(content)
+    except (TypeError, ValueError):
+        return None

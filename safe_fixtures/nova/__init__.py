@@ -1,0 +1,73 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Hardened drop-in replacements for Nova's functional test bases.
+
+Importing this imports ``nova.tests.functional``, which patches the standard
+library for eventlet unless ``OS_NOVA_DISABLE_EVENTLET_PATCHING`` is true.
+"""
+
+import importlib
+from importlib import util
+import os
+import sys
+from typing import Any
+
+if util.find_spec('nova') is None:
+    raise ImportError(
+        'safe_fixtures.nova needs Nova, which is not installed: '
+        "pip install 'safe_fixtures[nova]', or install the Nova you test"
+    )
+
+_early = [
+    name
+    for name in ('urllib3', 'oslo_context.context')
+    if name in sys.modules and 'nova.tests.functional' not in sys.modules
+]
+_threads = os.environ.get(
+    'OS_NOVA_DISABLE_EVENTLET_PATCHING', ''
+).lower() in ('1', 'true', 'yes')
+if _early and not _threads:
+    raise ImportError(
+        f'{" and ".join(_early)} was imported before safe_fixtures.nova, so '
+        'that eventlet cannot patch it any more: import safe_fixtures.nova '
+        'first, or set OS_NOVA_DISABLE_EVENTLET_PATCHING=true'
+    )
+
+importlib.import_module('nova.tests.functional')
+
+from safe_fixtures.nova.bases import (  # noqa: E402
+    SafeIntegratedTestBase,
+    SafeNoDBTestCase,
+    SafeProviderUsageBaseTestCase,
+    SafeTestCase,
+    hardened,
+)
+from safe_fixtures.nova.environment import InstalledNova  # noqa: E402
+
+__all__ = [
+    'InstalledNova',
+    'SafeIntegratedTestBase',
+    'SafeNoDBTestCase',
+    'SafeProviderUsageBaseTestCase',
+    'SafeServersTestBase',
+    'SafeTestCase',
+    'hardened',
+]
+
+
+def __getattr__(name: str) -> Any:
+    # The libvirt tests bring a large fake library, which few need.
+    if name == 'SafeServersTestBase':
+        base = importlib.import_module('nova.tests.functional.libvirt.base')
+        return hardened(base.ServersTestBase)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -1,0 +1,47 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the guards need of the Nova in this process."""
+
+from nova.api.openstack import api_version_request
+
+from safe_fixtures.nova import dummy_source
+from safe_fixtures.nova import pins
+from safe_fixtures.nova import service_records
+
+__all__ = ['Backend']
+
+
+class Backend:
+    """Real Nova, as the guards of the core see it.
+
+    :ivar services: the compute services (``services.Services``).
+    :ivar dummy_source: images and flavors (``dummy_data.DummySource``).
+    """
+
+    def __init__(self) -> None:
+        self.services = service_records.ServiceRecords()
+        self.dummy_source = dummy_source.NovaDummySource()
+
+    @staticmethod
+    def vetted_microversion() -> str:
+        """See ``microversion.ComputeVersions``."""
+        return pins.vetted_microversion()
+
+    @staticmethod
+    def supported_microversions() -> tuple[str, str]:
+        """See ``microversion.ComputeVersions``."""
+        # Tests stub these functions, so they are asked each time.
+        return (
+            api_version_request.min_api_version().get_string(),
+            api_version_request.max_api_version().get_string(),
+        )

@@ -1,0 +1,47 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The vetted compute microversion of each Nova release, as data."""
+
+from importlib import metadata
+
+from safe_fixtures import exceptions
+
+__all__ = ['VETTED', 'vetted_microversion']
+
+VETTED = {
+    31: '2.100',
+    32: '2.100',
+    33: '2.103',
+    34: '2.104',
+}
+
+
+def vetted_microversion(release: str | None = None) -> str:
+    """Return the vetted pin of a Nova release.
+
+    :param release: a version of Nova, such as ``'34.0.0'``; default: that
+        of the installed one.
+    :raises: ConfigurationError for a release that has none.
+    """
+    if release is None:
+        release = metadata.version('nova')
+    major = release.partition('.')[0]
+    if major.isdigit() and int(major) in VETTED:
+        return VETTED[int(major)]
+    raise exceptions.ConfigurationError(
+        '[safe_fixtures] pinned_microversion',
+        None,
+        f'no microversion is vetted for Nova {release} (there is one for '
+        f'{", ".join(str(known) for known in VETTED)}); set this option to '
+        'the one that you have vetted',
+    )

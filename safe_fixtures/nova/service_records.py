@@ -1,0 +1,294 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The services of the Nova in this process, watched at their records."""
+
+from collections.abc import Callable, Mapping
+import contextlib
+import gc
+from typing import Any
+
+from nova.compute import rpcapi
+import nova.conf
+import nova.context
+from nova.db.main import api as db
+from nova import exception
+from nova import objects
+from nova import service as nova_service
+from oslo_db import exception as db_exc
+from oslo_log import log as logging
+from oslo_messaging import exceptions as messaging_exc
+
+from safe_fixtures import _restore
+from safe_fixtures import services
+
+__all__ = ['ServiceRecords']
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+_FIELDS = ('disabled', 'disabled_reason', 'forced_down')
+
+
+class ServiceRecords:
+    """Finds, reads, writes and watches service records, in every cell."""
+
+    # Services are started, and their records destroyed, within the test.
+    torn_down_by_test = True
+
+    def __init__(self) -> None:
+        self._watchers: tuple[services.Watcher, ...] = ()
+        self._unpatch: Callable[[], None] | None = None
+
+    def watch(self, watcher: services.Watcher) -> Callable[[], None]:
+        """See ``services.Services``."""
+        self._watchers = (*self._watchers, watcher)
+        if self._unpatch is None:
+            self._unpatch = self._patch()
+
+        def unwatch() -> None:
+            self._watchers = tuple(
+                other for other in self._watchers if other is not watcher
+            )
+            if not self._watchers and self._unpatch is not None:
+                self._unpatch, unpatch = None, self._unpatch
+                unpatch()
+
+        return unwatch
+
+    def _patch(self) -> Callable[[], None]:
+        # Whatever changes a record ends here, with the prior state at hand.
+        original = db.service_update
+
+        def service_update(
+            context: Any, service_id: int, values: Any
+        ) -> Any:
+            if not any(field in values for field in _FIELDS):
+                return original(context, service_id, values)
+            record = db.service_get(context, service_id)
+            before = _state_of(record)
+            if all(
+                getattr(before, field) == values.get(field, before_value)
+                for field, before_value in _items(before)
+            ):
+                return original(context, service_id, values)
+            ref = _ref(record, db.get_context_manager(context))
+            tokens = [
+                (watcher, watcher.changing(ref, before))
+                for watcher in self._watchers
+            ]
+            updated = original(context, service_id, values)
+            after = _state_of(updated)
+            for watcher, token in tokens:
+                watcher.changed(token, after)
+            return updated
+
+        return _restore.patch_attribute(db, 'service_update', service_update)
+
+    def find(self, service: Any) -> services.ServiceRef:
+        """See ``services.Services``."""
+        known = services.identify(service)
+        matches = []
+        for manager in _cells_of(known['host']):
+            context = _context(manager)
+            for record in _candidates(context, known):
+                ref = _ref(record, manager)
+                if ref not in matches and all(
+                    value is None or getattr(ref, name) == value
+                    for name, value in known.items()
+                ):
+                    matches.append(ref)
+        if len(matches) == 1:
+            return matches[0]
+        return services.pick_one(service, matches, _all_computes())
+
+    def read(self, ref: services.ServiceRef) -> services.ServiceState:
+        """See ``services.Services``."""
+        if not ref.handle.is_started:
+            # To ask would start the database anew, for all that follow.
+            raise services.ServiceUnreachable('its database is closed')
+        context = _context(ref.handle)
+        try:
+            return _state_of(db.service_get_by_uuid(context, ref.uuid))
+        except exception.ServiceNotFound:
+            raise services.ServiceGone('the record is gone') from None
+        except db_exc.DBError as error:
+            raise services.ServiceUnreachable(
+                f'its cell does not answer ({type(error).__name__})'
+            ) from error
+
+    def read_all(
+        self, refs: list[services.ServiceRef]
+    ) -> Mapping[services.ServiceRef, services.ServiceState | Exception]:
+        """See ``services.Services``."""
+        states: dict[
+            services.ServiceRef, services.ServiceState | Exception
+        ] = {}
+        for ref in refs:
+            try:
+                states[ref] = self.read(ref)
+            except Exception as error:
+                states[ref] = error
+        return states
+
+    def write(
+        self,
+        ref: services.ServiceRef,
+        state: services.ServiceState,
+        timeout: float,
+    ) -> str:
+        """See ``services.Services``.
+
+        The record is saved, as the API saves it, and a compute that is
+        running is told, as the API tells it, so that the trait
+        COMPUTE_STATUS_DISABLED of its resource providers follows. One that
+        is stopped is not asked: it would not answer.
+        """
+        context = _context(ref.handle)
+        record = objects.Service.get_by_uuid(context, ref.uuid)
+        status_changed = record.disabled != state.disabled
+        for field, value in _items(state):
+            setattr(record, field, value)
+        record.save()
+        if ref.binary != 'nova-compute' or not status_changed:
+            return 'record'
+        if state.forced_down or not _is_running(ref):
+            return 'record; its compute is down and was not told'
+        try:
+            _tell_compute(context, ref.host, not state.disabled, timeout)
+        except Exception as error:
+            LOG.warning('The trait of %s was not synchronized', ref)
+            return f'record; its compute did not follow ({error})'
+        return 'record and compute'
+
+
+def _items(
+    state: services.ServiceState,
+) -> list[tuple[str, Any]]:
+    return [(field, getattr(state, field)) for field in _FIELDS]
+
+
+def _state_of(record: Any) -> services.ServiceState:
+    return services.ServiceState(
+        disabled=bool(record.disabled),
+        disabled_reason=record.disabled_reason,
+        forced_down=bool(record.forced_down),
+    )
+
+
+def _ref(record: Any, manager: Any) -> services.ServiceRef:
+    return services.ServiceRef(
+        str(record.uuid), record.host, record.binary, handle=manager
+    )
+
+
+def _context(manager: Any) -> Any:
+    """Return an admin context that goes to one cell's database."""
+    context = nova.context.get_admin_context()
+    context.db_connection = manager
+    return context
+
+
+def _cells_of(host: str | None) -> list[Any]:
+    """Return the databases where a service could be, nearest first.
+
+    A host that is mapped is in its cell; else it can be in any.
+    """
+    context = nova.context.get_admin_context()
+    managers: list[Any] = []
+    mappings: Any = ()
+    with contextlib.suppress(exception.HostMappingNotFound, db_exc.DBError):
+        mapping = host and objects.HostMapping.get_by_host(context, host)
+        if mapping:
+            mappings = [mapping.cell_mapping]
+    if not mappings:
+        managers.append(db.get_context_manager(context))
+        with contextlib.suppress(db_exc.DBError):
+            mappings = objects.CellMappingList.get_all(context)
+    for mapping in mappings:
+        cell = nova.context.get_admin_context()
+        with contextlib.suppress(db_exc.DBError, KeyError):
+            nova.context.set_target_cell(cell, mapping)
+            managers.append(db.get_context_manager(cell))
+    return managers
+
+
+def _candidates(context: Any, known: dict[str, str | None]) -> list[Any]:
+    try:
+        if known['uuid'] is not None:
+            return [db.service_get_by_uuid(context, known['uuid'])]
+        if known['host'] is not None:
+            return db.service_get_all_by_host(context, known['host'])
+    except (exception.ServiceNotFound, db_exc.DBError):
+        pass
+    return []
+
+
+def _all_computes() -> list[services.ServiceRef]:
+    found: dict[services.ServiceRef, None] = {}
+    for manager in _cells_of(None):
+        with contextlib.suppress(db_exc.DBError):
+            for record in db.service_get_all_by_binary(
+                _context(manager), 'nova-compute', include_disabled=True
+            ):
+                found[_ref(record, manager)] = None
+    return list(found)
+
+
+def _is_running(ref: services.ServiceRef) -> bool:
+    """Whether a compute of this process serves that record now.
+
+    Nothing in Nova knows the services that a test has started, and asking
+    one that was stopped hangs, so they are looked up among all objects:
+    tens of milliseconds, and only where a status is given back.
+    """
+    return any(
+        type(referrer) is nova_service.Service
+        and referrer.host == ref.host
+        and referrer.binary == ref.binary
+        and getattr(referrer.rpcserver, '_started', False)
+        for referrer in gc.get_referrers(nova_service.Service)
+    )
+
+
+def _tell_compute(
+    context: Any, host: str, enabled: bool, timeout: float
+) -> None:
+    with contextlib.ExitStack() as stack:
+        # Also what the compute does by itself is to go to its cell.
+        with contextlib.suppress(
+            exception.HostMappingNotFound, db_exc.DBError
+        ):
+            mapping = objects.HostMapping.get_by_host(
+                nova.context.get_admin_context(), host
+            )
+            context = stack.enter_context(
+                nova.context.target_cell(context, mapping.cell_mapping)
+            )
+        stack.enter_context(_rpc_timeout(timeout))
+        with contextlib.suppress(messaging_exc.UnsupportedVersion):
+            rpcapi.ComputeAPI().set_host_enabled(context, host, enabled)
+
+
+@contextlib.contextmanager
+def _rpc_timeout(seconds: float) -> Any:
+    option = CONF._get_opt_info('long_rpc_timeout')
+    unset = 'override' not in option
+    previous = CONF.long_rpc_timeout
+    CONF.set_override('long_rpc_timeout', max(1, round(seconds)))
+    try:
+        yield
+    finally:
+        if unset:
+            CONF.clear_override('long_rpc_timeout')
+        else:
+            CONF.set_override('long_rpc_timeout', previous)
