@@ -12,7 +12,7 @@
 
 """The services of the Nova in this process, watched at their records."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import gc
 from typing import Any
@@ -26,7 +26,6 @@ from nova import objects
 from nova import service as nova_service
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
-from oslo_messaging import exceptions as messaging_exc
 
 from safe_fixtures import _restore
 from safe_fixtures import services
@@ -275,12 +274,11 @@ def _tell_compute(
                 nova.context.target_cell(context, mapping.cell_mapping)
             )
         stack.enter_context(_rpc_timeout(timeout))
-        with contextlib.suppress(messaging_exc.UnsupportedVersion):
-            rpcapi.ComputeAPI().set_host_enabled(context, host, enabled)
+        rpcapi.ComputeAPI().set_host_enabled(context, host, enabled)
 
 
 @contextlib.contextmanager
-def _rpc_timeout(seconds: float) -> Any:
+def _rpc_timeout(seconds: float) -> Iterator[None]:
     option = CONF._get_opt_info('long_rpc_timeout')
     unset = 'override' not in option
     previous = CONF.long_rpc_timeout
