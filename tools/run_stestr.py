@@ -1,0 +1,33 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Run stestr with a new, empty repository under the given directory.
+
+Every test environment has its own, so that they can run side by side and
+that a result of an earlier run is never taken for one of this run.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+
+def main(directory, *args):
+    shutil.rmtree(directory, ignore_errors=True)
+    os.makedirs(directory)
+    command = [sys.executable, '-m', 'stestr', '--repo-url', directory]
+    return subprocess.call([*command, *args])
+
+
+if __name__ == '__main__':
+    sys.exit(main(*sys.argv[1:]))

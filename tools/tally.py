@@ -1,0 +1,87 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Print one line with the results of several stestr runs.
+
+Each directory is one that run_stestr.py has been given. A run that left no
+result, or a result without tests, counts as one failure. So does a failing
+--exit-status with nothing failed in the results, since then it is a check
+without tests, such as the linters, that has failed.
+"""
+
+import argparse
+import collections
+import pathlib
+import sys
+
+from stestr.repository import abstract
+from stestr.repository import util
+import subunit
+import testtools
+
+PASSED = {'success', 'xfail'}
+SKIPPED = {'skip'}
+
+
+def count(directory):
+    """Return how many tests of the newest run ended how."""
+    counts = collections.Counter()
+    try:
+        run = util.get_repo_open(repo_url=str(directory)).get_latest_run()
+    except (KeyError, abstract.RepositoryNotFound):
+        return counts
+
+    def on_test(test):
+        status = test['status']
+        if status in PASSED:
+            counts['passed'] += 1
+        elif status in SKIPPED:
+            counts['skipped'] += 1
+        elif status != 'exists':
+            # Also a test that started and never ended.
+            counts['failed'] += 1
+
+    result = testtools.StreamToDict(on_test)
+    result.startTestRun()
+    subunit.ByteStreamToStreamResult(
+        run.get_subunit_stream(), non_subunit_name='output'
+    ).run(result)
+    result.stopTestRun()
+    return counts
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--exit-status', type=int, default=0)
+    parser.add_argument('directories', nargs='+', type=pathlib.Path)
+    args = parser.parse_args(argv)
+
+    total = collections.Counter()
+    for directory in args.directories:
+        counts = count(directory)
+        if not counts:
+            counts['failed'] = 1
+            print(f'{directory.name}: no test results')
+        total += counts
+    if args.exit_status and not total['failed']:
+        print('A check outside of the test results has failed.')
+        total['failed'] = 1
+
+    line = f'{total["passed"]} passed, {total["failed"]} failed'
+    if total['skipped']:
+        line += f', {total["skipped"]} skipped'
+    print(line)
+    return 1 if total['failed'] else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
