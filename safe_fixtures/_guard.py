@@ -20,40 +20,14 @@ import unittest
 import fixtures
 
 from safe_fixtures import _callsite
+from safe_fixtures import _outcome
 from safe_fixtures import _waivers
 from safe_fixtures import audit
 from safe_fixtures import conf
 from safe_fixtures import exceptions
 from safe_fixtures import rules
 
-__all__ = ['Guard', 'expect_violation']
-
-_ON_TEST = '_safe_fixtures_surfaced'
-
-
-class _Surfaced:
-    """Notes which violations have failed a test by themselves.
-
-    Such a violation is not raised once more at cleanup.
-    """
-
-    def __init__(self, test: Any) -> None:
-        self._errors: list[BaseException] = []
-        method = getattr(test, test._testMethodName, None)
-        # A failure that is expected is a failure that is hidden.
-        if not getattr(method, '__unittest_expecting_failure__', False):
-            test.addOnException(self._on_exception)
-
-    def __contains__(self, violation: BaseException) -> bool:
-        return any(violation is error for error in self._errors)
-
-    def _on_exception(self, exc_info: Any) -> None:
-        error: BaseException | None = exc_info[1]
-        if isinstance(error, unittest.SkipTest):
-            return
-        while error is not None and error not in self:
-            self._errors.append(error)
-            error = error.__cause__
+__all__ = ['Guard', 'conclude', 'expect_violation']
 
 
 class Guard(fixtures.Fixture):
@@ -95,9 +69,11 @@ class Guard(fixtures.Fixture):
         if trail is None:
             test_id = None if self._test is None else self._test.id()
             trail = self.useFixture(audit.AuditTrail(test_id))
+            if self._test is not None:
+                self._test.addCleanup(conclude, self._test, trail)
         #: Where the acts of this guard are recorded (AuditTrail).
         self.trail = trail
-        self._surfaced = _surfaced(self._test)
+        self._outcome = _outcome.of(self._test)
         self._active = True
         self.addCleanup(setattr, self, '_active', False)
 
@@ -172,17 +148,34 @@ class Guard(fixtures.Fixture):
     def _raise_if_swallowed(
         self, violation: exceptions.SafetyViolation
     ) -> None:
-        if violation not in self._surfaced:
+        if self._outcome is None or not self._outcome.is_due_to(violation):
             raise violation
 
 
-def _surfaced(test: Any) -> Any:
-    if not hasattr(test, 'addOnException'):
-        return ()
-    surfaced = vars(test).get(_ON_TEST)
-    if surfaced is None:
-        surfaced = vars(test)[_ON_TEST] = _Surfaced(test)
-    return surfaced
+def conclude(test: unittest.TestCase, trail: audit.AuditTrail) -> None:
+    """Record how a test ended, and which of its waivers never applied."""
+    outcome = _outcome.of(test)
+    if outcome is None:
+        return
+    if outcome.value == 'success':
+        for code, reason in _waivers.of(test).unused().items():
+            trail.record(
+                'evaluate/violation',
+                test.id(),
+                target_type='service/test',
+                outcome='failure',
+                code='SF901',
+                event_type='control',
+                message=f'the waiver of {code} ({reason}) never applied',
+                mode='audit',
+            )
+    trail.record(
+        'evaluate/test',
+        test.id(),
+        target_type='service/test',
+        outcome=outcome.value,
+        event_type='monitor',
+    )
 
 
 class _Expectation:

@@ -106,11 +106,12 @@ class IsDummyImage(matchers.Matcher):
     def match(self, image: Any) -> matchers.Mismatch | None:
         """Match an image, or the id of one.
 
-        :param image: an id (str) or an image (mapping).
+        :param image: an id or a link that ends in one (str), or an image
+            (mapping).
         """
         held = image
         if not isinstance(image, Mapping):
-            held = self._source and self._source.image(str(image))
+            held = self._source and self._source.image(_referred(image) or '')
             if held is None:
                 return _Mismatch(
                     f'image {image!r}',
@@ -162,12 +163,13 @@ class IsDummyFlavor(matchers.Matcher):
     def match(self, flavor: Any) -> matchers.Mismatch | None:
         """Match a flavor, or the flavorid of one.
 
-        :param flavor: a flavorid (str) or a flavor (mapping with
-            ``flavorid``, or with ``id`` as the API shows it).
+        :param flavor: a flavorid or a link that ends in one (str), or a
+            flavor (mapping with ``flavorid``, or with ``id`` as the API
+            shows it).
         """
         held = flavor
         if not isinstance(flavor, Mapping):
-            held = self._source and self._source.flavor(str(flavor))
+            held = self._source and self._source.flavor(_referred(flavor) or '')
             if held is None:
                 return _Mismatch(
                     f'flavor {flavor!r}', ['the test has no such flavor']
@@ -476,7 +478,10 @@ def _flattened(value: Any, field: str = '') -> Iterator[tuple[str, Any]]:
 def _stays_inside(url: str, allowed: Iterable[str]) -> bool:
     if _endpoints.is_test_endpoint(url, allowed):
         return True
-    parts = parse.urlsplit(url)
+    try:
+        parts = parse.urlsplit(url)
+    except ValueError:
+        return False
     if parts.scheme.lower() == 'file':
         return _is_temporary(parse.unquote(parts.path))
     return bool(_RESERVED_NAMES.fullmatch(parts.hostname or ''))
@@ -489,5 +494,8 @@ def _is_temporary(path: str) -> bool:
 
 def _host_of(url: str) -> str:
     # Without credentials, path and query: enough to find it by.
-    parts = parse.urlsplit(url)
+    try:
+        parts = parse.urlsplit(url)
+    except ValueError:
+        return 'a malformed URL'
     return f'{parts.scheme}://{parts.hostname or ""}'

@@ -19,7 +19,8 @@ from nova import test
 from nova.tests.functional import integrated_helpers
 
 from safe_fixtures import _backend
-from safe_fixtures import _waivers
+from safe_fixtures import _guard
+from safe_fixtures import _outcome
 from safe_fixtures import audit
 from safe_fixtures import conf
 from safe_fixtures import dummy_data
@@ -73,9 +74,9 @@ class SafeTestCase(test.TestCase):
         # Refuse bad settings before Nova has set up anything.
         conf.load()
         trail = self.useFixture(audit.AuditTrail(self.id()))
-        self._safe_outcome = 'success'
-        self.addOnException(self._note_outcome)
-        self.addCleanup(self._conclude, trail)
+        # From here on, so that a failure of Nova's own set-up is seen too.
+        _outcome.of(self)
+        self.addCleanup(_guard.conclude, self, trail)
         backend = _backend.find()
         # Before Nova creates its default flavors, which are dummy.
         self.addCleanup(backend.dummy_source.record())
@@ -114,34 +115,6 @@ class SafeTestCase(test.TestCase):
         :raises: SafetyViolation (SF301, SF302) for the first that is not.
         """
         self.dummy_data_guard.assert_only_dummy_data()
-
-    def _note_outcome(self, exc_info: Any) -> None:
-        if isinstance(exc_info[1], self.skipException):
-            if self._safe_outcome == 'success':
-                self._safe_outcome = 'unknown'
-        else:
-            self._safe_outcome = 'failure'
-
-    def _conclude(self, trail: audit.AuditTrail) -> None:
-        if self._safe_outcome == 'success':
-            for code, reason in _waivers.of(self).unused().items():
-                trail.record(
-                    'evaluate/violation',
-                    self.id(),
-                    target_type='service/test',
-                    outcome='failure',
-                    code='SF901',
-                    event_type='control',
-                    message=f'the waiver of {code} ({reason}) never applied',
-                    mode='audit',
-                )
-        trail.record(
-            'evaluate/test',
-            self.id(),
-            target_type='service/test',
-            outcome=self._safe_outcome,
-            event_type='monitor',
-        )
 
 
 @functools.cache
