@@ -15,9 +15,11 @@
 from safe_fixtures._guard import expect_violation
 from safe_fixtures._waivers import waive
 from safe_fixtures.audit import AuditTrail
-from safe_fixtures.dummy_data import DummyDataGuard, IsDummyFlavor
+from safe_fixtures.dummy_data import DummyDataGuard
+from safe_fixtures.dummy_data import IsDummyFlavor
 from safe_fixtures.dummy_data import IsDummyImage
-from safe_fixtures.exceptions import ConfigurationError, RestoreFailed
+from safe_fixtures.exceptions import ConfigurationError
+from safe_fixtures.exceptions import RestoreFailed
 from safe_fixtures.exceptions import SafetyViolation
 from safe_fixtures.gate import ApiGate
 from safe_fixtures.microversion import MicroversionPin

@@ -57,8 +57,8 @@ def is_test_endpoint(url: str, allowed: Iterable[str] = ()) -> bool:
 
 
 def _address(url: str) -> tuple[str, int | None]:
-    parts = parse.urlsplit(url)
     try:
+        parts = parse.urlsplit(url)
         port = parts.port
     except ValueError:
         return '', None

@@ -66,14 +66,17 @@ class Guard(fixtures.Fixture):
 
     def _setUp(self) -> None:
         trail = self._given_trail or audit.current()
+        own = trail is None
         if trail is None:
             test_id = None if self._test is None else self._test.id()
             trail = self.useFixture(audit.AuditTrail(test_id))
-            if self._test is not None:
-                self._test.addCleanup(conclude, self._test, trail)
         #: Where the acts of this guard are recorded (AuditTrail).
         self.trail = trail
         self._outcome = _outcome.of(self._test)
+        # Once, by the first of several guards: its cleanup runs last.
+        if own and self._test and self._outcome and not self._outcome.recorded:
+            self._outcome.recorded = True
+            self._test.addCleanup(conclude, self._test, trail)
         self._active = True
         self.addCleanup(setattr, self, '_active', False)
 

@@ -26,10 +26,12 @@ class Outcome:
     :param test: the test case; one that is no ``testtools.TestCase`` does
         not tell.
     :ivar value: ``success``, ``failure``, or ``unknown`` for a skipped one.
+    :ivar recorded: whether it is taken care of that *value* is recorded.
     """
 
     def __init__(self, test: Any) -> None:
         self.value = 'success'
+        self.recorded = False
         self._errors: list[BaseException] = []
         method = getattr(test, test._testMethodName, None)
         # A failure that is expected is a failure that is hidden.

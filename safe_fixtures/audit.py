@@ -150,7 +150,8 @@ def current() -> AuditTrail | None:
 def details(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was said about an event besides its CADF fields.
 
-    :param stored: an event of :attr:`AuditTrail.events` or of a file.
+    :param stored: an event of :attr:`safe_fixtures.AuditTrail.events` or of
+        a file.
     """
     for item in stored.get('attachments', ()):
         if item.get('name') == 'details':

@@ -12,11 +12,13 @@
 
 """The options of the package: group ``[safe_fixtures]`` of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 import copy
+import math
 import os
 import re
 from typing import Any
+from urllib import parse
 
 from oslo_config import cfg
 
@@ -42,6 +44,8 @@ MICROVERSION_FORM = (
     'zeros'
 )
 _MICROVERSION = re.compile(r'2\.(0|[1-9][0-9]*)')
+_HOST = re.compile(r'[\w.-]+|[0-9a-f:.]+')
+_HOST_AND_PORT = re.compile(r'[\w.-]+(?::[0-9]{1,5})?|[0-9a-f:.]+')
 
 _OPTS = [
     cfg.StrOpt(
@@ -176,6 +180,31 @@ def _read(path: str | None) -> None:
         raise exceptions.ConfigurationError(
             'SAFE_FIXTURES_CONFIG', path, str(error)
         ) from error
+    known = {opt.name for opt in _OPTS}
+    for name, value in _given(path):
+        # A misspelt option would leave a guard as it is by default.
+        if name.replace('-', '_') not in known:
+            raise exceptions.ConfigurationError(
+                f'[{GROUP.name}] {name}',
+                value,
+                f'there is no such option; there are {", ".join(sorted(known))}',
+            )
+
+
+def _given(path: str | None) -> Iterator[tuple[str, str]]:
+    """Yield the name and the value of each option that somebody set."""
+    prefix = f'OS_{GROUP.name.upper()}__'
+    for name, value in os.environ.items():
+        if name.startswith(prefix):
+            yield name.removeprefix(prefix).lower(), value
+    if path is not None:
+        sections: dict[str, dict[str, list[str]]] = {}
+        cfg.ConfigParser(path, sections).parse()
+        for group, section in sections.items():
+            # oslo.config takes the name of a group in any case.
+            if group.lower() == GROUP.name:
+                for name, values in section.items():
+                    yield name, values[-1]
 
 
 def _variable(opt: cfg.Opt) -> str:
@@ -183,11 +212,11 @@ def _variable(opt: cfg.Opt) -> str:
 
 
 def _raw_value(opt: cfg.Opt) -> str | None:
-    if _variable(opt) in os.environ:
-        return os.environ[_variable(opt)]
-    sections: dict[str, dict[str, list[str]]] = {}
-    cfg.ConfigParser(os.environ['SAFE_FIXTURES_CONFIG'], sections).parse()
-    return sections[GROUP.name][opt.name][-1]
+    # The environment goes before the file.
+    for name, value in _given(os.environ.get('SAFE_FIXTURES_CONFIG')):
+        if name == opt.name:
+            return value
+    return None
 
 
 def _check(opt: cfg.Opt) -> None:
@@ -198,6 +227,11 @@ def _check(opt: cfg.Opt) -> None:
         raise exceptions.ConfigurationError(
             option, _raw_value(opt), str(error)
         ) from error
+    # oslo.config reads an empty number as None, and None as a default.
+    if value is None and opt.default is not None:
+        raise exceptions.ConfigurationError(
+            option, _raw_value(opt), 'it must not be empty'
+        )
     check = _CHECKS.get(opt.name)
     if check is not None and value is not None:
         allowed = check(value)
@@ -221,7 +255,35 @@ def _microversion(value: str) -> str | None:
     return None if is_microversion(value) else f'give {MICROVERSION_FORM}'
 
 
+def _finite(value: float) -> str | None:
+    # A minimum does not keep out what compares with nothing.
+    return None if math.isfinite(value) else 'it must be a finite number'
+
+
+def _endpoints(value: list[str]) -> str | None:
+    if all(_is_endpoint(entry) for entry in value):
+        return None
+    return (
+        'each must be a host, host:port, or a URL that has a host, without '
+        'wildcards'
+    )
+
+
+def _is_endpoint(entry: str) -> bool:
+    # An IPv6 address stands without its brackets, as in a parsed URL.
+    if '://' not in entry:
+        return bool(_HOST_AND_PORT.fullmatch(entry))
+    try:
+        parts = parse.urlsplit(entry)
+        port = parts.port
+    except ValueError:
+        return False
+    return port != 0 and bool(_HOST.fullmatch(parts.hostname or ''))
+
+
 def _expression(value: str) -> str | None:
+    if not value:
+        return 'it must not be empty'
     try:
         re.compile(value)
     except re.error as error:
@@ -231,7 +293,7 @@ def _expression(value: str) -> str | None:
 
 def _writable_file(value: str) -> str | None:
     directory = os.path.dirname(os.path.abspath(value))
-    if os.path.isdir(value) or not os.access(directory, os.W_OK):
+    if not value or os.path.isdir(value) or not os.access(directory, os.W_OK):
         return 'it must be a file in a directory that exists and is writable'
     return None
 
@@ -239,6 +301,8 @@ def _writable_file(value: str) -> str | None:
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
     'rule_modes': _rule_modes,
     'pinned_microversion': _microversion,
+    'restore_timeout': _finite,
+    'allowed_endpoints': _endpoints,
     'dummy_image_name': _expression,
     'dummy_flavor_name': _expression,
     'audit_file': _writable_file,

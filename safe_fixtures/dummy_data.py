@@ -83,7 +83,7 @@ class _Mismatch(matchers.Mismatch):
         super().__init__(f'{what} is not dummy: {"; ".join(reasons)}')
 
 
-class IsDummyImage(matchers.Matcher):
+class IsDummyImage(matchers.Matcher):  # type: ignore[type-arg]
     """Matches an image that cannot be real.
 
     An image given by its id must be held by the fake Glance of the test.
@@ -95,7 +95,8 @@ class IsDummyImage(matchers.Matcher):
 
         self.assertThat(self.image_id, IsDummyImage())
 
-    :param source: a :class:`DummySource`; default: the Nova in this process.
+    :param source: a :class:`~safe_fixtures.dummy_data.DummySource`;
+        default: the Nova in this process.
     :raises: ConfigurationError if the configuration makes no sense.
     """
 
@@ -126,9 +127,7 @@ class IsDummyImage(matchers.Matcher):
         self, image: Mapping[str, Any], size: int
     ) -> matchers.Mismatch | None:
         """Match an image of which *size* bytes are stored."""
-        reasons = list(
-            _image_faults(image, self._settings.allowed_endpoints)
-        )
+        reasons = list(_image_faults(image, self._settings.allowed_endpoints))
         if size > self._settings.max_image_bytes:
             reasons.append(
                 f'{size} bytes of data are stored, more than '
@@ -141,7 +140,7 @@ class IsDummyImage(matchers.Matcher):
         return 'IsDummyImage()'
 
 
-class IsDummyFlavor(matchers.Matcher):
+class IsDummyFlavor(matchers.Matcher):  # type: ignore[type-arg]
     """Matches a flavor that cannot be real.
 
     It must have come with the default flavors, or its creation must have
@@ -152,7 +151,8 @@ class IsDummyFlavor(matchers.Matcher):
 
         self.assertThat(flavor, IsDummyFlavor())
 
-    :param source: a :class:`DummySource`; default: the Nova in this process.
+    :param source: a :class:`~safe_fixtures.dummy_data.DummySource`;
+        default: the Nova in this process.
     :raises: ConfigurationError if the configuration makes no sense.
     """
 
@@ -169,16 +169,16 @@ class IsDummyFlavor(matchers.Matcher):
         """
         held = flavor
         if not isinstance(flavor, Mapping):
-            held = self._source and self._source.flavor(_referred(flavor) or '')
+            held = self._source and self._source.flavor(
+                _referred(flavor) or ''
+            )
             if held is None:
                 return _Mismatch(
                     f'flavor {flavor!r}', ['the test has no such flavor']
                 )
         flavor_id = str(held.get('flavorid') or held.get('id'))
         reasons = _name_faults(held, self._settings.dummy_flavor_name)
-        if self._source is None or not self._source.flavor_is_known(
-            flavor_id
-        ):
+        if self._source is None or not self._source.flavor_is_known(flavor_id):
             reasons.append(
                 'it is no default flavor, and its creation was not seen '
                 'during the test'
@@ -204,7 +204,8 @@ class DummyDataGuard(_guard.Guard):
 
         self.useFixture(DummyDataGuard())
 
-    :param source: a :class:`DummySource`; default: the Nova in this process.
+    :param source: a :class:`~safe_fixtures.dummy_data.DummySource`;
+        default: the Nova in this process.
     :param test: the test case; default: the one that uses the fixture.
     :param trail: where acts are recorded; default: the active trail.
     :raises: ConfigurationError at set-up where there is no source.

@@ -113,7 +113,7 @@ class ApiGate(fixtures.Fixture):
         count = Count()
         self.useFixture(ApiGate(count))
 
-    :param observer: an :class:`Observer`.
+    :param observer: an :class:`~safe_fixtures.gate.Observer`.
     """
 
     def __init__(self, observer: Observer) -> None:
@@ -167,16 +167,18 @@ def _install(adapters: Any) -> None:
 
     @functools.wraps(send)
     def gated(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        # As if each had wrapped the client: the last one is the first to
+        # see a request, so that what it asks for goes before the others'.
         gates = _gates
         call = ApiCall(request)
-        for gate in gates:
+        for gate in reversed(gates):
             gate.observer.before(call)
         token = _current.set(call)
         try:
             call.response = send(self, request, *args, **kwargs)
         finally:
             _current.reset(token)
-        for gate in reversed(gates):
+        for gate in gates:
             gate.observer.after(call)
         return call.response
 

@@ -196,6 +196,13 @@ def _text(value: Any) -> str:
     return value.decode('latin-1') if isinstance(value, bytes) else str(value)
 
 
+def _named(entry: str) -> tuple[str, str]:
+    """Return the service and the version that an entry names."""
+    # Any white space parts them, as where Nova reads them.
+    service, version = [*entry.split(None, 1), '', ''][:2]
+    return service, version.strip()
+
+
 def _requested(headers: Any) -> str | None:
     """Return the version that Nova reads from these headers, if any.
 
@@ -205,9 +212,9 @@ def _requested(headers: Any) -> str | None:
     standard = headers.get(STANDARD_HEADER)
     if standard is not None:
         for entry in reversed(_text(standard).split(',')):
-            service, _, version = entry.strip().partition(' ')
+            service, version = _named(entry)
             if service.lower() == 'compute' and version:
-                return version.strip()
+                return version
     legacy = headers.get(LEGACY_HEADER)
     if legacy is not None:
         return _text(legacy).split(',')[-1].strip()
@@ -220,8 +227,8 @@ def _replace_latest(headers: Any, pin: str) -> None:
     if standard is not None:
         entries = []
         for entry in _text(standard).split(','):
-            service, _, version = entry.strip().partition(' ')
-            if service.lower() == 'compute' and version.strip() == LATEST:
+            service, version = _named(entry)
+            if service.lower() == 'compute' and version == LATEST:
                 entry = f'{service} {pin}'
             entries.append(entry.strip())
         headers[STANDARD_HEADER] = ', '.join(entries)

@@ -23,7 +23,9 @@ __all__ = ['Redactor']
 _T = TypeVar('_T')
 
 _MASK = '***'
-_URL_CREDENTIALS = re.compile(r'(?<=://)[^/\s@:\'"]*:[^/\s@\'"]*(?=@)')
+_AUTHORITY = re.compile(r'(?<=://)[^/\s\'"]*@')
+# A message bus has several hosts, each with credentials of its own.
+_CREDENTIALS = re.compile(r'(?:^|(?<=,))[^@,]*:[^@]*(?:@[^@,]*)*(?=@)')
 
 
 class Redactor:
@@ -68,5 +70,9 @@ class Redactor:
     def _text(text: str) -> str:
         masked: str = strutils.mask_password(text, secret=_MASK)
         if '://' in masked:
-            masked = _URL_CREDENTIALS.sub(_MASK, masked)
+            masked = _AUTHORITY.sub(_mask_credentials, masked)
         return masked
+
+
+def _mask_credentials(authority: re.Match[str]) -> str:
+    return _CREDENTIALS.sub(_MASK, authority[0])

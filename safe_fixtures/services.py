@@ -17,7 +17,6 @@ import contextlib
 import contextvars
 import dataclasses
 import inspect
-import sys
 import threading
 from typing import Any, Protocol
 
@@ -271,41 +270,46 @@ class SafeServiceToggle(_guard.Guard):
         if self._given_services is not None:
             self._services = self._given_services
         elif self._api is not None:
-            if self._endpoint is None:
-                self._endpoint = getattr(self._api, 'base_url', None)
             self._refuse_endpoint()
             self._services = _ClientServices(
                 self._api, self._refuse_endpoint, self._records_of_api()
             )
         else:
-            self._services = getattr(_backend.find(), 'services', None)
-            if self._services is None:
+            services = getattr(_backend.find(), 'services', None)
+            if services is None:
                 raise exceptions.ConfigurationError(
                     'SafeServiceToggle api',
                     None,
                     'no Nova is imported whose services could be toggled; '
                     'give an object with get_services and put_service',
                 )
+            self._services = services
 
     def _setUp(self) -> None:
         super()._setUp()
         self.ledger = []
         # The prior state of each service that is not restored yet.
         self._owed: dict[ServiceRef, ServiceState] = {}
+        # The entries of the ledger that do not say how they were restored.
+        self._unsettled: dict[ServiceRef, list[LedgerEntry]] = {}
         self.useFixture(gate.ApiGate(self))
         self.addCleanup(self._services.watch(self))
         self.addCleanup(self._restore_owed)
 
+    def _endpoint_of_api(self) -> str | None:
+        # Asked each time: a client can be pointed elsewhere.
+        if self._endpoint is not None:
+            return self._endpoint
+        url: str | None = getattr(self._api, 'base_url', None)
+        return url
+
     def _records_of_api(self) -> Services | None:
-        if self._endpoint is None or not _endpoints.is_intercepted(
-            self._endpoint
-        ):
+        url = self._endpoint_of_api()
+        if url is None or not _endpoints.is_intercepted(url):
             return None
         return getattr(_backend.find(), 'services', None)
 
-    def disable(
-        self, service: Any, reason: str | None = None
-    ) -> ToggleHandle:
+    def disable(self, service: Any, reason: str | None = None) -> ToggleHandle:
         """Disable a service, so that nothing is scheduled to it.
 
         :param service: a host name, a uuid, a service as the API shows it,
@@ -334,9 +338,7 @@ class SafeServiceToggle(_guard.Guard):
         """Let a service count as up again. See :meth:`disable`."""
         return self._toggle('force_up', service, forced_down=False)
 
-    def _toggle(
-        self, verb: str, service: Any, **changes: Any
-    ) -> ToggleHandle:
+    def _toggle(self, verb: str, service: Any, **changes: Any) -> ToggleHandle:
         if not self._active:
             raise exceptions.SafetyViolation(
                 'SF202',
@@ -365,7 +367,7 @@ class SafeServiceToggle(_guard.Guard):
         """See ``gate.Observer``; changes are seen where they are made."""
 
     def _refuse_endpoint(self, url: str | None = None) -> None:
-        url = url or self._endpoint
+        url = url or self._endpoint_of_api()
         if url is None or _endpoints.is_test_endpoint(
             url, self._settings.allowed_endpoints
         ):
@@ -394,6 +396,7 @@ class SafeServiceToggle(_guard.Guard):
             self._owed[ref] = before
         entry = LedgerEntry(ref, _described(), before)
         self.ledger.append(entry)
+        self._unsettled.setdefault(ref, []).append(entry)
         return entry
 
     def changed(self, entry: LedgerEntry | None, after: ServiceState) -> None:
@@ -414,20 +417,21 @@ class SafeServiceToggle(_guard.Guard):
 
     def _restore_if_owed(self, ref: ServiceRef) -> None:
         if ref in self._owed:
-            self._give_back({ref: self._owed[ref]})
+            self._give_back({ref: self._owed[ref]}, final=True)
 
     def _restore_one(self, ref: ServiceRef, wanted: ServiceState) -> None:
-        self._give_back({ref: wanted})
+        self._give_back({ref: wanted}, final=False)
 
     def _restore_owed(self) -> None:
-        # Nothing follows that could raise once more what is swallowed here.
-        self._give_back(dict(reversed(self._owed.items())), keep=False)
+        self._give_back(dict(reversed(self._owed.items())), final=True)
 
     def _give_back(
-        self, wanted: Mapping[ServiceRef, ServiceState], keep: bool = True
+        self, wanted: Mapping[ServiceRef, ServiceState], *, final: bool
     ) -> None:
         """Restore these services, in this order, and verify each.
 
+        :param final: whether this is the cleanup. Before it, what fails is
+            still owed, and raised once more if it is swallowed.
         :raises: RestoreFailed, or MultipleExceptions of them, once all were
             tried.
         """
@@ -450,7 +454,7 @@ class SafeServiceToggle(_guard.Guard):
                 except Exception as error:
                     failed[ref] = error
             actual = self._read_all(wanted)
-        errors = []
+        errors: list[exceptions.SafetyViolation] = []
         for ref, state in wanted.items():
             try:
                 self._conclude(
@@ -459,14 +463,19 @@ class SafeServiceToggle(_guard.Guard):
                     actual[ref],
                     how.get(ref, 'restore failed'),
                     failed.get(ref),
-                    keep,
+                    final,
                 )
-            except exceptions.SafetyViolation:
-                errors.append(sys.exc_info())
+            except exceptions.SafetyViolation as violation:
+                errors.append(violation)
         if len(errors) > 1:
-            raise fixtures.MultipleExceptions(*errors)
+            raise fixtures.MultipleExceptions(
+                *(
+                    (type(error), error, error.__traceback__)
+                    for error in errors
+                )
+            )
         if errors:
-            raise errors[0][1]
+            raise errors[0]
 
     def _read_all(
         self, wanted: Mapping[ServiceRef, ServiceState]
@@ -483,17 +492,16 @@ class SafeServiceToggle(_guard.Guard):
         actual: ServiceState | Exception,
         how: str,
         error: Exception | None,
-        keep: bool,
+        final: bool,
     ) -> None:
         """Note how a restore went, and raise if it went wrong."""
-        if self._owed.get(ref) == wanted or error is not None:
+        done = actual == wanted or isinstance(actual, _NOTED)
+        if final or (done and self._owed.get(ref) == wanted):
             self._owed.pop(ref, None)
         if error is not None:
             how = f'{how}: {type(error).__name__}: {error}'
-        for entry in self.ledger:
-            if entry.service == ref and entry.restored is None:
-                entry.restored = how
-        done = actual == wanted or isinstance(actual, _NOTED)
+        for entry in self._unsettled.pop(ref, ()):
+            entry.restored = how
         self.trail.record(
             'restore/service',
             str(ref),
@@ -512,7 +520,7 @@ class SafeServiceToggle(_guard.Guard):
             actual=actual if isinstance(actual, ServiceState) else None,
         )
         violation.__cause__ = error
-        self._violate(violation, str(ref), keep=keep)
+        self._violate(violation, str(ref), keep=not final)
 
     @contextlib.contextmanager
     def _not_noting(self) -> Iterator[None]:
@@ -550,6 +558,8 @@ class _ClientServices:
         self._by_name: dict[str, list[ServiceRef]] = {}
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
+        self._watcher = watcher
+
         def put_service(
             wrapped: Any, instance: Any, args: Any, kwargs: Any
         ) -> Any:
@@ -581,7 +591,9 @@ class _ClientServices:
         if self._records is not None:
             return self._records.find(service)
         names = [
-            str(name) for name in identify(service).values() if name is not None
+            str(name)
+            for name in identify(service).values()
+            if name is not None
         ]
         matches = self._matches(names)
         if not matches:
@@ -590,8 +602,15 @@ class _ClientServices:
         return pick_one(service, matches, self._known)
 
     def _matches(self, names: list[str]) -> list[ServiceRef]:
-        found = [set(self._by_name.get(name, ())) for name in names]
-        return sorted(set.intersection(*found), key=str) if found else []
+        # From the rarest name on: all have the same binary.
+        found = sorted(
+            (self._by_name.get(name, []) for name in names), key=len
+        )
+        return [
+            ref
+            for ref in (found[0] if found else ())
+            if {ref.uuid, ref.host, ref.binary}.issuperset(names)
+        ]
 
     def _list(self) -> None:
         self._known.clear()
@@ -625,7 +644,7 @@ class _ClientServices:
         self, ref: ServiceRef, state: ServiceState, timeout: float
     ) -> str:
         if self._records is not None:
-            return self._records.write(ref, state, timeout)
+            return self._write_record(self._records, ref, state, timeout)
         body: dict[str, Any] = {}
         current = self._known[ref]
         if (current.disabled, current.disabled_reason) != (
@@ -640,6 +659,22 @@ class _ClientServices:
         if body:
             _bounded(timeout, self._client.put_service, ref.uuid, body)
         return 'put_service'
+
+    def _write_record(
+        self,
+        records: Services,
+        ref: ServiceRef,
+        state: ServiceState,
+        timeout: float,
+    ) -> str:
+        # It does not go through put_service, where it would be seen.
+        before = records.read(ref)
+        if before == state:
+            return records.write(ref, state, timeout)
+        token = self._watcher.changing(ref, before)
+        how = records.write(ref, state, timeout)
+        self._watcher.changed(token, state)
+        return how
 
 
 def identify(service: Any) -> dict[str, str | None]:
@@ -736,9 +771,7 @@ def _state_of(service: Mapping[str, Any]) -> ServiceState:
     )
 
 
-def _bounded(
-    timeout: float, function: Callable[..., Any], *args: Any
-) -> None:
+def _bounded(timeout: float, function: Callable[..., Any], *args: Any) -> None:
     """Call a function, and give up on it after *timeout* seconds.
 
     :raises: TimeoutError, or what the function raises.
@@ -764,8 +797,9 @@ def _bounded(
 
 
 @contextlib.contextmanager
-def _labelled(label: str) -> Iterator[None]:
-    token = _doing.set(label)
+def _labelled(what: str) -> Iterator[None]:
+    # Found here: the change may come about in another thread.
+    token = _doing.set(f'{what} ({_callsite.where()})')
     try:
         yield
     finally:
@@ -774,10 +808,11 @@ def _labelled(label: str) -> Iterator[None]:
 
 def _described() -> str:
     """Return what is changing a service now, and where it was called."""
-    what = _doing.get()
-    if what is None:
-        call = gate.current_call()
-        what = 'the record' if call is None else str(call)
+    label = _doing.get()
+    if label is not None:
+        return label
+    call = gate.current_call()
+    what = 'the record' if call is None else str(call)
     return f'{what} ({_callsite.where()})'
 
 

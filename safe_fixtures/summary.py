@@ -21,6 +21,8 @@ import json
 import sys
 from typing import Any
 
+from pycadf import event
+
 from safe_fixtures import audit
 from safe_fixtures import rules
 
@@ -39,14 +41,17 @@ def read(paths: Iterable[str]) -> Iterator[dict[str, Any]]:
     """
     for path in paths:
         with open(path, encoding='utf-8') as lines:
-            for line in lines:
-                yield json.loads(line)
+            for number, line in enumerate(lines, 1):
+                stored = json.loads(line)
+                if not _is_event(stored):
+                    raise ValueError(f'{path}:{number} is no audit event')
+                yield stored
 
 
 def summarize(events: Iterable[Mapping[str, Any]]) -> str:
     """Return a summary of events as text of several lines.
 
-    :param events: as in :attr:`AuditTrail.events`.
+    :param events: as in :attr:`safe_fixtures.AuditTrail.events`.
     """
     tests: collections.Counter[str] = collections.Counter()
     pins: collections.Counter[str] = collections.Counter()
@@ -56,12 +61,12 @@ def summarize(events: Iterable[Mapping[str, Any]]) -> str:
     toggled: set[str] = set()
     restored: set[str] = set()
     lost: set[str] = set()
-    for event in events:
-        action = event['action']
-        target = event['target']
-        said = audit.details(event)
+    for stored in events:
+        action = stored['action']
+        target = stored['target']
+        said = audit.details(stored)
         if action == 'evaluate/test':
-            tests[_OUTCOMES.get(event['outcome'], 'skipped')] += 1
+            tests[_OUTCOMES.get(stored['outcome'], 'skipped')] += 1
         elif action == 'configure/microversion':
             pins[said['served']] += 1
         elif action in ('evaluate/image', 'evaluate/flavor'):
@@ -70,11 +75,11 @@ def summarize(events: Iterable[Mapping[str, Any]]) -> str:
             toggles += 1
             toggled.add(target['id'])
         elif action == 'restore/service':
-            good = event['outcome'] == 'success'
+            good = stored['outcome'] == 'success'
             (restored if good else lost).add(target['id'])
         elif action in ('deny', 'evaluate/violation'):
             kind = _kind(action, said)
-            code = event['reason']['reasonCode']
+            code = stored['reason']['reasonCode']
             broken.setdefault(code, collections.Counter())[kind] += 1
     lines = [
         f'Tests:           {_listed(tests) or "none"}',
@@ -90,6 +95,14 @@ def summarize(events: Iterable[Mapping[str, Any]]) -> str:
             f'  {code} {rules.get(code).title}: {_listed(broken[code])}'
         )
     return '\n'.join(lines)
+
+
+def _is_event(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.get('typeURI') == event.TYPE_URI_EVENT
+        and {'action', 'outcome', 'target'} <= value.keys()
+    )
 
 
 def _kind(action: str, said: Mapping[str, Any]) -> str:

@@ -33,9 +33,11 @@ _early = [
     for name in ('urllib3', 'oslo_context.context')
     if name in sys.modules and 'nova.tests.functional' not in sys.modules
 ]
-_threads = os.environ.get(
-    'OS_NOVA_DISABLE_EVENTLET_PATCHING', ''
-).lower() in ('1', 'true', 'yes')
+_threads = os.environ.get('OS_NOVA_DISABLE_EVENTLET_PATCHING', '').lower() in (
+    '1',
+    'true',
+    'yes',
+)
 if _early and not _threads:
     raise ImportError(
         f'{" and ".join(_early)} was imported before safe_fixtures.nova, so '
@@ -45,14 +47,8 @@ if _early and not _threads:
 
 importlib.import_module('nova.tests.functional')
 
-from safe_fixtures.nova.bases import (  # noqa: E402
-    SafeIntegratedTestBase,
-    SafeNoDBTestCase,
-    SafeProviderUsageBaseTestCase,
-    SafeTestCase,
-    hardened,
-)
-from safe_fixtures.nova.environment import InstalledNova  # noqa: E402
+from safe_fixtures.nova import bases  # noqa: E402
+from safe_fixtures.nova import environment  # noqa: E402
 
 __all__ = [
     'InstalledNova',
@@ -63,6 +59,13 @@ __all__ = [
     'SafeTestCase',
     'hardened',
 ]
+
+InstalledNova = environment.InstalledNova
+SafeIntegratedTestBase = bases.SafeIntegratedTestBase
+SafeNoDBTestCase = bases.SafeNoDBTestCase
+SafeProviderUsageBaseTestCase = bases.SafeProviderUsageBaseTestCase
+SafeTestCase = bases.SafeTestCase
+hardened = bases.hardened
 
 
 def __getattr__(name: str) -> Any:

@@ -14,8 +14,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 import contextlib
+import functools
 import gc
 from typing import Any
+import weakref
 
 from nova.compute import rpcapi
 import nova.conf
@@ -47,6 +49,8 @@ class ServiceRecords:
     def __init__(self) -> None:
         self._watchers: tuple[services.Watcher, ...] = ()
         self._unpatch: Callable[[], None] | None = None
+        self._started: Any = None
+        self._unpatch_started: Callable[[], None] | None = None
 
     def watch(self, watcher: services.Watcher) -> Callable[[], None]:
         """See ``services.Services``."""
@@ -61,6 +65,9 @@ class ServiceRecords:
             if not self._watchers and self._unpatch is not None:
                 self._unpatch, unpatch = None, self._unpatch
                 unpatch()
+                if self._unpatch_started is not None:
+                    self._unpatch_started()
+                    self._started = self._unpatch_started = None
 
         return unwatch
 
@@ -68,9 +75,7 @@ class ServiceRecords:
         # Whatever changes a record ends here, with the prior state at hand.
         original = db.service_update
 
-        def service_update(
-            context: Any, service_id: int, values: Any
-        ) -> Any:
+        def service_update(context: Any, service_id: int, values: Any) -> Any:
             if not any(field in values for field in _FIELDS):
                 return original(context, service_id, values)
             record = db.service_get(context, service_id)
@@ -160,7 +165,7 @@ class ServiceRecords:
         record.save()
         if ref.binary != 'nova-compute' or not status_changed:
             return 'record'
-        if state.forced_down or not _is_running(ref):
+        if state.forced_down or not self._is_running(ref):
             return 'record; its compute is down and was not told'
         try:
             _tell_compute(context, ref.host, not state.disabled, timeout)
@@ -168,6 +173,45 @@ class ServiceRecords:
             LOG.warning('The trait of %s was not synchronized', ref)
             return f'record; its compute did not follow ({error})'
         return 'record and compute'
+
+    def _is_running(self, ref: services.ServiceRef) -> bool:
+        """Whether a compute of this process serves that record now."""
+        return any(
+            service.host == ref.host
+            and service.binary == ref.binary
+            and getattr(service.rpcserver, '_started', False)
+            for service in list(self._services_of_nova())
+        )
+
+    def _services_of_nova(self) -> Any:
+        """Return the services there are in this process.
+
+        Nothing in Nova knows those that a test has started, and asking one
+        that was stopped hangs, so they are looked up among all objects: tens
+        of milliseconds, where a status is first given back. From then on
+        they are noted as they are made, as long as anybody watches.
+        """
+        if self._started is not None:
+            return self._started
+        found = weakref.WeakSet(
+            referrer
+            for referrer in gc.get_referrers(nova_service.Service)
+            if type(referrer) is nova_service.Service
+        )
+        if self._unpatch is None:
+            return found
+        original = nova_service.Service.__init__
+
+        @functools.wraps(original)
+        def init(service: Any, *args: Any, **kwargs: Any) -> None:
+            original(service, *args, **kwargs)
+            found.add(service)
+
+        self._started = found
+        self._unpatch_started = _restore.patch_attribute(
+            nova_service.Service, '__init__', init
+        )
+        return found
 
 
 def _items(
@@ -241,22 +285,6 @@ def _all_computes() -> list[services.ServiceRef]:
             ):
                 found[_ref(record, manager)] = None
     return list(found)
-
-
-def _is_running(ref: services.ServiceRef) -> bool:
-    """Whether a compute of this process serves that record now.
-
-    Nothing in Nova knows the services that a test has started, and asking
-    one that was stopped hangs, so they are looked up among all objects:
-    tens of milliseconds, and only where a status is given back.
-    """
-    return any(
-        type(referrer) is nova_service.Service
-        and referrer.host == ref.host
-        and referrer.binary == ref.binary
-        and getattr(referrer.rpcserver, '_started', False)
-        for referrer in gc.get_referrers(nova_service.Service)
-    )
 
 
 def _tell_compute(

@@ -29,9 +29,7 @@ def _chosen(module_name, spec):
     module = importlib.import_module(f'nova.tests.functional.{module_name}')
     stock = getattr(module, class_name)
     kept = methods.split(',') if methods else _names_of(stock)
-    attributes = {
-        name: None for name in _names_of(stock) if name not in kept
-    }
+    attributes = {name: None for name in _names_of(stock) if name not in kept}
     attributes['__module__'] = __name__
     return type(f'{class_name}Hardened', (hardened(stock),), attributes)
 

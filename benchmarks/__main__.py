@@ -1,0 +1,43 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Run the benchmarks: ``python -m benchmarks [--pairs N] [NAME...]``."""
+
+import argparse
+import importlib
+
+# Module and function of each; Nova's comes first, as it patches the library.
+BENCHMARKS = {
+    'functional': ('benchmarks.functional', 'main', True),
+    'memory': ('benchmarks.processes', 'memory', True),
+    'imports': ('benchmarks.processes', 'imports', True),
+    'gate': ('benchmarks.gate', 'main', False),
+}
+
+
+def main():
+    """Run what the command line names; all by default."""
+    parser = argparse.ArgumentParser(prog='python -m benchmarks')
+    parser.add_argument('--pairs', type=int, default=7)
+    parser.add_argument('names', nargs='*', metavar='NAME')
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f'there is no {unknown}; there are {list(BENCHMARKS)}')
+    for name in arguments.names or BENCHMARKS:
+        module, function, paired = BENCHMARKS[name]
+        run = getattr(importlib.import_module(module), function)
+        run(*([arguments.pairs] if paired else []))
+
+
+if __name__ == '__main__':
+    main()

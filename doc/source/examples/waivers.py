@@ -1,0 +1,37 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from safe_fixtures.nova import SafeIntegratedTestBase  # isort: skip
+
+import safe_fixtures
+from safe_fixtures import audit
+
+
+class TestImport(SafeIntegratedTestBase):
+    @safe_fixtures.waive('SF301', reason='the import is the subject')
+    def test_import(self):
+        image = {
+            'name': 'imported',
+            'properties': {},
+            'copy_from': 'https://images.openstack.org/cirros.img',
+        }
+        self.glance.create(None, image)
+
+        waived = [
+            event
+            for event in self.audit_trail.events
+            if event['action'] == 'allow/waiver'
+        ]
+        self.assertEqual('SF301', waived[0]['reason']['reasonCode'])
+        self.assertEqual(
+            'the import is the subject', audit.details(waived[0])['reason']
+        )

@@ -1,0 +1,296 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The direction of imports, as the design has it."""
+
+import ast
+import os
+import pathlib
+import subprocess
+import sys
+
+import testtools
+
+import safe_fixtures
+
+PACKAGE = pathlib.Path(safe_fixtures.__file__).parent
+
+# The level of each room; an import goes down, or stays on its level. What
+# stands between two levels belongs to the lower of those that import it.
+LEVELS = {
+    'rules': 0,
+    'exceptions': 0,
+    'redaction': 0,
+    'conf': 0,
+    '_restore': 0,
+    '_endpoints': 0,
+    'audit': 1,
+    '_backend': 1,
+    '_callsite': 1,
+    '_guard': 1,
+    '_outcome': 1,
+    '_waivers': 1,
+    'gate': 1,
+    'microversion': 2,
+    'services': 2,
+    'service_start': 2,
+    'dummy_data': 2,
+    'isolation': 2,
+    'posture': 2,
+    'permissions': 2,
+    'output': 2,
+    'testing': 3,
+    'summary': 3,
+    'nova': 4,
+    'cli': 4,
+}
+# Importing one of these is for safe_fixtures.nova alone, or for nobody.
+FORBIDDEN = ('nova', 'placement', 'requests', 'urllib3', 'eventlet',
+             'oslo_context')  # fmt: skip
+REQUIREMENTS = {
+    'fixtures',
+    'oslo_config',
+    'oslo_utils',
+    'pycadf',
+    'testtools',
+    'wrapt',
+}
+
+
+def sources():
+    """Return the source of each module, by its dotted name."""
+    found = {}
+    for path in sorted(PACKAGE.rglob('*.py')):
+        parts = path.relative_to(PACKAGE).with_suffix('').parts
+        if parts[-1] == '__init__':
+            parts = parts[:-1]
+        found['.'.join(('safe_fixtures', *parts))] = path.read_text()
+    return found
+
+
+def imports(source, modules):
+    """Return all that a module imports, at whatever depth."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                found.add('a relative import')
+                continue
+            for alias in node.names:
+                name = f'{node.module}.{alias.name}'
+                found.add(name if name in modules else node.module)
+        elif isinstance(node, ast.Call):
+            called = ast.unparse(node.func).rpartition('.')[2]
+            if called in ('import_module', '__import__') and node.args:
+                if isinstance(node.args[0], ast.Constant):
+                    found.add(node.args[0].value)
+                else:
+                    found.add(f'what {ast.unparse(node.args[0])} says')
+    return found
+
+
+def room(module):
+    return module.split('.')[1]
+
+
+def faults(tree):
+    """Yield what is wrong with the imports of the modules of a tree."""
+    for module, source in tree.items():
+        in_nova = module.startswith('safe_fixtures.nova')
+        for name in sorted(imports(source, tree)):
+            top = name.partition('.')[0]
+            if top == 'a relative import':
+                yield f'{module} has a relative import'
+            elif top == 'safe_fixtures':
+                yield from direction_faults(module, name)
+            elif in_nova:
+                continue
+            elif top in FORBIDDEN:
+                yield f'{module} imports {name}'
+            elif top not in REQUIREMENTS | sys.stdlib_module_names:
+                yield f'{module} imports {name}, which is no requirement'
+
+
+def direction_faults(module, name):
+    if module == 'safe_fixtures':
+        if room(name) in ('nova', 'cli', 'testing', 'summary'):
+            yield f'{module} imports {name}'
+        return
+    if name == 'safe_fixtures':
+        yield f'{module} imports the public names'
+        return
+    own, other = room(module), room(name)
+    for unknown in {own, other} - LEVELS.keys():
+        yield f'{unknown} has no level'
+    if {own, other} <= LEVELS.keys():
+        if LEVELS[other] > LEVELS[own]:
+            yield f'{module} imports {name}, which is above it'
+        elif own != other and LEVELS[own] == LEVELS[other] in (2, 4):
+            yield f'{module} imports {name}, which is beside it'
+
+
+def cycles(tree):
+    """Return the modules that take part in a cycle of imports."""
+    graph = {
+        module: imports(source, tree) & tree.keys() - {module}
+        for module, source in tree.items()
+    }
+    # What imports nothing that is left is in no cycle.
+    while True:
+        free = [name for name, found in graph.items() if not found]
+        if not free:
+            return set(graph)
+        for name in free:
+            del graph[name]
+        for found in graph.values():
+            found.difference_update(free)
+
+
+class TestImports(testtools.TestCase):
+    def test_of_the_package(self):
+        tree = sources()
+        self.assertIn('safe_fixtures.services', tree)
+        self.assertIn('safe_fixtures.nova.bases', tree)
+        self.assertEqual([], list(faults(tree)))
+
+    def test_no_cycles(self):
+        core = {
+            module: source
+            for module, source in sources().items()
+            if not module.startswith('safe_fixtures.nova')
+        }
+        self.assertEqual(set(), cycles(core))
+
+    def test_importing_the_package_loads_none_of_the_forbidden(self):
+        script = (
+            'import sys\n'
+            'import safe_fixtures\n'
+            'import safe_fixtures.testing\n'
+            'import safe_fixtures.summary\n'
+            'print(*{name.partition(".")[0] for name in sys.modules})\n'
+        )
+        done = subprocess.run(
+            [sys.executable, '-c', script],
+            cwd=PACKAGE.parent,
+            env=dict(os.environ),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        loaded = set(done.stdout.split())
+        self.assertIn('safe_fixtures', loaded)
+        self.assertEqual(set(), loaded & set(FORBIDDEN))
+
+
+class TestTheCheck(testtools.TestCase):
+    """Each fault is found, and its twin is none."""
+
+    def check(self, source, module='safe_fixtures.services'):
+        tree = {
+            'safe_fixtures.gate': '',
+            'safe_fixtures.microversion': '',
+            'safe_fixtures.services': '',
+            'safe_fixtures.nova.bases': '',
+            'safe_fixtures.cli.run': '',
+            module: source,
+        }
+        return list(faults(tree))
+
+    def test_downward(self):
+        self.assertEqual([], self.check('from safe_fixtures import gate'))
+        self.assertEqual([], self.check('import safe_fixtures.gate'))
+
+    def test_upward(self):
+        source = 'from safe_fixtures import services'
+        self.assertEqual([], self.check(source, 'safe_fixtures.testing'))
+        self.assertEqual(1, len(self.check(source, 'safe_fixtures.conf')))
+        self.assertEqual(
+            1, len(self.check(f'def f():\n  {source}', 'safe_fixtures.conf'))
+        )
+
+    def test_beside(self):
+        self.assertEqual(
+            ['safe_fixtures.services imports safe_fixtures.microversion, '
+             'which is beside it'],
+            self.check('from safe_fixtures import microversion'),
+        )  # fmt: skip
+        self.assertEqual(
+            [],
+            self.check(
+                'from safe_fixtures import gate', 'safe_fixtures.audit'
+            ),
+        )
+
+    def test_nova_and_cli(self):
+        for module, name in (('nova.x', 'cli.run'), ('cli.x', 'nova.bases')):
+            self.assertEqual(
+                1,
+                len(
+                    self.check(
+                        f'import safe_fixtures.{name}',
+                        f'safe_fixtures.{module}',
+                    )
+                ),
+            )
+
+    def test_nova_only_in_its_room(self):
+        for source in (
+            'import nova',
+            'import nova.test',
+            'from nova import test',
+            'def f():\n  from nova.tests import functional',
+            'import importlib\nimportlib.import_module("nova.test")',
+            'import requests',
+            'try:\n  import eventlet\nexcept ImportError: pass',
+            'from oslo_context import context',
+            'from urllib3 import util',
+        ):
+            self.assertEqual(1, len(self.check(source)), source)
+            self.assertEqual(
+                [], self.check(source, 'safe_fixtures.nova.x'), source
+            )
+
+    def test_requirements(self):
+        self.assertEqual(1, len(self.check('import six')))
+        self.assertEqual([], self.check('import wrapt\nimport os.path'))
+
+    def test_computed_import(self):
+        self.assertEqual(1, len(self.check('__import__(name)')))
+
+    def test_relative(self):
+        self.assertEqual(1, len(self.check('from . import gate')))
+
+    def test_unknown_room(self):
+        self.assertEqual(
+            ['extra has no level'],
+            self.check(
+                'from safe_fixtures import gate', 'safe_fixtures.extra'
+            ),
+        )
+
+    def test_public_names(self):
+        self.assertEqual(1, len(self.check('import safe_fixtures')))
+        for name in ('nova.bases', 'cli.run'):
+            self.assertEqual(
+                1,
+                len(self.check(f'import safe_fixtures.{name}',
+                               'safe_fixtures')),
+            )  # fmt: skip
+
+    def test_cycle(self):
+        one, two = 'safe_fixtures.audit', 'safe_fixtures.gate'
+        straight = {one: f'import {two}', two: ''}
+        self.assertEqual(set(), cycles(straight))
+        straight[two] = f'def f():\n  import {one}'
+        self.assertEqual({one, two}, cycles(straight))

@@ -1,0 +1,77 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the unit tests share."""
+
+import os
+
+import fixtures
+import testtools
+
+from safe_fixtures import conf
+
+ROOT = os.path.dirname(
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+)
+
+
+class TestCase(testtools.TestCase):
+    """A test that whoever runs it configures nothing of."""
+
+    def setUp(self):
+        super().setUp()
+        for name in list(os.environ):
+            if name.startswith(('OS_SAFE_FIXTURES__', 'SAFE_FIXTURES_')):
+                self.useFixture(fixtures.EnvironmentVariable(name))
+        # What a test read is nothing to the next one.
+        self.addCleanup(conf.CONF.reset)
+
+    def configure(self, **options):
+        """Set options through the environment."""
+        for name, value in options.items():
+            self.useFixture(
+                fixtures.EnvironmentVariable(
+                    f'OS_SAFE_FIXTURES__{name.upper()}', value
+                )
+            )
+
+    def run_inner(self, case):
+        """Run the tests of an inner test case; return the result."""
+        result = testtools.TestResult()
+        names = [name for name in dir(case) if name.startswith('test_')]
+        for name in names:
+            case(name).run(result)
+        self.assertEqual(len(names), result.testsRun)
+        return result
+
+    def assertPasses(self, case):
+        """Assert that all tests of an inner test case pass."""
+        result = self.run_inner(case)
+        self.assertEqual([], problems(result))
+        self.assertEqual({}, result.skip_reasons)
+        self.assertEqual([], result.expectedFailures)
+        self.assertEqual([], result.unexpectedSuccesses)
+        return result
+
+    def assertFails(self, case, *messages, count=1):
+        """Assert that *count* tests fail, and what they say, once each."""
+        result = self.run_inner(case)
+        texts = problems(result)
+        self.assertEqual(count, len(texts), '\n'.join(texts))
+        for message in messages:
+            self.assertEqual(1, '\n'.join(texts).count(message), texts)
+        return result
+
+
+def problems(result):
+    """Return the texts of all failures and errors."""
+    return [text for _, text in result.failures + result.errors]

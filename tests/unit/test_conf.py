@@ -1,0 +1,355 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import fixtures
+from oslo_config import fixture as config_fixture
+from oslo_config import generator
+
+import safe_fixtures
+from safe_fixtures import audit
+from safe_fixtures import conf
+from safe_fixtures import exceptions
+from safe_fixtures import gate
+from safe_fixtures import testing
+from tests.unit import base
+
+# Of every option: what is written, and what is read. None is a default.
+SENSIBLE = {
+    'mode': [(mode, mode) for mode in ('default', 'enforce', 'audit', 'off')],
+    'rule_modes': [
+        ('SF203:enforce', {'SF203': 'enforce'}),
+        ('SF203:audit,SF501:off', {'SF203': 'audit', 'SF501': 'off'}),
+    ],
+    'pinned_microversion': [('2.53', '2.53'), ('2.0', '2.0')],
+    'latest_policy': [('pin', 'pin'), ('refuse', 'refuse')],
+    'restore_timeout': [('0.1', 0.1), ('60', 60.0)],
+    'allowed_endpoints': [
+        (
+            'lab.example.com,192.0.2.1:8774',
+            ['lab.example.com', '192.0.2.1:8774'],
+        ),
+        ('http://lab.example.com:8774/v2.1', None),
+        ('http://[2001:db8::1]:8774', None),
+        ('2001:db8::1', ['2001:db8::1']),
+    ],
+    'max_image_bytes': [('0', 0), ('4096', 4096)],
+    'dummy_image_name': [('fake-.*', 'fake-.*')],
+    'dummy_flavor_name': [('m1[.].*', 'm1[.].*')],
+    'audit_file': [('{tmp}/audit.jsonl', '{tmp}/audit.jsonl')],
+}
+
+# Of every option: what is written, and a part of what is allowed.
+NONSENSE = {
+    'mode': [('strict', 'enforce'), ('', 'enforce'), ('audit,off', 'off')],
+    'rule_modes': [
+        ('SF999:off', 'SF203'),
+        ('SF203:strict', 'enforce'),
+        ('SF203', 'NAME:VALUE'),
+        ('SF203:off:off', 'enforce'),
+    ],
+    'pinned_microversion': [
+        (value, "'2.53'")
+        for value in ('', '2', '2.x', '3.1', '2.053', '2.53.1', 'latest')
+    ],
+    'latest_policy': [('ignore', 'refuse'), ('', 'refuse')],
+    'restore_timeout': [
+        ('soon', 'float'),
+        ('0', '0.1'),
+        ('-1', '0.1'),
+        ('nan', 'finite'),
+        ('inf', 'finite'),
+        ('', 'empty'),
+    ],
+    'allowed_endpoints': [
+        (value, 'host:port')
+        for value in (
+            'http://',
+            '*',
+            'http://*',
+            'http://[::1',
+            'lab.example.com:http',
+            'http://lab.example.com:99999',
+            'lab.example.com,*',
+        )
+    ],
+    'max_image_bytes': [
+        ('-1', '0'),
+        ('1MiB', 'int'),
+        ('1.5', 'int'),
+        ('', 'empty'),
+    ],
+    'dummy_image_name': [('[', 'regular expression'), ('', 'empty')],
+    'dummy_flavor_name': [('(', 'regular expression'), ('', 'empty')],
+    'audit_file': [
+        ('{tmp}', 'a file'),
+        ('{tmp}/absent/audit.jsonl', 'directory that exists'),
+        ('', 'a file'),
+    ],
+}
+
+
+class TestConf(base.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.tmp = self.useFixture(fixtures.TempDir()).path
+
+    def write(self, text):
+        path = os.path.join(self.tmp, 'safe_fixtures.conf')
+        with open(path, 'w') as config:
+            config.write(text)
+        self.useFixture(
+            fixtures.EnvironmentVariable('SAFE_FIXTURES_CONFIG', path)
+        )
+        # A file is read once, as long as its name stays the same.
+        conf.CONF.reset()
+
+    def refused(self):
+        """Use each fixture with a configuration; return the error."""
+        errors = []
+        for fixture in (
+            audit.AuditTrail(),
+            safe_fixtures.SafeServiceToggle(
+                api=testing.FakeComputeClient(['host1'])
+            ),
+            safe_fixtures.MicroversionPin('2.53'),
+        ):
+            errors.append(
+                self.assertRaises(exceptions.ConfigurationError, fixture.setUp)
+            )
+            self.assertIsNone(audit.current())
+            self.assertEqual((), gate._gates)
+        self.assertEqual(1, len({str(error) for error in errors}))
+        return errors[0]
+
+    def test_tables_name_every_option(self):
+        names = {opt.name for opt in conf.list_opts()[0][1]}
+        self.assertEqual(names, set(SENSIBLE))
+        self.assertEqual(names, set(NONSENSE))
+
+    def test_defaults(self):
+        settings = conf.load()
+        self.assertEqual('default', settings.mode)
+        self.assertEqual({}, settings.rule_modes)
+        self.assertIsNone(settings.pinned_microversion)
+        self.assertEqual('pin', settings.latest_policy)
+        self.assertEqual(10.0, settings.restore_timeout)
+        self.assertEqual([], settings.allowed_endpoints)
+        self.assertEqual(1024 * 1024, settings.max_image_bytes)
+        self.assertIsNone(settings.dummy_image_name)
+        self.assertIsNone(settings.dummy_flavor_name)
+        self.assertIsNone(settings.audit_file)
+
+    def _each(self, table):
+        for name, cases in table.items():
+            for text, expected in cases:
+                yield name, text.replace('{tmp}', self.tmp), expected
+
+    def _expect(self, name, text, expected):
+        value = conf.load()[name]
+        if isinstance(expected, str):
+            expected = expected.replace('{tmp}', self.tmp)
+        self.assertEqual([text] if expected is None else expected, value)
+
+    def test_misspelt_option(self):
+        with fixtures.EnvironmentVariable('OS_SAFE_FIXTURES__MODES', 'off'):
+            conf.CONF.reset()
+            error = self.refused()
+            self.assertEqual('[safe_fixtures] modes', error.option)
+            self.assertEqual('off', error.value)
+            self.assertIn('latest_policy, max_image_bytes, mode', str(error))
+        self.write('[safe_fixtures]\nresore_timeout = 3\n')
+        error = self.refused()
+        self.assertEqual('[safe_fixtures] resore_timeout', error.option)
+        self.assertEqual('3', error.value)
+
+    def test_environment(self):
+        for name, text, expected in self._each(SENSIBLE):
+            with fixtures.EnvironmentVariable(
+                f'OS_SAFE_FIXTURES__{name.upper()}', text
+            ):
+                self._expect(name, text, expected)
+
+    def test_file(self):
+        for name, text, expected in self._each(SENSIBLE):
+            self.write(f'[safe_fixtures]\n{name} = {text}\n')
+            self._expect(name, text, expected)
+
+    def test_fixture(self):
+        fixture = self.useFixture(config_fixture.Config(conf.CONF))
+        conf.load()
+        for name, cases in SENSIBLE.items():
+            for text, expected in cases:
+                if isinstance(expected, str):
+                    expected = expected.replace('{tmp}', self.tmp)
+                elif expected is None:
+                    expected = [text]
+                fixture.config(group='safe_fixtures', **{name: expected})
+                self.assertEqual(expected, conf.load()[name])
+
+    def test_fixture_before_the_first_load(self):
+        fixture = self.useFixture(config_fixture.Config(conf.CONF))
+        fixture.config(group='safe_fixtures', mode='audit')
+        self.assertEqual('audit', conf.load().mode)
+
+    def test_fixture_is_forgotten(self):
+        with config_fixture.Config(conf.CONF) as fixture:
+            fixture.config(group='safe_fixtures', mode='audit')
+            self.assertEqual('audit', conf.load().mode)
+        self.assertEqual('default', conf.load().mode)
+
+    def test_environment_goes_before_file(self):
+        self.write('[safe_fixtures]\nmode = audit\nlatest_policy = refuse\n')
+        self.configure(mode='off')
+        settings = conf.load()
+        self.assertEqual('off', settings.mode)
+        self.assertEqual('refuse', settings.latest_policy)
+
+    def test_change_of_the_environment_is_noticed(self):
+        for mode in ('audit', 'off', 'audit'):
+            os.environ['OS_SAFE_FIXTURES__MODE'] = mode
+            self.addCleanup(os.environ.pop, 'OS_SAFE_FIXTURES__MODE', None)
+            self.assertEqual(mode, conf.load().mode)
+        del os.environ['OS_SAFE_FIXTURES__MODE']
+        self.assertEqual('default', conf.load().mode)
+
+    def test_change_of_the_file_named_is_noticed(self):
+        self.assertEqual('default', conf.load().mode)
+        self.write('[safe_fixtures]\nmode = audit\n')
+        self.assertEqual('audit', conf.load().mode)
+        del os.environ['SAFE_FIXTURES_CONFIG']
+        self.assertEqual('default', conf.load().mode)
+
+    def _refuses(self, name, text, allowed):
+        error = self.refused()
+        self.assertEqual(f'[safe_fixtures] {name}', error.option)
+        self.assertIn(allowed, error.allowed)
+        self.assertIn(name, str(error))
+        self.assertIn(repr(error.value), str(error))
+        # Lists and dictionaries are shown as they were read.
+        shown = str(error.value)
+        for part in text.split(',') if error.value != text else [text]:
+            self.assertIn(part.partition(':')[0], shown)
+
+    def test_nonsense_in_the_environment(self):
+        for name, text, allowed in self._each(NONSENSE):
+            with fixtures.EnvironmentVariable(
+                f'OS_SAFE_FIXTURES__{name.upper()}', text
+            ):
+                self._refuses(name, text, allowed)
+
+    def test_nonsense_in_the_file(self):
+        for name, text, allowed in self._each(NONSENSE):
+            self.write(f'[safe_fixtures]\n{name} = {text}\n')
+            self._refuses(name, text, allowed)
+
+    def test_nonsense_in_a_group_written_in_capitals(self):
+        self.write('[SAFE_FIXTURES]\nmode = strict\n')
+        self._refuses('mode', 'strict', 'enforce')
+
+    def test_undefined_reference_in_the_file(self):
+        self.write('[safe_fixtures]\nmode = $absent\n')
+        self._refuses('mode', '$absent', 'absent')
+
+    def test_missing_file(self):
+        path = os.path.join(self.tmp, 'absent.conf')
+        self.useFixture(
+            fixtures.EnvironmentVariable('SAFE_FIXTURES_CONFIG', path)
+        )
+        error = self.refused()
+        self.assertEqual('SAFE_FIXTURES_CONFIG', error.option)
+        self.assertEqual(path, error.value)
+        self.assertIn('readable file', error.allowed)
+
+    def test_directory_as_file(self):
+        self.useFixture(
+            fixtures.EnvironmentVariable('SAFE_FIXTURES_CONFIG', self.tmp)
+        )
+        self.assertEqual(self.tmp, self.refused().value)
+
+    def test_broken_file(self):
+        self.write('mode audit\n[\n')
+        error = self.refused()
+        self.assertEqual('SAFE_FIXTURES_CONFIG', error.option)
+        self.assertIn('safe_fixtures.conf', error.allowed)
+
+    def test_works_again_once_it_is_mended(self):
+        self.write('[safe_fixtures]\nmode = strict\n')
+        self.refused()
+        self.write('[safe_fixtures]\nmode = audit\n')
+        self.assertEqual('audit', conf.load().mode)
+
+    def test_reads_nothing_from_home_or_etc(self):
+        for directory in ('.safe_fixtures', '.config', '.'):
+            os.makedirs(os.path.join(self.tmp, directory), exist_ok=True)
+            for name in ('safe_fixtures.conf', '.safe_fixtures.conf'):
+                path = pathlib.Path(self.tmp, directory, name)
+                path.write_text('[safe_fixtures]\nmode = off\n')
+        script = (
+            'import sys\n'
+            'opened = []\n'
+            'sys.addaudithook(\n'
+            '    lambda name, args: opened.append(str(args[0]))\n'
+            "    if name in ('open', 'os.listdir') else None\n"
+            ')\n'
+            'from safe_fixtures import conf\n'
+            'del opened[:]\n'
+            'print(conf.load().mode)\n'
+            'print(*opened, sep="\\n")\n'
+        )
+        environ = dict(os.environ, HOME=self.tmp, XDG_CONFIG_HOME=self.tmp)
+        done = subprocess.run(
+            [sys.executable, '-c', script],
+            cwd=base.ROOT,
+            env=environ,
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual('', done.stderr)
+        mode, *opened = done.stdout.split('\n')
+        self.assertEqual('default', mode)
+        for path in opened:
+            self.assertFalse(path.startswith(('/etc/', self.tmp)), path)
+
+    def test_lists_copies(self):
+        (group, opts), (_, again) = conf.list_opts() + conf.list_opts()
+        self.assertEqual('safe_fixtures', group.name)
+        opts[0].help = 'changed'
+        self.assertNotEqual('changed', again[0].help)
+        self.assertNotEqual(
+            'changed', conf.CONF._groups[group.name]._opts['mode']['opt'].help
+        )
+
+    def test_every_option_has_help(self):
+        for opt in conf.list_opts()[0][1]:
+            self.assertTrue(opt.help, opt.name)
+
+    def test_sample(self):
+        path = os.path.join(self.tmp, 'sample')
+        generator.main(['--namespace', 'safe_fixtures', '--output-file', path])
+        with open(path) as sample:
+            text = sample.read()
+        self.assertIn('[safe_fixtures]', text)
+        for opt in conf.list_opts()[0][1]:
+            self.assertIn(f'\n#{opt.name} =', text)
+        for mode in SENSIBLE['mode']:
+            self.assertIn(f'# {mode[0]} - ', text)
+
+    def test_microversions(self):
+        for value in ('2.0', '2.1', '2.53', '2.100'):
+            self.assertTrue(conf.is_microversion(value), value)
+        for value in ('2', '2.x', 2.53, '', '3.1', '2.01', '2.53\n', None):
+            self.assertFalse(conf.is_microversion(value), value)
