@@ -187,7 +187,8 @@ def _read(path: str | None) -> None:
             raise exceptions.ConfigurationError(
                 f'[{GROUP.name}] {name}',
                 value,
-                f'there is no such option; there are {", ".join(sorted(known))}',
+                'there is no such option; there are '
+                + ', '.join(sorted(known)),
             )
 
 
