@@ -12,25 +12,30 @@
 
 """Reach what the guards need of the project under test.
 
-The core imports no Nova. A backend is an entry point of the group
-``safe_fixtures.backends`` whose name is the module it is for; it is loaded
-once that module is there.
+The core imports no Nova. What knows a project is an entry point of the group
+``safe_fixtures.backends`` whose name is the module it is for: a module that
+provides a backend when it is imported.
 """
 
 from importlib import metadata
 import sys
 from typing import Any
 
-__all__ = ['find']
+__all__ = ['find', 'provide']
 
-_loaded: dict[str, Any] = {}
+_provided: list[Any] = []
+
+
+def provide(backend: Any) -> None:
+    """Make *backend* the one that the guards use."""
+    _provided[:] = [backend]
 
 
 def find() -> Any:
     """Return the backend of what is imported in this process, or None."""
-    if not _loaded and 'nova' in sys.modules:
+    if not _provided and 'nova' in sys.modules:
         for entry in metadata.entry_points(group='safe_fixtures.backends'):
             if entry.name in sys.modules:
-                _loaded[entry.name] = entry.load()()
+                entry.load()
                 break
-    return next(iter(_loaded.values()), None)
+    return _provided[0] if _provided else None

@@ -50,6 +50,7 @@ class Guard(fixtures.Fixture):
         super().__init__()
         self._given_test = test
         self._given_trail = trail
+        self._test: unittest.TestCase | None = None
         self._active = False
 
     def setUp(self) -> None:
@@ -68,14 +69,13 @@ class Guard(fixtures.Fixture):
         trail = self._given_trail or audit.current()
         own = trail is None
         if trail is None:
-            test_id = None if self._test is None else self._test.id()
-            trail = self.useFixture(audit.AuditTrail(test_id))
+            trail = self.useFixture(self._new_trail())
         #: Where the acts of this guard are recorded (AuditTrail).
         self.trail = trail
-        self._outcome = _outcome.of(self._test)
+        outcome = _outcome.of(self._test)
         # Once, by the first of several guards: its cleanup runs last.
-        if own and self._test and self._outcome and not self._outcome.recorded:
-            self._outcome.recorded = True
+        if own and self._test and outcome and not outcome.recorded:
+            outcome.recorded = True
             self._test.addCleanup(conclude, self._test, trail)
         self._active = True
         self.addCleanup(setattr, self, '_active', False)
@@ -97,9 +97,12 @@ class Guard(fixtures.Fixture):
         :raises: SafetyViolation.
         """
         rule = rules.get(violation.code)
-        mode = self._mode(rule)
+        mode = 'enforce' if rule.always else _mode(rule, self._settings)
         if mode == 'off':
             return
+        if not self._active:
+            # Before its set-up and after its cleanup it has none.
+            self._test = self._given_test or _callsite.calling_test()
         if violation.where is None:
             violation.where = _callsite.where()
         waiver = None if rule.always else self._waivers.reason(rule.code)
@@ -117,68 +120,101 @@ class Guard(fixtures.Fixture):
             content['waived'] = waiver
         if expected is not None:
             content['expected'] = True
-        self.trail.record(
-            'deny' if refused else 'evaluate/violation',
-            target,
-            outcome='failure',
-            code=rule.code,
-            event_type='control',
-            **content,
-        )
-        if waiver is not None:
-            self.trail.record(
-                'allow/waiver',
+        with self._any_trail() as trail:
+            trail.record(
+                'deny' if refused else 'evaluate/violation',
                 target,
+                outcome='failure',
                 code=rule.code,
                 event_type='control',
-                reason=waiver,
+                **content,
             )
+            if waiver is not None:
+                trail.record(
+                    'allow/waiver',
+                    target,
+                    code=rule.code,
+                    event_type='control',
+                    reason=waiver,
+                )
         if expected is not None:
             expected.append(violation)
         if refused:
-            if keep and expected is None:
-                self.addCleanup(self._raise_if_swallowed, violation)
+            # What is refused while the guard is not active has no cleanup
+            # of it to come.
+            if keep and self._active and expected is None:
+                self.addCleanup(
+                    _raise_if_swallowed, violation, _outcome.of(self._test)
+                )
             raise violation
 
-    def _mode(self, rule: rules.Rule) -> str:
-        if rule.always:
-            return 'enforce'
-        mode: str = self._settings.rule_modes.get(
-            rule.code, self._settings.mode
+    def _new_trail(self) -> audit.AuditTrail:
+        return audit.AuditTrail(
+            None if self._test is None else self._test.id()
         )
-        return rule.default if mode == 'default' else mode
 
-    def _raise_if_swallowed(
-        self, violation: exceptions.SafetyViolation
-    ) -> None:
-        if self._outcome is None or not self._outcome.is_due_to(violation):
-            raise violation
+    @contextlib.contextmanager
+    def _any_trail(self) -> Iterator[audit.AuditTrail]:
+        trail = self.trail if self._active else self._given_trail
+        trail = trail or audit.current()
+        if trail is not None:
+            yield trail
+        else:
+            with self._new_trail() as trail:
+                yield trail
+
+
+def _mode(rule: rules.Rule, settings: Any) -> str:
+    mode: str = settings.rule_modes.get(rule.code, settings.mode)
+    return rule.default if mode == 'default' else mode
+
+
+def _raise_if_swallowed(
+    violation: exceptions.SafetyViolation, outcome: _outcome.Outcome | None
+) -> None:
+    if outcome is None or not outcome.is_due_to(violation):
+        raise violation
 
 
 def conclude(test: unittest.TestCase, trail: audit.AuditTrail) -> None:
-    """Record how a test ended, and which of its waivers never applied."""
+    """Record how a test ended, and which of its waivers never applied.
+
+    :raises: SafetyViolation (SF901) for such a waiver, if that is enforced.
+    """
     outcome = _outcome.of(test)
     if outcome is None:
         return
-    if outcome.value == 'success':
-        for code, reason in _waivers.of(test).unused().items():
-            trail.record(
-                'evaluate/violation',
-                test.id(),
-                target_type='service/test',
-                outcome='failure',
-                code='SF901',
-                event_type='control',
-                message=f'the waiver of {code} ({reason}) never applied',
-                mode='audit',
-            )
+    unused = {}
+    rule = rules.get('SF901')
+    mode = _mode(rule, conf.load())
+    if outcome.value == 'success' and mode != 'off':
+        unused = _waivers.of(test).unused()
+    for code, reason in unused.items():
+        trail.record(
+            'deny' if mode == 'enforce' else 'evaluate/violation',
+            test.id(),
+            target_type='service/test',
+            outcome='failure',
+            code=rule.code,
+            event_type='control',
+            message=f'the waiver of {code} ({reason}) never applied',
+            remedy=rule.remedy,
+            mode=mode,
+        )
+    refused = bool(unused) and mode == 'enforce'
     trail.record(
         'evaluate/test',
         test.id(),
         target_type='service/test',
-        outcome=outcome.value,
+        outcome='failure' if refused else outcome.value,
         event_type='monitor',
     )
+    if refused:
+        raise exceptions.SafetyViolation(
+            rule.code,
+            'waivers that never applied: ' + ', '.join(sorted(unused)),
+            where=test.id(),
+        )
 
 
 class _Expectation:

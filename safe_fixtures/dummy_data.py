@@ -253,22 +253,20 @@ class DummyDataGuard(_guard.Guard):
         """Check what a request refers to; see ``gate.Observer``."""
         if call.method != 'POST':
             return
-        path, body = call.path, call.body
-        if not isinstance(body, dict):
-            return
-        if path == '/servers' or path == '/os-volumes_boot':
-            self._check_server(call, body.get('server'))
+        path = call.path
+        if path in ('/servers', '/os-volumes_boot'):
+            self._check_server(call, _part(call.body, 'server'))
         elif path == '/flavors':
-            self._check_new_flavor(call, body.get('flavor'))
+            self._check_new_flavor(call, _part(call.body, 'flavor'))
         elif path.startswith('/servers/') and path.endswith('/action'):
-            self._check_action(call, path.split('/')[2], body)
+            self._check_action(call, path.split('/')[2], _part(call.body))
 
     def after(self, call: gate.ApiCall) -> None:
         """See ``gate.Observer``; all is checked before."""
 
-    def _check_server(self, call: gate.ApiCall, server: Any) -> None:
-        if not isinstance(server, dict):
-            return
+    def _check_server(
+        self, call: gate.ApiCall, server: dict[str, Any]
+    ) -> None:
         self._check_image(call, server.get('imageRef'))
         self._check_flavor(call, server.get('flavorRef'))
         for field in ('block_device_mapping_v2', 'block_device_mapping'):
@@ -332,15 +330,18 @@ class DummyDataGuard(_guard.Guard):
                 str(call),
             )
 
-    def _check_new_flavor(self, call: gate.ApiCall, flavor: Any) -> None:
-        if isinstance(flavor, dict):
-            reasons = _name_faults(flavor, self._settings.dummy_flavor_name)
-            self._judge(
-                'SF302',
-                str(flavor.get('name')),
-                _verdict('flavor', None, flavor.get('name'), reasons),
-                str(call),
-            )
+    def _check_new_flavor(
+        self, call: gate.ApiCall, flavor: dict[str, Any]
+    ) -> None:
+        if not flavor:
+            return
+        reasons = _name_faults(flavor, self._settings.dummy_flavor_name)
+        self._judge(
+            'SF302',
+            str(flavor.get('name')),
+            _verdict('flavor', None, flavor.get('name'), reasons),
+            str(call),
+        )
 
     def _on_image(self, image: Mapping[str, Any], size: int) -> None:
         self._judge(
@@ -414,6 +415,13 @@ class DummyDataGuard(_guard.Guard):
             name,
             keep=keep,
         )
+
+
+def _part(body: Any, *keys: str) -> dict[str, Any]:
+    """Return what a request's body holds at some keys, if it is a dict."""
+    for key in keys:
+        body = body.get(key) if isinstance(body, dict) else None
+    return body if isinstance(body, dict) else {}
 
 
 def _default_source() -> Any:

@@ -58,7 +58,9 @@ class ApiCall:
         try:
             return self._path
         except AttributeError:
-            self._path: str = _VERSION_PREFIX.sub('', _path(self.url), 1)
+            path = _path(self.url)
+            prefix = _VERSION_PREFIX.search(path)
+            self._path: str = path[prefix.end() :] if prefix else path
             return self._path
 
     @property

@@ -340,11 +340,13 @@ class SafeServiceToggle(_guard.Guard):
 
     def _toggle(self, verb: str, service: Any, **changes: Any) -> ToggleHandle:
         if not self._active:
-            raise exceptions.SafetyViolation(
-                'SF202',
-                f'SafeServiceToggle.{verb}({service!r}) was called while the '
-                'fixture is not active',
-                where=_callsite.where(),
+            self._violate(
+                exceptions.SafetyViolation(
+                    'SF202',
+                    f'SafeServiceToggle.{verb}({service!r}) was called while '
+                    'the fixture is not active',
+                ),
+                str(service),
             )
         ref = self._services.find(service)
         before = self._services.read(ref)
@@ -360,7 +362,7 @@ class SafeServiceToggle(_guard.Guard):
 
     def before(self, call: gate.ApiCall) -> None:
         """Refuse to toggle what is not a test's; see ``gate.Observer``."""
-        if call.method == 'PUT' and call.path.startswith('/os-services/'):
+        if call.method in ('PUT', 'DELETE') and '/os-services/' in call.path:
             self._refuse_endpoint(call.url)
 
     def after(self, call: gate.ApiCall) -> None:
@@ -372,15 +374,14 @@ class SafeServiceToggle(_guard.Guard):
             url, self._settings.allowed_endpoints
         ):
             return
-        violation = exceptions.SafetyViolation(
-            'SF202',
-            f'a service would be toggled at {url}, which is not a test '
-            'endpoint',
-            where=_callsite.where(),
+        self._violate(
+            exceptions.SafetyViolation(
+                'SF202',
+                f'a service would be toggled at {url}, which is not a test '
+                'endpoint',
+            ),
+            url,
         )
-        if not self._active:
-            raise violation
-        self._violate(violation, url)
 
     # What the watched services tell.
 

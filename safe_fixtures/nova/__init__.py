@@ -47,6 +47,7 @@ if _early and not _threads:
 
 importlib.import_module('nova.tests.functional')
 
+from safe_fixtures.nova import backend  # noqa: E402, F401
 from safe_fixtures.nova import bases  # noqa: E402
 from safe_fixtures.nova import environment  # noqa: E402
 

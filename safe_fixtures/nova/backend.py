@@ -14,6 +14,7 @@
 
 from nova.api.openstack import api_version_request
 
+from safe_fixtures import _backend
 from safe_fixtures.nova import dummy_source
 from safe_fixtures.nova import pins
 from safe_fixtures.nova import service_records
@@ -45,3 +46,6 @@ class Backend:
             api_version_request.min_api_version().get_string(),
             api_version_request.max_api_version().get_string(),
         )
+
+
+_backend.provide(Backend())

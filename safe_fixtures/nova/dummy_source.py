@@ -129,7 +129,9 @@ class NovaDummySource:
     def images(self) -> Iterable[Mapping[str, Any]]:
         """See ``dummy_data.DummySource``."""
         for fixture in self._glances:
-            yield from list(fixture.images.values())
+            # An update can replace all fields, the id too.
+            for key, image in list(fixture.images.items()):
+                yield dict(image, id=key)
 
     def image_bytes(self, image_id: str) -> int:
         """See ``dummy_data.DummySource``."""

@@ -35,7 +35,7 @@ class TestFind(base.TestCase):
     def setUp(self):
         super().setUp()
         self.useFixture(
-            fixtures.MonkeyPatch('safe_fixtures._backend._loaded', {})
+            fixtures.MonkeyPatch('safe_fixtures._backend._provided', [])
         )
         self.useFixture(
             fixtures.MonkeyPatch(
@@ -73,7 +73,7 @@ class TestFind(base.TestCase):
 
         def load():
             loads.append('nova')
-            return Backend
+            _backend.provide(Backend())
 
         self.entries = [Entry('other', self.fail), Entry('nova', load)]
         found = _backend.find()
@@ -82,8 +82,15 @@ class TestFind(base.TestCase):
         self.assertEqual(['nova'], loads)
 
     def test_found_once_nova_is_imported(self):
-        self.entries = [Entry('nova', lambda: Backend)]
+        self.entries = [Entry('nova', lambda: _backend.provide(Backend()))]
         self.imported(None)
         self.assertIsNone(_backend.find())
         self.imported('nova')
         self.assertIsInstance(_backend.find(), Backend)
+
+    def test_provided_before_anybody_asks(self):
+        self.imported('nova')
+        self.entries = [Entry('nova', self.fail)]
+        backend = Backend()
+        _backend.provide(backend)
+        self.assertIs(backend, _backend.find())

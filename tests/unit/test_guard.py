@@ -457,6 +457,17 @@ class TestConclude(base.TestCase):
         self.assertIn('SF301', message)
         self.assertIn('needed once', message)
 
+    def test_waiver_that_waived_nothing_where_that_is_enforced(self):
+        class Inner(testtools.TestCase):
+            @safe_fixtures.waive('SF301', reason='needed once')
+            def test_x(self):
+                self.useFixture(Watch())
+
+        self.configure(rule_modes='SF901:enforce')
+        self.assertFails(Inner, 'SF901: waivers that never applied: SF301')
+        self.configure(rule_modes='SF901:off')
+        self.assertPasses(Inner)
+
 
 class TestLife(base.TestCase):
     def test_reuse_forgets_violations(self):

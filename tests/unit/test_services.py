@@ -797,6 +797,23 @@ class TestOutsideATest(TestCase):
             session.mount('http://', Wire())
             session.request(method, url, json={'status': 'disabled'})
 
+    def test_refusal_at_set_up_is_recorded(self):
+        self.client.base_url = OUTSIDE
+        with audit.AuditTrail() as trail:
+            self.assertRaises(exceptions.SafetyViolation, self.toggle().setUp)
+        self.assertEqual(['deny'], [e['action'] for e in trail.events])
+
+    def test_requests_that_change_a_service(self):
+        with self.toggle():
+            for method, url in (
+                ('PUT', OUTSIDE + '/os-services/1'),
+                ('DELETE', OUTSIDE + '/os-services/1'),
+                ('PUT', 'http://nova.example.com/compute/v2.1/os-services/1'),
+                ('PUT', 'http://nova.example.com/v2.1/demo/os-services/1'),
+            ):
+                with safe_fixtures.expect_violation('SF202'):
+                    self.put(url, method)
+
     def test_request_to_a_public_host(self):
         for mode in ('default', 'audit', 'off'):
             self.configure(mode=mode)
