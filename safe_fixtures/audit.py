@@ -18,8 +18,10 @@ import fcntl
 import json
 import os
 from typing import Any
+import uuid
 
 import fixtures
+from oslo_utils import uuidutils
 from pycadf import attachment
 from pycadf import cadftaxonomy
 from pycadf import event
@@ -105,7 +107,7 @@ class AuditTrail(fixtures.Fixture):
             ``restore/service``.
         :param target: the name of what was acted on.
         :param target_type: its CADF type.
-        :param target_id: its uuid, where it has one.
+        :param target_id: its uuid, or another id that a uuid is made from.
         :param outcome: ``success``, ``failure`` or ``unknown``.
         :param code: the rule the event is about, such as ``SF201``.
         :param event_type: ``activity``, ``control`` or ``monitor``.
@@ -113,6 +115,9 @@ class AuditTrail(fixtures.Fixture):
             JSON once redacted.
         :returns: the event as it was stored.
         """
+        if target_id is not None and not uuidutils.is_uuid_like(target_id):
+            # CADF wants uuids; the same one each time for the same thing.
+            target_id = str(uuid.uuid5(uuid.NAMESPACE_OID, target_id))
         cadf = event.Event(
             eventType=event_type,
             action=action,

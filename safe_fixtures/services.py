@@ -566,7 +566,10 @@ class _ClientServices:
         ) -> Any:
             self._refuse()
             bound = inspect.signature(wrapped).bind(*args, **kwargs)
-            service_id, body = list(bound.arguments.values())[:2]
+            given = [*bound.args, *bound.kwargs.values(), None, None]
+            service_id, body = given[:2]
+            if not isinstance(body, Mapping):
+                return wrapped(*args, **kwargs)
             try:
                 ref = self.find(_named_by(service_id, body))
                 before = self.read(ref)
@@ -621,7 +624,11 @@ class _ClientServices:
             if 'id' not in service:
                 continue
             ref = ServiceRef(
-                str(service['id']), service['host'], service['binary']
+                str(service['id']),
+                service['host'],
+                service.get('binary', 'nova-compute'),
+                # As the client gave it: a number before 2.53.
+                handle=service['id'],
             )
             self._known[ref] = _state_of(service)
             for name in (ref.uuid, ref.host, ref.binary):
@@ -658,7 +665,7 @@ class _ClientServices:
         if current.forced_down != state.forced_down:
             body['forced_down'] = state.forced_down
         if body:
-            _bounded(timeout, self._client.put_service, ref.uuid, body)
+            _bounded(timeout, self._client.put_service, ref.handle, body)
         return 'put_service'
 
     def _write_record(

@@ -14,6 +14,7 @@ import dataclasses
 import threading
 import types
 import uuid
+import warnings
 
 import requests
 from requests import adapters
@@ -484,6 +485,51 @@ class TestHandle(TestCase):
             Inner, 'SF201 (CWE-459): nova-compute on host1 should be enabled'
         )
         self.assertRestored()
+
+
+class Numbered:
+    """A client of an API before 2.53, which takes what it is given."""
+
+    def __init__(self):
+        self.service = {
+            'id': 7,
+            'host': 'host1',
+            'binary': 'nova-compute',
+            'status': 'enabled',
+            'disabled_reason': None,
+        }
+
+    def get_services(self):
+        return [dict(self.service)]
+
+    def put_service(self, *args, **kwargs):
+        number, body = [*args, *kwargs.values()]
+        if number != 7:
+            raise LookupError(number)
+        self.service.update(body)
+
+
+class TestOtherClients(TestCase):
+    def test_numbers_and_any_signature(self):
+        client = Numbered()
+        with warnings.catch_warnings():
+            warnings.simplefilter('error')
+            with audit.AuditTrail() as trail:
+                with safe_fixtures.SafeServiceToggle(api=client) as toggle:
+                    toggle.disable('host1')
+                    client.put_service(7, body={'forced_down': True})
+                    self.assertTrue(client.service['forced_down'])
+        self.assertEqual(2, len(toggle.ledger))
+        self.assertEqual('enabled', client.service['status'])
+        self.assertFalse(client.service['forced_down'])
+        self.assertEqual(1, len({e['target']['id'] for e in trail.events}))
+
+    def test_calls_that_make_no_sense_are_the_clients(self):
+        client = Numbered()
+        with safe_fixtures.SafeServiceToggle(api=client) as toggle:
+            self.assertRaises(ValueError, client.put_service)
+            self.assertRaises(TypeError, client.put_service, 7, None)
+        self.assertEqual([], toggle.ledger)
 
 
 class TestLedger(TestCase):
