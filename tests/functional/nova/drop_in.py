@@ -38,7 +38,7 @@ MODULES = {
     ],
     'test_middleware': ['TestCORSMiddleware:test_valid_cors_get_request'],
     'test_report_client': [
-        'SchedulerReportClientTests:test_ensure_standard_resource_class,'
+        'SchedulerReportClientTests:test_client_report_smoke,'
         'test_update_from_provider_tree',
     ],
     # _IntegratedTestBase
@@ -50,7 +50,6 @@ MODULES = {
         'HostStatusPolicyTestCase:test_get_server_host_status_unknown_only'
     ],
     'test_servers': [
-        'CreateServerConstraintsTest',
         'ServersTest:test_create_server_with_error,'
         'test_create_and_rebuild_server',
         'ServerMovingTests:test_evacuate_with_no_compute',

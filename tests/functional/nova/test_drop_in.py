@@ -37,7 +37,6 @@ def _chosen(module_name, spec):
 for _module, _specs in drop_in.MODULES.items():
     for _spec in _specs:
         _cls = _chosen(_module, _spec)
-        assert _names_of(_cls), f'{_module}.{_spec} has no test'
         assert _cls.__name__ not in globals(), _cls.__name__
         globals()[_cls.__name__] = _cls
 del _cls
