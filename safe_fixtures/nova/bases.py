@@ -70,6 +70,12 @@ class SafeTestCase(test.TestCase):
 
     MICROVERSION_PIN: str | None = None
 
+    def run(self, result: Any = None) -> Any:
+        """Run the test; see ``testtools.TestCase``."""
+        # Some tests need it before they call the setUp of their base.
+        with environment.InstalledNova():
+            return super().run(result)
+
     def setUp(self) -> None:
         # Refuse bad settings before Nova has set up anything.
         conf.load()
@@ -80,7 +86,6 @@ class SafeTestCase(test.TestCase):
         backend = _backend.find()
         # Before Nova creates its default flavors, which are dummy.
         self.addCleanup(backend.dummy_source.record())
-        self.useFixture(environment.InstalledNova())
         super().setUp()
         self.audit_trail = trail
         self.microversion_pin = self.useFixture(

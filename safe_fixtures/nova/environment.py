@@ -12,6 +12,7 @@
 
 """Let an installed Nova run its functional tests as it is installed."""
 
+import functools
 from importlib import metadata
 import os
 
@@ -52,6 +53,7 @@ class InstalledNova(fixtures.Fixture):
             self.useFixture(fixtures.EnvironmentVariable(_VARIABLE, path))
 
 
+@functools.cache
 def _installed_paste_file() -> str | None:
     for file in metadata.files('nova') or ():
         if str(file).endswith(_PASTE_FILE):

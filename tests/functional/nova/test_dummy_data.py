@@ -101,10 +101,13 @@ class DataTestCase(testtools.TestCase):
         self.assertIn(when, problems)
 
 
+# Each returns a request, and the status of the server once it is served.
+
+
 def create(test, spoil):
     if spoil:
         test.spoil_image()
-    return lambda: test.api.post_server(test.body())
+    return lambda: test.api.post_server(test.body()), 'ACTIVE'
 
 
 def create_from_device(test, spoil):
@@ -112,58 +115,59 @@ def create_from_device(test, spoil):
         test.spoil_image()
     device = {
         'source_type': 'image',
-        'destination_type': 'volume',
+        'destination_type': 'local',
         'boot_index': 0,
-        'volume_size': 1,
         'uuid': IMAGE,
     }
     body = test.body(block_device_mapping_v2=[device])
-    del body['server']['imageRef']
-    return lambda: test.api.post_server(body)
+    return lambda: test.api.post_server(body), 'ACTIVE'
+
+
+def _act(test, server, **action):
+    return lambda: test.api.post_server_action(server['id'], action)
+
+
+def _server(test):
+    return test._create_server(image_uuid=IMAGE, networks='none')
 
 
 def rebuild(test, spoil):
-    server = test._create_server(image_uuid=IMAGE, networks='none')
+    server = _server(test)
     other = glance.GlanceFixture.image2['id']
     if spoil:
         test.spoil_image(other)
-    return lambda: test.api.post_server_action(
-        server['id'], {'rebuild': {'imageRef': other}}
-    )
+    return _act(test, server, rebuild={'imageRef': other}), 'ACTIVE'
 
 
 def unshelve(test, spoil):
     test.flags(shelved_offload_time=0)
-    server = test._create_server(image_uuid=IMAGE, networks='none')
+    server = _server(test)
     before = set(test.glance.images)
     test._shelve_server(server)
     (snapshot,) = set(test.glance.images) - before
     if spoil:
         test.spoil_image(snapshot)
-    return lambda: test.api.post_server_action(
-        server['id'], {'unshelve': None}
-    )
+    return _act(test, server, unshelve=None), 'ACTIVE'
 
 
 def create_image(test, spoil):
-    server = test._create_server(image_uuid=IMAGE, networks='none')
+    server = _server(test)
     metadata = {'copy_from': PUBLIC} if spoil else {}
-    return lambda: test.api.post_server_action(
-        server['id'], {'createImage': {'name': 'new', 'metadata': metadata}}
-    )
+    image = {'name': 'new', 'metadata': metadata}
+    return _act(test, server, createImage=image), 'ACTIVE'
 
 
 def create_with_flavor(test, spoil):
     flavor = test.spoil_flavor() if spoil else test._create_flavor()
-    return lambda: test.api.post_server(test.body(flavorRef=flavor))
+    body = test.body(flavorRef=flavor)
+    return lambda: test.api.post_server(body), 'ACTIVE'
 
 
 def resize(test, spoil):
-    server = test._create_server(image_uuid=IMAGE, networks='none')
-    flavor = test.spoil_flavor() if spoil else test._create_flavor()
-    return lambda: test.api.post_server_action(
-        server['id'], {'resize': {'flavorRef': flavor}}
-    )
+    test.flags(allow_resize_to_same_host=True)
+    server = _server(test)
+    flavor = test.spoil_flavor() if spoil else '2'
+    return _act(test, server, resize={'flavorRef': flavor}), 'VERIFY_RESIZE'
 
 
 @ddt.ddt
@@ -173,7 +177,7 @@ class TestRequests(DataTestCase):
     @staticmethod
     def _state(test):
         servers = [
-            (each['id'], each['status'], each['image'], each['OS-EXT-STS:task_state'])
+            (each['id'], each['image'], each['OS-EXT-STS:task_state'])
             for each in test.api.get_servers()
         ]
         return servers, set(test.glance.images)
@@ -192,7 +196,7 @@ class TestRequests(DataTestCase):
         states = []
 
         def act(test):
-            request = prepare(test, True)
+            request, _ = prepare(test, True)
             states.append(self._state(test))
             try:
                 request()
@@ -213,15 +217,20 @@ class TestRequests(DataTestCase):
     )
     def test_dummy_data_is_served(self, prepare):
         def act(test):
-            prepare(test, False)()
-            test.assertEqual(1, len(test.api.get_servers()))
+            request, status = prepare(test, False)
+            request()
+            (server,) = test.api.get_servers()
+            test._wait_for_server_parameter(
+                server,
+                {'status': status, 'OS-EXT-STS:task_state': None},
+            )
 
         self.assert_passes(act)
 
     def test_swallowed(self):
         def act(test):
             try:
-                create(test, True)()
+                create(test, True)[0]()
             except AssertionError:
                 pass
 
@@ -410,6 +419,6 @@ class TestPatches(DataTestCase):
 
     def test_no_database(self):
         def act(test):
-            self.assertTrue(test.dummy_data_guard is not None)
+            test.assertOnlyDummyData()
 
         self.assert_passes(act, base=safe_nova.SafeNoDBTestCase)
