@@ -18,23 +18,24 @@ import os
 
 import fixtures
 from nova.conf import CONF
+from nova.conf import paths
+
+from safe_fixtures import _restore
 
 __all__ = ['InstalledNova']
 
 _PASTE_FILE = 'etc/nova/api-paste.ini'
-# oslo.config lets the environment go before the default that Nova's own
-# configuration fixture sets.
-_VARIABLE = 'OS_WSGI__API_PASTE_CONFIG'
+_STATE_PATH = 'OS_DEFAULT__STATE_PATH'
 
 
 class InstalledNova(fixtures.Fixture):
     """Finds the paste file of a Nova that was installed from its wheel.
 
-    Nova's tests look for it below the directory of the package, where only
-    a source tree has it. Use it before ``super().setUp()`` in a test of
-    Nova's own bases; the hardened bases do. A source tree, and a setting of
-    one's own, are left alone. The environment variable it sets is restored
-    at cleanup.
+    Nova's test fixtures look for it below the directory of the package,
+    where only a source tree has it. Use this before ``super().setUp()`` in a
+    test of Nova's own bases; the hardened bases do. A source tree, and a
+    ``state_path`` of one's own in the environment, are left alone. The
+    function of Nova that it replaces is restored at cleanup.
 
     Example::
 
@@ -44,13 +45,24 @@ class InstalledNova(fixtures.Fixture):
     """
 
     def _setUp(self) -> None:
-        if _VARIABLE in os.environ or os.path.exists(
-            os.path.join(CONF.state_path, _PASTE_FILE)
+        path = _installed_paste_file()
+        if (
+            path is None
+            or _STATE_PATH in os.environ
+            or os.path.exists(os.path.join(CONF.state_path, _PASTE_FILE))
         ):
             return
-        path = _installed_paste_file()
-        if path is not None:
-            self.useFixture(fixtures.EnvironmentVariable(_VARIABLE, path))
+        original = paths.state_path_def
+
+        def state_path_def(*args: str) -> str:
+            default: str = original(*args)
+            return path if args == (_PASTE_FILE,) else default
+
+        # Not by the environment: some of Nova's fixtures read the option
+        # before oslo.config is told to look there.
+        self.addCleanup(
+            _restore.patch_attribute(paths, 'state_path_def', state_path_def)
+        )
 
 
 @functools.cache

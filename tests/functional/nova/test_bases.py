@@ -20,6 +20,7 @@ import sys
 
 import fixtures
 from nova.conf import CONF
+from nova.conf import paths
 from nova import context
 from nova.db.main import api as db
 from nova import objects
@@ -75,6 +76,7 @@ def patched_attributes():
         'glance create': vars(glance.GlanceFixture)['create'],
         'glance update': vars(glance.GlanceFixture)['update'],
         'flavor': vars(objects.Flavor)['_flavor_create'],
+        'state_path_def': vars(paths)['state_path_def'],
         'environment': dict(os.environ),
     }
 
@@ -391,19 +393,24 @@ class TestWaivers(testtools.TestCase):
 
 
 class TestInstalledNova(testtools.TestCase):
-    variable = 'OS_WSGI__API_PASTE_CONFIG'
+    def setUp(self):
+        super().setUp()
+        self.original = paths.state_path_def
+        self.useFixture(fixtures.EnvironmentVariable('OS_DEFAULT__STATE_PATH'))
+
+    def paste_file(self):
+        return paths.state_path_def('etc/nova/api-paste.ini')
 
     def test_finds_the_installed_file_and_restores(self):
-        with fixtures.EnvironmentVariable(self.variable):
-            with safe_fixtures.nova.InstalledNova():
-                self.assertTrue(os.path.isfile(os.environ[self.variable]))
-            self.assertNotIn(self.variable, os.environ)
+        with safe_fixtures.nova.InstalledNova():
+            self.assertTrue(os.path.isfile(self.paste_file()))
+            self.assertEqual('$state_path/keys', paths.state_path_def('keys'))
+        self.assertIs(self.original, vars(paths)['state_path_def'])
 
     def test_leaves_a_setting_alone(self):
-        with fixtures.EnvironmentVariable(self.variable, 'mine'):
+        with fixtures.EnvironmentVariable('OS_DEFAULT__STATE_PATH', '/mine'):
             with safe_fixtures.nova.InstalledNova():
-                self.assertEqual('mine', os.environ[self.variable])
-            self.assertEqual('mine', os.environ[self.variable])
+                self.assertIs(self.original, paths.state_path_def)
 
     def test_leaves_a_source_tree_alone(self):
         tree = self.useFixture(fixtures.TempDir()).path
@@ -412,9 +419,8 @@ class TestInstalledNova(testtools.TestCase):
             pass
         CONF.set_override('state_path', tree)
         self.addCleanup(CONF.clear_override, 'state_path')
-        with fixtures.EnvironmentVariable(self.variable):
-            with safe_fixtures.nova.InstalledNova():
-                self.assertNotIn(self.variable, os.environ)
+        with safe_fixtures.nova.InstalledNova():
+            self.assertIs(self.original, paths.state_path_def)
 
 
 class TestImport(testtools.TestCase):
