@@ -17,6 +17,7 @@ The core imports no Nova. What knows a project is an entry point of the group
 provides a backend when it is imported.
 """
 
+import functools
 from importlib import metadata
 import sys
 from typing import Any
@@ -26,6 +27,11 @@ __all__ = ['find', 'provide']
 _provided: list[Any] = []
 
 
+@functools.cache
+def _entries() -> tuple[metadata.EntryPoint, ...]:
+    return tuple(metadata.entry_points(group='safe_fixtures.backends'))
+
+
 def provide(backend: Any) -> None:
     """Make *backend* the one that the guards use."""
     _provided[:] = [backend]
@@ -33,8 +39,8 @@ def provide(backend: Any) -> None:
 
 def find() -> Any:
     """Return the backend of what is imported in this process, or None."""
-    if not _provided and 'nova' in sys.modules:
-        for entry in metadata.entry_points(group='safe_fixtures.backends'):
+    if not _provided:
+        for entry in _entries():
             if entry.name in sys.modules:
                 entry.load()
                 break

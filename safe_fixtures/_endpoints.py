@@ -67,6 +67,11 @@ def _address(url: str) -> tuple[str, int | None]:
 
 def _covers(entry: str, url: str, host: str, port: int | None) -> bool:
     if '://' in entry:
-        prefix = entry.rstrip('/')
-        return url == prefix or url.startswith((prefix + '/', prefix + '?'))
-    return entry in (host, f'{host}:{port}')
+        wanted, given = parse.urlsplit(entry), parse.urlsplit(url)
+        path = wanted.path.rstrip('/') + '/'
+        return (
+            wanted.scheme == given.scheme
+            and _address(entry) == (host, port)
+            and (given.path + '/').startswith(path)
+        )
+    return entry.lower() in (host, f'{host}:{port}')

@@ -77,8 +77,8 @@ class Guard(fixtures.Fixture):
         if own and self._test and outcome and not outcome.recorded:
             outcome.recorded = True
             self._test.addCleanup(conclude, self._test, trail)
-        self._active = True
         self.addCleanup(setattr, self, '_active', False)
+        self._active = True
 
     def _violate(
         self,
@@ -186,9 +186,14 @@ def conclude(test: unittest.TestCase, trail: audit.AuditTrail) -> None:
         return
     unused = {}
     rule = rules.get('SF901')
-    mode = _mode(rule, conf.load())
+    settings = conf.load()
+    mode = _mode(rule, settings)
     if outcome.value == 'success' and mode != 'off':
-        unused = _waivers.of(test).unused()
+        unused = {
+            code: reason
+            for code, reason in _waivers.of(test).unused().items()
+            if _mode(rules.get(code), settings) != 'off'
+        }
     for code, reason in unused.items():
         trail.record(
             'deny' if mode == 'enforce' else 'evaluate/violation',

@@ -83,8 +83,8 @@ _OPTS = [
         'restore_timeout',
         default=10.0,
         min=0.1,
-        help='Seconds that giving one service back its state may wait for '
-        'its compute.',
+        help='Seconds that toggling one service, or giving it back its '
+        'state, may wait for its compute or its client.',
     ),
     cfg.ListOpt(
         'allowed_endpoints',

@@ -28,10 +28,8 @@ from safe_fixtures import _restore
 __all__ = ['ApiCall', 'ApiGate', 'Observer', 'current_call']
 
 _SLASHES = re.compile('//+')
-_VERSION_PREFIX = re.compile(
-    r'/v2(?:\.[0-9]+)?(?:/(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}'
-    r'-[0-9a-f]{12}))?(?=/|$)'
-)
+# Nova takes as a project id what is made of these.
+_VERSION_PREFIX = re.compile(r'/v2(?:\.[0-9]+)?(?:/[0-9a-f-]+)?(?=/|$)')
 
 
 class ApiCall:
@@ -101,7 +99,8 @@ class ApiGate(fixtures.Fixture):
     once for each request that would go out: the fixture clients of Nova,
     those made by hand, keystoneauth and what is built on it, ``requests``
     itself. Any number of gates can be active, in any order; the last one
-    takes everything away that the first one installed.
+    takes away what the first one installed. (Where ``requests`` was not
+    imported yet, a hook that waits for it stays, and does nothing.)
 
     Example::
 

@@ -53,18 +53,20 @@ class Redactor:
             text = value.decode('utf-8', 'surrogateescape')
             return self._text(text).encode('utf-8', 'surrogateescape')
         if isinstance(value, Mapping):
-            # The mask goes by key here, whatever the value is a part of.
-            masked = strutils.mask_dict_password(dict(value), secret=_MASK)
-            return {
-                key: item if item == _MASK else self._redact(item)
-                for key, item in masked.items()
-            }
+            return {key: self._item(key, item) for key, item in value.items()}
         if isinstance(value, (list, tuple, set, frozenset)):
             items = [self._redact(item) for item in value]
             if hasattr(value, '_fields'):
                 return type(value)(*items)
             return type(value)(items)
         return value
+
+    def _item(self, key: Any, item: Any) -> Any:
+        # What is nested is gone into below; here the key decides.
+        if isinstance(item, (Mapping, list, tuple, set, frozenset)):
+            return self._redact(item)
+        masked = strutils.mask_dict_password({key: item}, secret=_MASK)[key]
+        return masked if masked == _MASK else self._redact(item)
 
     @staticmethod
     def _text(text: str) -> str:

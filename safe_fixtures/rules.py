@@ -118,7 +118,7 @@ _CATALOGUE = (
         'a service started that this test may not start',
         'CWE-862',
         'B2',
-        'Name the service in ALLOWED_SERVICES of the test class.',
+        'Start only the services that the test is about.',
         'enforce',
     ),
     Rule(
@@ -160,7 +160,7 @@ _CATALOGUE = (
         'network egress',
         'CWE-668',
         'A1',
-        'Talk to fakes, or to loopback; see [safe_fixtures] allowed_hosts.',
+        'Talk to fakes, or to loopback.',
         'enforce',
     ),
     Rule(
@@ -200,8 +200,7 @@ _CATALOGUE = (
         'a process spawned',
         'CWE-668',
         'A1',
-        'Stub the call, or name the program in [safe_fixtures] '
-        'allowed_programs.',
+        'Stub the call.',
         'audit',
     ),
     Rule(

@@ -12,24 +12,20 @@
 
 """Toggle compute services, and give every one back its prior state."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import contextvars
 import dataclasses
-import inspect
-import threading
-from typing import Any, Protocol
+from typing import Any
 
 import fixtures
-from oslo_utils import strutils
-from oslo_utils import uuidutils
-import wrapt
 
 from safe_fixtures import _backend
 from safe_fixtures import _callsite
+from safe_fixtures import _client_services
 from safe_fixtures import _endpoints
 from safe_fixtures import _guard
-from safe_fixtures import _restore
+from safe_fixtures import _services
 from safe_fixtures import exceptions
 from safe_fixtures import gate
 
@@ -42,106 +38,16 @@ __all__ = [
     'ServiceUnreachable',
     'Services',
     'ToggleHandle',
-    'identify',
-    'pick_one',
 ]
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ServiceState:
-    """What a toggle changes of a service, and a restore gives back.
-
-    :ivar disabled: whether the scheduler passes it over (bool).
-    :ivar disabled_reason: why, as the record has it (str or None).
-    :ivar forced_down: whether it counts as down (bool).
-    """
-
-    disabled: bool = False
-    disabled_reason: str | None = None
-    forced_down: bool = False
-
-    @property
-    def status(self) -> str:
-        """``enabled`` or ``disabled``, as the API says it."""
-        return 'disabled' if self.disabled else 'enabled'
-
-    def __str__(self) -> str:
-        reason = f' ({self.disabled_reason!r})' if self.disabled_reason else ''
-        down = ', forced down' if self.forced_down else ''
-        return f'{self.status}{reason}{down}'
-
-
-@dataclasses.dataclass(frozen=True)
-class ServiceRef:
-    """One service record.
-
-    :ivar uuid: its uuid, or its id where it has none (str).
-    :ivar host: the host it runs on (str).
-    :ivar binary: its binary, such as ``nova-compute`` (str).
-    :ivar handle: what the backend needs to reach it again.
-    """
-
-    uuid: str
-    host: str
-    binary: str
-    handle: Any = dataclasses.field(default=None, compare=False, repr=False)
-
-    def __str__(self) -> str:
-        return f'{self.binary} on {self.host}'
-
-
-class ServiceGone(LookupError):
-    """The record does not exist any more."""
-
-
-class ServiceUnreachable(LookupError):
-    """The record is in a cell that does not answer."""
-
+ServiceGone = _services.ServiceGone
+ServiceRef = _services.ServiceRef
+ServiceState = _services.ServiceState
+ServiceUnreachable = _services.ServiceUnreachable
+Services = _services.Services
 
 # Nothing is left to restore, or no way to it: noted, no failure.
 _NOTED = (ServiceGone, ServiceUnreachable)
-
-
-class Watcher(Protocol):
-    """Who is told of changes to services."""
-
-    def changing(self, ref: ServiceRef, before: ServiceState) -> Any:
-        """A service is about to change; returns a token for changed()."""
-
-    def changed(self, token: Any, after: ServiceState) -> None:
-        """The service has changed."""
-
-
-class Services(Protocol):
-    """Where services are found, read, written and watched."""
-
-    #: Whether a test tears it down before the fixtures that it used first.
-    torn_down_by_test: bool
-
-    def watch(self, watcher: Watcher) -> Callable[[], None]:
-        """Tell *watcher* of every change; returns what ends that."""
-
-    def find(self, service: Any) -> ServiceRef:
-        """Return the one service that is meant.
-
-        :raises: LookupError that lists the candidates.
-        """
-
-    def read(self, ref: ServiceRef) -> ServiceState:
-        """Return its state.
-
-        :raises: ServiceGone, ServiceUnreachable.
-        """
-
-    def read_all(
-        self, refs: list[ServiceRef]
-    ) -> Mapping[ServiceRef, ServiceState | Exception]:
-        """Return the states of many at once; what read() raises, as value."""
-
-    def write(
-        self, ref: ServiceRef, state: ServiceState, timeout: float
-    ) -> str:
-        """Give it this state; returns how that was done."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -199,13 +105,6 @@ class ToggleHandle:
 
 
 _RESTORE = 'SafeServiceToggle restore'
-# The actions of the API before 2.53, and the status that each sets.
-_ACTIONS = {
-    'enable': 'enabled',
-    'disable': 'disabled',
-    'disable-log-reason': 'disabled',
-    'force-down': None,
-}
 # What this package itself is doing to a service, for the ledger.
 _doing: contextvars.ContextVar[str | None] = contextvars.ContextVar(
     'safe_fixtures_toggle', default=None
@@ -271,7 +170,7 @@ class SafeServiceToggle(_guard.Guard):
             self._services = self._given_services
         elif self._api is not None:
             self._refuse_endpoint()
-            self._services = _ClientServices(
+            self._services = _client_services.ClientServices(
                 self._api, self._refuse_endpoint, self._records_of_api()
             )
         else:
@@ -339,24 +238,31 @@ class SafeServiceToggle(_guard.Guard):
         return self._toggle('force_up', service, forced_down=False)
 
     def _toggle(self, verb: str, service: Any, **changes: Any) -> ToggleHandle:
+        self._refuse_inactive(
+            f'SafeServiceToggle.{verb}({service!r})', str(service)
+        )
+        ref = self._services.find(service)
+        before = self._services.read(ref)
+        wanted = dataclasses.replace(before, **changes)
+        if wanted == before:
+            # It may only be remembered so: somebody else can have changed it.
+            found = self._services.read_all([ref])[ref]
+            if isinstance(found, Exception):
+                raise found
+            before, wanted = found, dataclasses.replace(found, **changes)
+        with _labelled(f'SafeServiceToggle.{verb}'):
+            self._services.write(ref, wanted, self._settings.restore_timeout)
+        return ToggleHandle(ref, before, self._restore_one)
+
+    def _refuse_inactive(self, what: str, service: str) -> None:
         if not self._active:
             self._violate(
                 exceptions.SafetyViolation(
                     'SF202',
-                    f'SafeServiceToggle.{verb}({service!r}) was called while '
-                    'the fixture is not active',
+                    f'{what} was called while the fixture is not active',
                 ),
-                str(service),
+                service,
             )
-        ref = self._services.find(service)
-        before = self._services.read(ref)
-        with _labelled(f'SafeServiceToggle.{verb}'):
-            self._services.write(
-                ref,
-                dataclasses.replace(before, **changes),
-                self._settings.restore_timeout,
-            )
-        return ToggleHandle(ref, before, self._restore_one)
 
     # What the gate shows.
 
@@ -394,7 +300,8 @@ class SafeServiceToggle(_guard.Guard):
         if ref not in self._owed:
             if self._test is not None and self._services.torn_down_by_test:
                 self._test.addCleanup(self._restore_if_owed, ref)
-            self._owed[ref] = before
+            # Another thread may have been first.
+            self._owed.setdefault(ref, before)
         entry = LedgerEntry(ref, _described(), before)
         self.ledger.append(entry)
         self._unsettled.setdefault(ref, []).append(entry)
@@ -421,6 +328,7 @@ class SafeServiceToggle(_guard.Guard):
             self._give_back({ref: self._owed[ref]}, final=True)
 
     def _restore_one(self, ref: ServiceRef, wanted: ServiceState) -> None:
+        self._refuse_inactive('ToggleHandle.restore()', str(ref))
         self._give_back({ref: wanted}, final=False)
 
     def _restore_owed(self) -> None:
@@ -501,8 +409,7 @@ class SafeServiceToggle(_guard.Guard):
             self._owed.pop(ref, None)
         if error is not None:
             how = f'{how}: {type(error).__name__}: {error}'
-        for entry in self._unsettled.pop(ref, ()):
-            entry.restored = how
+        self._settle(ref, wanted, how, done, final)
         self.trail.record(
             'restore/service',
             str(ref),
@@ -523,6 +430,34 @@ class SafeServiceToggle(_guard.Guard):
         violation.__cause__ = error
         self._violate(violation, str(ref), keep=not final)
 
+    def _settle(
+        self,
+        ref: ServiceRef,
+        wanted: ServiceState,
+        how: str,
+        done: bool,
+        final: bool,
+    ) -> None:
+        """Say in the ledger how the changes were undone that are undone."""
+        entries = self._unsettled.pop(ref, [])
+        undone = 0
+        if not final and done:
+            # A handle undoes what came after the state that it goes back to.
+            undone = max(
+                (
+                    number
+                    for number, entry in enumerate(entries)
+                    if entry.before == wanted
+                ),
+                default=0,
+            )
+        elif not final:
+            undone = len(entries)
+        for entry in entries[undone:]:
+            entry.restored = how
+        if entries[:undone]:
+            self._unsettled[ref] = entries[:undone]
+
     @contextlib.contextmanager
     def _not_noting(self) -> Iterator[None]:
         token = _silent.set((*_silent.get(), id(self)))
@@ -530,278 +465,6 @@ class SafeServiceToggle(_guard.Guard):
             yield
         finally:
             _silent.reset(token)
-
-
-class _ClientServices:
-    """Services behind an object with get_services and put_service.
-
-    What they are is listed when the first one is needed, and kept up with
-    by what the client puts; a restore lists them again.
-
-    :param client: the object.
-    :param refuse: called before the client puts anything.
-    :param records: the services of the Nova that the client talks to, if
-        that is in this process: read and written there.
-    """
-
-    torn_down_by_test = False
-
-    def __init__(
-        self,
-        client: Any,
-        refuse: Callable[[], None],
-        records: Services | None,
-    ) -> None:
-        self._client = client
-        self._refuse = refuse
-        self._records = records
-        self._known: dict[ServiceRef, ServiceState] = {}
-        self._by_name: dict[str, list[ServiceRef]] = {}
-
-    def watch(self, watcher: Watcher) -> Callable[[], None]:
-        self._watcher = watcher
-
-        def put_service(
-            wrapped: Any, instance: Any, args: Any, kwargs: Any
-        ) -> Any:
-            self._refuse()
-            bound = inspect.signature(wrapped).bind(*args, **kwargs)
-            given = [*bound.args, *bound.kwargs.values(), None, None]
-            service_id, body = given[:2]
-            if not isinstance(body, Mapping):
-                return wrapped(*args, **kwargs)
-            try:
-                ref = self.find(_named_by(service_id, body))
-                before = self.read(ref)
-            except LookupError:
-                # The API says what is wrong with it.
-                return wrapped(*args, **kwargs)
-            after = _applied(before, service_id, body)
-            if after == before:
-                return wrapped(*args, **kwargs)
-            token = watcher.changing(ref, before)
-            result = wrapped(*args, **kwargs)
-            self._known[ref] = after
-            watcher.changed(token, after)
-            return result
-
-        return _restore.patch_attribute(
-            self._client,
-            'put_service',
-            wrapt.FunctionWrapper(self._client.put_service, put_service),
-        )
-
-    def find(self, service: Any) -> ServiceRef:
-        if self._records is not None:
-            return self._records.find(service)
-        names = [
-            str(name)
-            for name in identify(service).values()
-            if name is not None
-        ]
-        matches = self._matches(names)
-        if not matches:
-            self._list()
-            matches = self._matches(names)
-        return pick_one(service, matches, self._known)
-
-    def _matches(self, names: list[str]) -> list[ServiceRef]:
-        # From the rarest name on: all have the same binary.
-        found = sorted(
-            (self._by_name.get(name, []) for name in names), key=len
-        )
-        return [
-            ref
-            for ref in (found[0] if found else ())
-            if {ref.uuid, ref.host, ref.binary}.issuperset(names)
-        ]
-
-    def _list(self) -> None:
-        self._known.clear()
-        self._by_name.clear()
-        for service in self._client.get_services():
-            # A service in a cell that is down has no id and no state.
-            if 'id' not in service:
-                continue
-            ref = ServiceRef(
-                str(service['id']),
-                service['host'],
-                service.get('binary', 'nova-compute'),
-                # As the client gave it: a number before 2.53.
-                handle=service['id'],
-            )
-            self._known[ref] = _state_of(service)
-            for name in (ref.uuid, ref.host, ref.binary):
-                self._by_name.setdefault(name, []).append(ref)
-
-    def read(self, ref: ServiceRef) -> ServiceState:
-        if self._records is not None:
-            return self._records.read(ref)
-        return self._known[ref]
-
-    def read_all(
-        self, refs: list[ServiceRef]
-    ) -> Mapping[ServiceRef, ServiceState | Exception]:
-        if self._records is not None:
-            return self._records.read_all(refs)
-        self._list()
-        gone = ServiceGone('the API does not list it any more')
-        return {ref: self._known.get(ref, gone) for ref in refs}
-
-    def write(
-        self, ref: ServiceRef, state: ServiceState, timeout: float
-    ) -> str:
-        if self._records is not None:
-            return self._write_record(self._records, ref, state, timeout)
-        body: dict[str, Any] = {}
-        current = self._known[ref]
-        if (current.disabled, current.disabled_reason) != (
-            state.disabled,
-            state.disabled_reason,
-        ):
-            body['status'] = state.status
-            if state.disabled and state.disabled_reason:
-                body['disabled_reason'] = state.disabled_reason
-        if current.forced_down != state.forced_down:
-            body['forced_down'] = state.forced_down
-        if body:
-            _bounded(timeout, self._client.put_service, ref.handle, body)
-        return 'put_service'
-
-    def _write_record(
-        self,
-        records: Services,
-        ref: ServiceRef,
-        state: ServiceState,
-        timeout: float,
-    ) -> str:
-        # It does not go through put_service, where it would be seen.
-        before = records.read(ref)
-        if before == state:
-            return records.write(ref, state, timeout)
-        token = self._watcher.changing(ref, before)
-        how = records.write(ref, state, timeout)
-        self._watcher.changed(token, state)
-        return how
-
-
-def identify(service: Any) -> dict[str, str | None]:
-    """Return what is known of a service: its uuid, host and binary.
-
-    :param service: a host name, a uuid, a service as the API shows it, or a
-        Nova service object.
-    :raises: LookupError if it is nothing of that kind.
-    """
-    if isinstance(service, str) and service:
-        if uuidutils.is_uuid_like(service):
-            return {'uuid': service, 'host': None, 'binary': None}
-        return {'uuid': None, 'host': service, 'binary': 'nova-compute'}
-    if isinstance(service, Mapping):
-        uuid = service.get('uuid') or service.get('id')
-        # Before 2.53 the API shows the number of the record, which another
-        # cell may have given too.
-        if isinstance(uuid, int):
-            uuid = None if service.get('host') else str(uuid)
-        return {
-            'uuid': uuid,
-            'host': service.get('host'),
-            'binary': service.get('binary'),
-        }
-    # A running service carries its record.
-    record = getattr(service, 'service_ref', None) or service
-    host = getattr(record, 'host', None)
-    if host is None:
-        raise LookupError(
-            f'{service!r} is not a host name, a uuid, a service of the API '
-            'or a Nova service object'
-        )
-    return {
-        'uuid': getattr(record, 'uuid', None),
-        'host': host,
-        'binary': getattr(record, 'binary', None),
-    }
-
-
-def pick_one(
-    service: Any, matches: list[ServiceRef], candidates: Iterable[ServiceRef]
-) -> ServiceRef:
-    """Return the only match.
-
-    :raises: LookupError that lists the matches if there are several, and
-        the candidates if there is none.
-    """
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        problem, listed = 'is ambiguous', matches
-    else:
-        problem, listed = 'is unknown', sorted(candidates, key=str)
-    names = ', '.join(f'{ref} ({ref.uuid})' for ref in listed[:20])
-    more = f' and {len(listed) - 20} more' if len(listed) > 20 else ''
-    raise LookupError(
-        f'service {service!r} {problem}; there are: {names or "none"}{more}'
-    )
-
-
-def _named_by(service_id: Any, body: Any) -> Any:
-    """Return the service that a put is about, at any microversion."""
-    if service_id in _ACTIONS and isinstance(body, Mapping):
-        return {'host': body.get('host'), 'binary': body.get('binary')}
-    return {'id': service_id}
-
-
-def _applied(
-    before: ServiceState, service_id: Any, body: Mapping[str, Any]
-) -> ServiceState:
-    status = body.get('status')
-    if service_id in _ACTIONS:
-        status = _ACTIONS[service_id]
-    after = before
-    if status is not None:
-        disabled = status == 'disabled'
-        after = dataclasses.replace(
-            after,
-            disabled=disabled,
-            disabled_reason=body.get('disabled_reason') if disabled else None,
-        )
-    if 'forced_down' in body:
-        after = dataclasses.replace(
-            after, forced_down=strutils.bool_from_string(body['forced_down'])
-        )
-    return after
-
-
-def _state_of(service: Mapping[str, Any]) -> ServiceState:
-    return ServiceState(
-        disabled=service.get('status') == 'disabled',
-        disabled_reason=service.get('disabled_reason'),
-        forced_down=bool(service.get('forced_down')),
-    )
-
-
-def _bounded(timeout: float, function: Callable[..., Any], *args: Any) -> None:
-    """Call a function, and give up on it after *timeout* seconds.
-
-    :raises: TimeoutError, or what the function raises.
-    """
-    outcome: list[BaseException | None] = []
-    context = contextvars.copy_context()
-
-    def run() -> None:
-        try:
-            context.run(function, *args)
-        except BaseException as error:
-            outcome.append(error)
-        else:
-            outcome.append(None)
-
-    worker = threading.Thread(target=run, daemon=True)
-    worker.start()
-    worker.join(timeout)
-    if not outcome:
-        raise TimeoutError(f'no answer within {timeout} seconds')
-    if outcome[0] is not None:
-        raise outcome[0]
 
 
 @contextlib.contextmanager

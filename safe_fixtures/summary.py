@@ -29,6 +29,7 @@ from safe_fixtures import rules
 __all__ = ['main', 'read', 'summarize']
 
 _TOGGLES = ('enable', 'disable', 'update/forced_down')
+_REFUSALS = ('deny', 'evaluate/violation')
 _OUTCOMES = {'success': 'passed', 'failure': 'failed', 'unknown': 'skipped'}
 
 
@@ -59,8 +60,8 @@ def summarize(events: Iterable[Mapping[str, Any]]) -> str:
     broken: dict[str, collections.Counter[str]] = {}
     toggles = 0
     toggled: set[str] = set()
-    restored: set[str] = set()
-    lost: set[str] = set()
+    # Whether the last attempt to restore it succeeded.
+    restored: dict[str, bool] = {}
     for stored in events:
         action = stored['action']
         target = stored['target']
@@ -75,16 +76,16 @@ def summarize(events: Iterable[Mapping[str, Any]]) -> str:
             toggles += 1
             toggled.add(target['id'])
         elif action == 'restore/service':
-            good = stored['outcome'] == 'success'
-            (restored if good else lost).add(target['id'])
-        elif action in ('deny', 'evaluate/violation'):
+            restored[target['id']] = stored['outcome'] == 'success'
+        elif action in _REFUSALS:
             kind = _kind(action, said)
             code = stored['reason']['reasonCode']
             broken.setdefault(code, collections.Counter())[kind] += 1
     lines = [
         f'Tests:           {_listed(tests) or "none"}',
         f'Services:        {len(toggled)} toggled ({toggles} times), '
-        f'{len(toggled & restored - lost)} restored, {len(lost)} lost',
+        f'{sum(restored.get(key, False) for key in toggled)} restored, '
+        f'{sum(not good for good in restored.values())} lost',
         f'Microversions:   {_pinned(pins)}',
         f'Images checked:  {checks["image"]}',
         f'Flavors checked: {checks["flavor"]}',
@@ -102,6 +103,7 @@ def _is_event(value: Any) -> bool:
         isinstance(value, dict)
         and value.get('typeURI') == event.TYPE_URI_EVENT
         and {'action', 'outcome', 'target'} <= value.keys()
+        and (value['action'] not in _REFUSALS or 'reason' in value)
     )
 
 

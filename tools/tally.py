@@ -13,7 +13,7 @@
 """Print one line with the results of several stestr runs.
 
 Each directory is one that run_stestr.py has been given. A run that left no
-result, or a result without tests, counts as one failure. So does a failing
+result, or in which no test ran, counts as one failure. So does a failing
 --exit-status with nothing failed in the results, since then it is a check
 without tests, such as the linters, that has failed.
 """
@@ -68,9 +68,9 @@ def main(argv=None):
     total = collections.Counter()
     for directory in args.directories:
         counts = count(directory)
-        if not counts:
+        if not counts['passed'] + counts['failed']:
             counts['failed'] = 1
-            print(f'{directory.name}: no test results')
+            print(f'{directory.name}: no test ran')
         total += counts
     if args.exit_status and not total['failed']:
         print('A check outside of the test results has failed.')

@@ -14,6 +14,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 import contextlib
+import functools
+import io
 from typing import Any
 
 import nova.context
@@ -23,6 +25,7 @@ from nova import exception
 from nova import objects
 from nova.tests.fixtures import glance
 from oslo_db import exception as db_exc
+from oslo_utils import uuidutils
 
 from safe_fixtures import _restore
 
@@ -43,7 +46,7 @@ class NovaDummySource:
     def __init__(self) -> None:
         self._recorders = 0
         self._watches: list[tuple[OnImage, OnFlavor]] = []
-        self._unpatch: list[Callable[[], None]] = []
+        self._undo = contextlib.ExitStack()
         self._glances: list[glance.GlanceFixture] = []
         self._known: set[str] = set()
 
@@ -53,21 +56,19 @@ class NovaDummySource:
         :param known: the flavorids that count as default flavors.
         """
         if not self._recorders:
+            with contextlib.ExitStack() as undo:
+                undo.callback(self._patch_glance_create())
+                undo.callback(self._patch_glance_update())
+                undo.callback(self._patch_flavors())
+                self._undo = undo.pop_all()
             self._known = set(known)
-            self._unpatch = [
-                self._patch_glance('create'),
-                self._patch_glance('update'),
-                self._patch_flavors(),
-            ]
         self._recorders += 1
         return self._end_record
 
     def _end_record(self) -> None:
         self._recorders -= 1
         if not self._recorders:
-            for unpatch in reversed(self._unpatch):
-                unpatch()
-            self._unpatch = []
+            self._undo.close()
             self._glances = []
             self._known = set()
 
@@ -90,28 +91,59 @@ class NovaDummySource:
 
         return unwatch
 
-    def _patch_glance(self, name: str) -> Callable[[], None]:
-        original = getattr(glance.GlanceFixture, name)
+    def _patch_glance_create(self) -> Callable[[], None]:
+        original = glance.GlanceFixture.create
 
-        def put(fixture: Any, *args: Any, **kwargs: Any) -> Any:
-            if not any(fixture is known for known in self._glances):
-                self._glances.append(fixture)
-            image = original(fixture, *args, **kwargs)
-            size = _stored(fixture, image.get('id'))
-            for on_image, _ in list(self._watches):
-                on_image(image, size)
-            return image
+        @functools.wraps(original)
+        def create(
+            fixture: Any, context: Any, metadata: Any, data: Any = None
+        ) -> Any:
+            content = data.read() if data else b''
+            # The fixture would do the same.
+            metadata.setdefault('id', uuidutils.generate_uuid())
+            self._put(fixture, metadata, len(content))
+            return original(
+                fixture, context, metadata, data and io.BytesIO(content)
+            )
 
-        return _restore.patch_attribute(glance.GlanceFixture, name, put)
+        return _restore.patch_attribute(glance.GlanceFixture, 'create', create)
+
+    def _patch_glance_update(self) -> Callable[[], None]:
+        original = glance.GlanceFixture.update
+
+        @functools.wraps(original)
+        def update(
+            fixture: Any,
+            context: Any,
+            image_id: str,
+            metadata: Any,
+            *args: Any,
+            **kwargs: Any,
+        ) -> Any:
+            held = fixture.images.get(image_id, {})
+            self._put(fixture, {**held, **metadata, 'id': image_id}, 0)
+            return original(
+                fixture, context, image_id, metadata, *args, **kwargs
+            )
+
+        return _restore.patch_attribute(glance.GlanceFixture, 'update', update)
+
+    def _put(self, fixture: Any, image: Mapping[str, Any], size: int) -> None:
+        """Show an image that is about to be put into a fake Glance."""
+        if not any(fixture is known for known in self._glances):
+            self._glances.append(fixture)
+        for on_image, _ in list(self._watches):
+            on_image(image, size)
 
     def _patch_flavors(self) -> Callable[[], None]:
         original = objects.Flavor._flavor_create
 
+        @functools.wraps(original)
         def flavor_create(context: Any, updates: Any) -> Any:
+            for _, on_flavor in list(self._watches):
+                on_flavor(updates)
             flavor = original(context, updates)
             self._known.add(flavor['flavorid'])
-            for _, on_flavor in list(self._watches):
-                on_flavor(flavor)
             return flavor
 
         return _restore.patch_attribute(

@@ -54,6 +54,7 @@ class InstalledNova(fixtures.Fixture):
             return
         original = paths.state_path_def
 
+        @functools.wraps(original)
         def state_path_def(*args: str) -> str:
             default: str = original(*args)
             return path if args == (_PASTE_FILE,) else default
@@ -67,7 +68,11 @@ class InstalledNova(fixtures.Fixture):
 
 @functools.cache
 def _installed_paste_file() -> str | None:
-    for file in metadata.files('nova') or ():
+    try:
+        files = metadata.files('nova') or ()
+    except metadata.PackageNotFoundError:
+        return None
+    for file in files:
         if str(file).endswith(_PASTE_FILE):
             return os.path.realpath(str(file.locate()))
     return None

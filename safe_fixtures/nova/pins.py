@@ -34,7 +34,10 @@ def vetted_microversion(release: str | None = None) -> str:
     :raises: ConfigurationError for a release that has none.
     """
     if release is None:
-        release = metadata.version('nova')
+        try:
+            release = metadata.version('nova')
+        except metadata.PackageNotFoundError:
+            release = '(a source tree that is not installed)'
     major = release.partition('.')[0]
     if major.isdigit() and int(major) in VETTED:
         return VETTED[int(major)]

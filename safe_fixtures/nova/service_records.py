@@ -30,7 +30,7 @@ from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
 from safe_fixtures import _restore
-from safe_fixtures import services
+from safe_fixtures import _services
 
 __all__ = ['ServiceRecords']
 
@@ -47,16 +47,16 @@ class ServiceRecords:
     torn_down_by_test = True
 
     def __init__(self) -> None:
-        self._watchers: tuple[services.Watcher, ...] = ()
+        self._watchers: tuple[_services.Watcher, ...] = ()
         self._unpatch: Callable[[], None] | None = None
         self._started: Any = None
         self._unpatch_started: Callable[[], None] | None = None
 
-    def watch(self, watcher: services.Watcher) -> Callable[[], None]:
-        """See ``services.Services``."""
-        self._watchers = (*self._watchers, watcher)
+    def watch(self, watcher: _services.Watcher) -> Callable[[], None]:
+        """See ``_services.Services``."""
         if self._unpatch is None:
             self._unpatch = self._patch()
+        self._watchers = (*self._watchers, watcher)
 
         def unwatch() -> None:
             self._watchers = tuple(
@@ -75,6 +75,7 @@ class ServiceRecords:
         # Whatever changes a record ends here, with the prior state at hand.
         original = db.service_update
 
+        @functools.wraps(original)
         def service_update(context: Any, service_id: int, values: Any) -> Any:
             if not any(field in values for field in _FIELDS):
                 return original(context, service_id, values)
@@ -98,9 +99,9 @@ class ServiceRecords:
 
         return _restore.patch_attribute(db, 'service_update', service_update)
 
-    def find(self, service: Any) -> services.ServiceRef:
-        """See ``services.Services``."""
-        known = services.identify(service)
+    def find(self, service: Any) -> _services.ServiceRef:
+        """See ``_services.Services``."""
+        known = _services.identify(service)
         matches = []
         for manager in _cells_of(known['host']):
             context = _context(manager)
@@ -113,29 +114,29 @@ class ServiceRecords:
                     matches.append(ref)
         if len(matches) == 1:
             return matches[0]
-        return services.pick_one(service, matches, _all_computes())
+        return _services.pick_one(service, matches, _all_computes())
 
-    def read(self, ref: services.ServiceRef) -> services.ServiceState:
-        """See ``services.Services``."""
+    def read(self, ref: _services.ServiceRef) -> _services.ServiceState:
+        """See ``_services.Services``."""
         if not ref.handle.is_started:
             # To ask would start the database anew, for all that follow.
-            raise services.ServiceUnreachable('its database is closed')
+            raise _services.ServiceUnreachable('its database is closed')
         context = _context(ref.handle)
         try:
             return _state_of(db.service_get_by_uuid(context, ref.uuid))
         except exception.ServiceNotFound:
-            raise services.ServiceGone('the record is gone') from None
+            raise _services.ServiceGone('the record is gone') from None
         except db_exc.DBError as error:
-            raise services.ServiceUnreachable(
+            raise _services.ServiceUnreachable(
                 f'its cell does not answer ({type(error).__name__})'
             ) from error
 
     def read_all(
-        self, refs: list[services.ServiceRef]
-    ) -> Mapping[services.ServiceRef, services.ServiceState | Exception]:
-        """See ``services.Services``."""
+        self, refs: list[_services.ServiceRef]
+    ) -> Mapping[_services.ServiceRef, _services.ServiceState | Exception]:
+        """See ``_services.Services``."""
         states: dict[
-            services.ServiceRef, services.ServiceState | Exception
+            _services.ServiceRef, _services.ServiceState | Exception
         ] = {}
         for ref in refs:
             try:
@@ -146,11 +147,11 @@ class ServiceRecords:
 
     def write(
         self,
-        ref: services.ServiceRef,
-        state: services.ServiceState,
+        ref: _services.ServiceRef,
+        state: _services.ServiceState,
         timeout: float,
     ) -> str:
-        """See ``services.Services``.
+        """See ``_services.Services``.
 
         The record is saved, as the API saves it, and a compute that is
         running is told, as the API tells it, so that the trait
@@ -159,11 +160,14 @@ class ServiceRecords:
         """
         context = _context(ref.handle)
         record = objects.Service.get_by_uuid(context, ref.uuid)
-        status_changed = record.disabled != state.disabled
+        # While it counted as down it was told nothing.
+        to_be_told = record.disabled != state.disabled or (
+            record.forced_down and not state.forced_down
+        )
         for field, value in _items(state):
             setattr(record, field, value)
         record.save()
-        if ref.binary != 'nova-compute' or not status_changed:
+        if ref.binary != 'nova-compute' or not to_be_told:
             return 'record'
         if state.forced_down or not self._is_running(ref):
             return 'record; its compute is down and was not told'
@@ -174,7 +178,7 @@ class ServiceRecords:
             return f'record; its compute did not follow ({error})'
         return 'record and compute'
 
-    def _is_running(self, ref: services.ServiceRef) -> bool:
+    def _is_running(self, ref: _services.ServiceRef) -> bool:
         """Whether a compute of this process serves that record now."""
         return any(
             service.host == ref.host
@@ -215,21 +219,21 @@ class ServiceRecords:
 
 
 def _items(
-    state: services.ServiceState,
+    state: _services.ServiceState,
 ) -> list[tuple[str, Any]]:
     return [(field, getattr(state, field)) for field in _FIELDS]
 
 
-def _state_of(record: Any) -> services.ServiceState:
-    return services.ServiceState(
+def _state_of(record: Any) -> _services.ServiceState:
+    return _services.ServiceState(
         disabled=bool(record.disabled),
         disabled_reason=record.disabled_reason,
         forced_down=bool(record.forced_down),
     )
 
 
-def _ref(record: Any, manager: Any) -> services.ServiceRef:
-    return services.ServiceRef(
+def _ref(record: Any, manager: Any) -> _services.ServiceRef:
+    return _services.ServiceRef(
         str(record.uuid), record.host, record.binary, handle=manager
     )
 
@@ -276,8 +280,8 @@ def _candidates(context: Any, known: dict[str, str | None]) -> list[Any]:
     return []
 
 
-def _all_computes() -> list[services.ServiceRef]:
-    found: dict[services.ServiceRef, None] = {}
+def _all_computes() -> list[_services.ServiceRef]:
+    found: dict[_services.ServiceRef, None] = {}
     for manager in _cells_of(None):
         with contextlib.suppress(db_exc.DBError):
             for record in db.service_get_all_by_binary(

@@ -38,6 +38,8 @@ LEVELS = {
     '_callsite': 1,
     '_guard': 1,
     '_outcome': 1,
+    '_services': 1,
+    '_client_services': 1,
     '_waivers': 1,
     'gate': 1,
     'microversion': 2,

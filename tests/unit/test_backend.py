@@ -39,8 +39,8 @@ class TestFind(base.TestCase):
         )
         self.useFixture(
             fixtures.MonkeyPatch(
-                'safe_fixtures._backend.metadata.entry_points',
-                lambda group: self.entries,
+                'safe_fixtures._backend._entries',
+                lambda: self.entries,
             )
         )
         self.entries = []

@@ -1,0 +1,295 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Services behind a client that is not watched at its records."""
+
+from collections.abc import Callable, Mapping
+import contextvars
+import dataclasses
+import functools
+import inspect
+import threading
+from typing import Any
+
+from oslo_utils import strutils
+import wrapt
+
+from safe_fixtures import _restore
+from safe_fixtures import _services
+
+__all__ = ['ClientServices']
+
+# The actions of the API before 2.53, and the status that each sets.
+_ACTIONS = {
+    'enable': 'enabled',
+    'disable': 'disabled',
+    'disable-log-reason': 'disabled',
+    'force-down': None,
+}
+
+
+class ClientServices:
+    """Services behind an object with get_services and put_service.
+
+    What they are is listed when the first one is needed, and kept up with
+    by what the client puts; a restore lists them again.
+
+    :param client: the object.
+    :param refuse: called before the client puts anything.
+    :param records: the services of the Nova that the client talks to, if
+        that is in this process: read and written there.
+    """
+
+    torn_down_by_test = False
+
+    def __init__(
+        self,
+        client: Any,
+        refuse: Callable[[], None],
+        records: _services.Services | None,
+    ) -> None:
+        self._client = client
+        self.refuse = refuse
+        self._records = records
+        self._known: dict[_services.ServiceRef, _services.ServiceState] = {}
+        self._by_name: dict[str, list[_services.ServiceRef]] = {}
+
+    def watch(self, watcher: _services.Watcher) -> Callable[[], None]:
+        """See ``_services.Services``."""
+        self._watcher = watcher
+        # One wrapper serves all who watch this client, in any order.
+        put = vars(self._client).get('put_service')
+        if not isinstance(put, _WatchedPut):
+            put = _WatchedPut(self._client)
+        put.add(self)
+        return functools.partial(put.remove, self)
+
+    def changing(self, service_id: Any, body: Mapping[str, Any]) -> Any:
+        """Tell the watcher what is about to be put; returns a token."""
+        try:
+            ref = self.find(_named_by(service_id, body))
+            before = self.read(ref)
+        except LookupError:
+            # The API says what is wrong with it.
+            return None
+        after = _applied(before, service_id, body)
+        if after == before:
+            return None
+        return ref, after, self._watcher.changing(ref, before)
+
+    def changed(self, token: Any) -> None:
+        """Tell the watcher that it was put."""
+        if token is not None:
+            ref, after, watching = token
+            self._known[ref] = after
+            self._watcher.changed(watching, after)
+
+    def find(self, service: Any) -> _services.ServiceRef:
+        if self._records is not None:
+            return self._records.find(service)
+        names = [
+            str(name)
+            for name in _services.identify(service).values()
+            if name is not None
+        ]
+        matches = self._matches(names)
+        if not matches:
+            self._list()
+            matches = self._matches(names)
+        return _services.pick_one(service, matches, self._known)
+
+    def _matches(self, names: list[str]) -> list[_services.ServiceRef]:
+        # From the rarest name on: all have the same binary.
+        found = sorted(
+            (self._by_name.get(name, []) for name in names), key=len
+        )
+        return [
+            ref
+            for ref in (found[0] if found else ())
+            if {ref.uuid, ref.host, ref.binary}.issuperset(names)
+        ]
+
+    def _list(self) -> None:
+        self._known.clear()
+        self._by_name.clear()
+        for service in self._client.get_services():
+            # A service in a cell that is down has no id and no state.
+            if 'id' not in service:
+                continue
+            ref = _services.ServiceRef(
+                str(service['id']),
+                service['host'],
+                service.get('binary', 'nova-compute'),
+                # As the client gave it: a number before 2.53.
+                handle=service['id'],
+            )
+            self._known[ref] = _state_of(service)
+            for name in (ref.uuid, ref.host, ref.binary):
+                self._by_name.setdefault(name, []).append(ref)
+
+    def read(self, ref: _services.ServiceRef) -> _services.ServiceState:
+        if self._records is not None:
+            return self._records.read(ref)
+        return self._known[ref]
+
+    def read_all(
+        self, refs: list[_services.ServiceRef]
+    ) -> Mapping[_services.ServiceRef, _services.ServiceState | Exception]:
+        if self._records is not None:
+            return self._records.read_all(refs)
+        self._list()
+        gone = _services.ServiceGone('the API does not list it any more')
+        return {ref: self._known.get(ref, gone) for ref in refs}
+
+    def write(
+        self,
+        ref: _services.ServiceRef,
+        state: _services.ServiceState,
+        timeout: float,
+    ) -> str:
+        if self._records is not None:
+            return self._write_record(self._records, ref, state, timeout)
+        body: dict[str, Any] = {}
+        current = self._known[ref]
+        if (current.disabled, current.disabled_reason) != (
+            state.disabled,
+            state.disabled_reason,
+        ):
+            body['status'] = state.status
+            if state.disabled and state.disabled_reason:
+                body['disabled_reason'] = state.disabled_reason
+        if current.forced_down != state.forced_down:
+            body['forced_down'] = state.forced_down
+        if body:
+            _bounded(timeout, self._client.put_service, ref.handle, body)
+        return 'put_service'
+
+    def _write_record(
+        self,
+        records: _services.Services,
+        ref: _services.ServiceRef,
+        state: _services.ServiceState,
+        timeout: float,
+    ) -> str:
+        # It does not go through put_service, where it would be seen.
+        before = records.read(ref)
+        if before == state:
+            return records.write(ref, state, timeout)
+        token = self._watcher.changing(ref, before)
+        how = records.write(ref, state, timeout)
+        self._watcher.changed(token, state)
+        return how
+
+
+class _WatchedPut(wrapt.FunctionWrapper):  # type: ignore[type-arg]
+    """Stands in for the ``put_service`` of one client."""
+
+    def __init__(self, client: Any) -> None:
+        super().__init__(client.put_service, self._self_put)
+        self._self_watching: list[ClientServices] = []
+        self._self_client = client
+        self._self_restore: Callable[[], None] | None = None
+
+    def add(self, services: ClientServices) -> None:
+        """Show *services* what is put from now on."""
+        self._self_watching.append(services)
+        if self._self_restore is None:
+            self._self_restore = _restore.patch_attribute(
+                self._self_client, 'put_service', self
+            )
+
+    def remove(self, services: ClientServices) -> None:
+        """Show it nothing more; the last one restores the client."""
+        self._self_watching.remove(services)
+        if not self._self_watching and self._self_restore is not None:
+            self._self_restore()
+
+    def _self_put(
+        self, wrapped: Any, instance: Any, args: Any, kwargs: Any
+    ) -> Any:
+        watching = list(self._self_watching)
+        for services in watching:
+            services.refuse()
+        bound = inspect.signature(wrapped).bind(*args, **kwargs)
+        given = [*bound.args, *bound.kwargs.values(), None, None]
+        service_id, body = given[:2]
+        if not isinstance(body, Mapping):
+            return wrapped(*args, **kwargs)
+        tokens = [
+            (services, services.changing(service_id, body))
+            for services in watching
+        ]
+        result = wrapped(*args, **kwargs)
+        for services, token in tokens:
+            services.changed(token)
+        return result
+
+
+def _named_by(service_id: Any, body: Any) -> Any:
+    """Return the service that a put is about, at any microversion."""
+    if service_id in _ACTIONS and isinstance(body, Mapping):
+        return {'host': body.get('host'), 'binary': body.get('binary')}
+    return {'id': service_id}
+
+
+def _applied(
+    before: _services.ServiceState, service_id: Any, body: Mapping[str, Any]
+) -> _services.ServiceState:
+    status = body.get('status')
+    if service_id in _ACTIONS:
+        status = _ACTIONS[service_id]
+    after = before
+    if status is not None:
+        disabled = status == 'disabled'
+        after = dataclasses.replace(
+            after,
+            disabled=disabled,
+            disabled_reason=body.get('disabled_reason') if disabled else None,
+        )
+    if 'forced_down' in body:
+        after = dataclasses.replace(
+            after, forced_down=strutils.bool_from_string(body['forced_down'])
+        )
+    return after
+
+
+def _state_of(service: Mapping[str, Any]) -> _services.ServiceState:
+    return _services.ServiceState(
+        disabled=service.get('status') == 'disabled',
+        disabled_reason=service.get('disabled_reason'),
+        forced_down=bool(service.get('forced_down')),
+    )
+
+
+def _bounded(timeout: float, function: Callable[..., Any], *args: Any) -> None:
+    """Call a function, and give up on it after *timeout* seconds.
+
+    :raises: TimeoutError, or what the function raises.
+    """
+    outcome: list[BaseException | None] = []
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        try:
+            context.run(function, *args)
+        except BaseException as error:
+            outcome.append(error)
+        else:
+            outcome.append(None)
+
+    worker = threading.Thread(target=run, daemon=True)
+    worker.start()
+    worker.join(timeout)
+    if not outcome:
+        raise TimeoutError(f'no answer within {timeout} seconds')
+    if outcome[0] is not None:
+        raise outcome[0]

@@ -1,0 +1,181 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the service toggle and the places where services are agree on."""
+
+from collections.abc import Callable, Iterable, Mapping
+import dataclasses
+from typing import Any, Protocol
+
+from oslo_utils import uuidutils
+
+__all__ = [
+    'ServiceGone',
+    'ServiceRef',
+    'ServiceState',
+    'ServiceUnreachable',
+    'Services',
+    'Watcher',
+    'identify',
+    'pick_one',
+]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServiceState:
+    """What a toggle changes of a service, and a restore gives back.
+
+    :ivar disabled: whether the scheduler passes it over (bool).
+    :ivar disabled_reason: why, as the record has it (str or None).
+    :ivar forced_down: whether it counts as down (bool).
+    """
+
+    disabled: bool = False
+    disabled_reason: str | None = None
+    forced_down: bool = False
+
+    @property
+    def status(self) -> str:
+        """``enabled`` or ``disabled``, as the API says it."""
+        return 'disabled' if self.disabled else 'enabled'
+
+    def __str__(self) -> str:
+        reason = f' ({self.disabled_reason!r})' if self.disabled_reason else ''
+        down = ', forced down' if self.forced_down else ''
+        return f'{self.status}{reason}{down}'
+
+
+@dataclasses.dataclass(frozen=True)
+class ServiceRef:
+    """One service record.
+
+    :ivar uuid: its uuid, or its id where it has none (str).
+    :ivar host: the host it runs on (str).
+    :ivar binary: its binary, such as ``nova-compute`` (str).
+    :ivar handle: what the backend needs to reach it again.
+    """
+
+    uuid: str
+    host: str
+    binary: str
+    handle: Any = dataclasses.field(default=None, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return f'{self.binary} on {self.host}'
+
+
+class ServiceGone(LookupError):
+    """The record does not exist any more."""
+
+
+class ServiceUnreachable(LookupError):
+    """The record is in a cell that does not answer."""
+
+
+class Watcher(Protocol):
+    """Who is told of changes to services."""
+
+    def changing(self, ref: ServiceRef, before: ServiceState) -> Any:
+        """A service is about to change; returns a token for changed()."""
+
+    def changed(self, token: Any, after: ServiceState) -> None:
+        """The service has changed."""
+
+
+class Services(Protocol):
+    """Where services are found, read, written and watched."""
+
+    #: Whether a test tears it down before the fixtures that it used first.
+    torn_down_by_test: bool
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Tell *watcher* of every change; returns what ends that."""
+
+    def find(self, service: Any) -> ServiceRef:
+        """Return the one service that is meant.
+
+        :raises: LookupError that lists the candidates.
+        """
+
+    def read(self, ref: ServiceRef) -> ServiceState:
+        """Return its state.
+
+        :raises: ServiceGone, ServiceUnreachable.
+        """
+
+    def read_all(
+        self, refs: list[ServiceRef]
+    ) -> Mapping[ServiceRef, ServiceState | Exception]:
+        """Return the states of many at once; what read() raises, as value."""
+
+    def write(
+        self, ref: ServiceRef, state: ServiceState, timeout: float
+    ) -> str:
+        """Give it this state; returns how that was done."""
+
+
+def identify(service: Any) -> dict[str, str | None]:
+    """Return what is known of a service: its uuid, host and binary.
+
+    :param service: a host name, a uuid, a service as the API shows it, or a
+        Nova service object.
+    :raises: LookupError if it is nothing of that kind.
+    """
+    if isinstance(service, str) and service:
+        if uuidutils.is_uuid_like(service):
+            return {'uuid': service, 'host': None, 'binary': None}
+        return {'uuid': None, 'host': service, 'binary': 'nova-compute'}
+    if isinstance(service, Mapping):
+        uuid = service.get('uuid') or service.get('id')
+        # Before 2.53 the API shows the number of the record, which another
+        # cell may have given too.
+        if isinstance(uuid, int):
+            uuid = None if service.get('host') else str(uuid)
+        return {
+            'uuid': uuid,
+            'host': service.get('host'),
+            'binary': service.get('binary'),
+        }
+    # A running service carries its record.
+    record = getattr(service, 'service_ref', None) or service
+    host = getattr(record, 'host', None)
+    if host is None:
+        raise LookupError(
+            f'{service!r} is not a host name, a uuid, a service of the API '
+            'or a Nova service object'
+        )
+    return {
+        'uuid': getattr(record, 'uuid', None),
+        'host': host,
+        'binary': getattr(record, 'binary', None),
+    }
+
+
+def pick_one(
+    service: Any, matches: list[ServiceRef], candidates: Iterable[ServiceRef]
+) -> ServiceRef:
+    """Return the only match.
+
+    :raises: LookupError that lists the matches if there are several, and
+        the candidates if there is none.
+    """
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        problem, listed = 'is ambiguous', matches
+    else:
+        problem, listed = 'is unknown', sorted(candidates, key=str)
+    names = ', '.join(f'{ref} ({ref.uuid})' for ref in listed[:20])
+    more = f' and {len(listed) - 20} more' if len(listed) > 20 else ''
+    raise LookupError(
+        f'service {service!r} {problem}; there are: {names or "none"}{more}'
+    )
