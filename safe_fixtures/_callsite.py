@@ -17,9 +17,19 @@ import sys
 from types import FrameType
 import unittest
 
+import testtools
+
 __all__ = ['calling_test', 'where']
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_RUNNERS = (
+    _HERE,
+    *(
+        os.path.join(os.path.abspath(path), '')
+        for module in (testtools, unittest)
+        for path in module.__path__
+    ),
+)
 
 
 def calling_test() -> unittest.TestCase | None:
@@ -35,15 +45,36 @@ def calling_test() -> unittest.TestCase | None:
 def where() -> str | None:
     """Return ``file:line`` of the test's line that led here.
 
-    In a thread that no test called, the innermost line outside this package
-    is as near as one can come.
+    None in a cleanup, which no line of the test led to. In a thread that no
+    test called, the innermost line outside this package is as near as one
+    can come.
     """
-    frame = _testcase_frame() or sys._getframe(1)
-    while frame.f_code.co_filename.startswith(_HERE):
-        if frame.f_back is None:
-            return None
+    frame = _testcase_frame()
+    if frame is None:
+        return _innermost()
+    test = frame.f_locals['self']
+    found = None
+    while frame is not None:
+        # Helpers of its bases are methods of the same test: the outermost
+        # is the one that the runner calls.
+        code = frame.f_code
+        if (
+            code.co_varnames[:1] == ('self',)
+            and frame.f_locals.get('self') is test
+            and not code.co_filename.startswith(_RUNNERS)
+        ):
+            found = f'{code.co_filename}:{frame.f_lineno}'
         frame = frame.f_back
-    return f'{frame.f_code.co_filename}:{frame.f_lineno}'
+    return found
+
+
+def _innermost() -> str | None:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if not frame.f_code.co_filename.startswith(_HERE):
+            return f'{frame.f_code.co_filename}:{frame.f_lineno}'
+        frame = frame.f_back
+    return None
 
 
 def _testcase_frame() -> FrameType | None:

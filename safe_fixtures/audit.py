@@ -81,13 +81,16 @@ class AuditTrail(fixtures.Fixture):
     def _setUp(self) -> None:
         self.events = []
         self._initiator = resource.Resource(
-            typeURI=_TEST, name=self.test_id or f'process {os.getpid()}'
+            typeURI=_TEST,
+            name=self.redactor.redact(
+                self.test_id or f'process {os.getpid()}'
+            ),
         )
         self._observer = resource.Resource(
             typeURI=_OBSERVER, name='safe_fixtures'
         )
+        self.addCleanup(_deactivate, self)
         _active.append(self)
-        self.addCleanup(_active.remove, self)
 
     def record(
         self,
@@ -124,7 +127,9 @@ class AuditTrail(fixtures.Fixture):
             outcome=outcome,
             initiator=self._initiator,
             target=resource.Resource(
-                typeURI=target_type, name=target, id=target_id
+                typeURI=target_type,
+                name=self.redactor.redact(target),
+                id=target_id,
             ),
             observer=self._observer,
         )
@@ -137,14 +142,19 @@ class AuditTrail(fixtures.Fixture):
                 attachment.Attachment(
                     typeURI='application/json',
                     name='details',
-                    content=content,
+                    content=self.redactor.redact(content),
                 )
             )
-        stored: dict[str, Any] = self.redactor.redact(cadf.as_dict())
+        stored: dict[str, Any] = cadf.as_dict()
         self.events.append(stored)
         if self._file is not None:
             _append_line(self._file, json.dumps(stored, sort_keys=True))
         return stored
+
+
+def _deactivate(trail: AuditTrail) -> None:
+    # By identity, and even if it was not activated.
+    _active[:] = [other for other in _active if other is not trail]
 
 
 def current() -> AuditTrail | None:

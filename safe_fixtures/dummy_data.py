@@ -17,6 +17,7 @@ import os
 import re
 import tempfile
 from typing import Any, Protocol
+import unittest
 from urllib import parse
 
 from testtools import matchers
@@ -24,6 +25,7 @@ from testtools import matchers
 from safe_fixtures import _backend
 from safe_fixtures import _endpoints
 from safe_fixtures import _guard
+from safe_fixtures import audit
 from safe_fixtures import conf
 from safe_fixtures import exceptions
 from safe_fixtures import gate
@@ -212,9 +214,13 @@ class DummyDataGuard(_guard.Guard):
     """
 
     def __init__(
-        self, *, source: DummySource | None = None, **kwargs: Any
+        self,
+        *,
+        source: DummySource | None = None,
+        test: unittest.TestCase | None = None,
+        trail: audit.AuditTrail | None = None,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(test=test, trail=trail)
         self._given_source = source
 
     def _prepare(self) -> None:

@@ -13,9 +13,11 @@
 """Serve every compute request of a test at a vetted microversion."""
 
 from typing import Any, Protocol
+import unittest
 
 from safe_fixtures import _backend
 from safe_fixtures import _guard
+from safe_fixtures import audit
 from safe_fixtures import conf
 from safe_fixtures import exceptions
 from safe_fixtures import gate
@@ -73,9 +75,10 @@ class MicroversionPin(_guard.Guard):
         pin: str | None = None,
         *,
         versions: ComputeVersions | None = None,
-        **kwargs: Any,
+        test: unittest.TestCase | None = None,
+        trail: audit.AuditTrail | None = None,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(test=test, trail=trail)
         self._given_pin = pin
         self._given_versions = versions
 

@@ -63,7 +63,7 @@ class Redactor:
 
     def _item(self, key: Any, item: Any) -> Any:
         # What is nested is gone into below; here the key decides.
-        if isinstance(item, (Mapping, list, tuple, set, frozenset)):
+        if isinstance(item, Mapping):
             return self._redact(item)
         masked = strutils.mask_dict_password({key: item}, secret=_MASK)[key]
         return masked if masked == _MASK else self._redact(item)

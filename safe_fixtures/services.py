@@ -17,6 +17,7 @@ import contextlib
 import contextvars
 import dataclasses
 from typing import Any
+import unittest
 
 import fixtures
 
@@ -26,6 +27,7 @@ from safe_fixtures import _client_services
 from safe_fixtures import _endpoints
 from safe_fixtures import _guard
 from safe_fixtures import _services
+from safe_fixtures import audit
 from safe_fixtures import exceptions
 from safe_fixtures import gate
 
@@ -156,9 +158,10 @@ class SafeServiceToggle(_guard.Guard):
         api: Any = None,
         endpoint: str | None = None,
         services: Services | None = None,
-        **kwargs: Any,
+        test: unittest.TestCase | None = None,
+        trail: audit.AuditTrail | None = None,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(test=test, trail=trail)
         self._api = api
         self._endpoint = endpoint
         self._given_services = services

@@ -148,11 +148,15 @@ class TestAuditTrail(base.TestCase):
     def test_own_redactor(self):
         class Shout:
             def redact(self, value):
-                return {'action': value['action'].upper()}
+                if isinstance(value, dict):
+                    return {key: item.upper() for key, item in value.items()}
+                return value.upper()
 
-        trail = self.useFixture(audit.AuditTrail(redactor=Shout()))
-        trail.record('deny', 'x')
-        self.assertEqual([{'action': 'DENY'}], trail.events)
+        trail = self.useFixture(audit.AuditTrail('id', redactor=Shout()))
+        stored = trail.record('deny', 'host', why='because')
+        self.assertEqual('ID', stored['initiator']['name'])
+        self.assertEqual('HOST', stored['target']['name'])
+        self.assertEqual({'why': 'BECAUSE'}, audit.details(stored))
 
     def test_file_has_the_same_events(self):
         self.configure(audit_file=self.path)

@@ -13,6 +13,8 @@
 import threading
 import unittest
 
+import testtools
+
 from safe_fixtures import _callsite
 from tests.unit import base
 
@@ -54,6 +56,25 @@ class TestCallsite(base.TestCase):
         first, second = helper(), _callsite.where()
         lines = [int(where.rpartition(':')[2]) for where in (first, second)]
         self.assertEqual(lines[0], lines[1])
+
+    def help(self):
+        return _callsite.where()
+
+    def test_where_is_not_in_a_helper(self):
+        lines = [
+            int(where.rpartition(':')[2])
+            for where in (self.help(), _callsite.where())
+        ]
+        self.assertEqual(lines[0], lines[1])
+
+    def test_nowhere_in_a_cleanup(self):
+        class Inner(testtools.TestCase):
+            def test_x(self):
+                self.addCleanup(lambda: seen.append(_callsite.where()))
+
+        seen = []
+        Inner('test_x').run(testtools.TestResult())
+        self.assertEqual([None], seen)
 
     def test_where_in_a_thread(self):
         seen = []

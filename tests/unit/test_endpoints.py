@@ -89,6 +89,25 @@ class TestEndpoints(base.TestCase):
         ):
             self.assertFalse(_endpoints.is_test_endpoint(url, [entry]), entry)
 
+    def test_allowed_however_it_is_written(self):
+        for entry in ('MyLab.Example', 'MyLab.Example:443'):
+            self.assertTrue(
+                _endpoints.is_test_endpoint(
+                    'https://mylab.example/v2.1', [entry]
+                )
+            )
+        self.assertTrue(
+            _endpoints.is_test_endpoint(
+                'https://lab.example:443/compute/x',
+                ['https://lab.example/compute'],
+            )
+        )
+        self.assertFalse(
+            _endpoints.is_test_endpoint(
+                'https://lab.example/computer', ['https://lab.example/compute']
+            )
+        )
+
     def test_default_ports(self):
         self.assertTrue(
             _endpoints.is_test_endpoint('http://lab.test/', ['lab.test:80'])

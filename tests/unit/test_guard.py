@@ -468,6 +468,15 @@ class TestConclude(base.TestCase):
         self.configure(rule_modes='SF901:off')
         self.assertPasses(Inner)
 
+    def test_waiver_of_a_rule_that_is_off(self):
+        class Inner(testtools.TestCase):
+            @safe_fixtures.waive('SF104', reason='drifts')
+            def test_x(self):
+                self.useFixture(Watch()).violate('SF104', 'drift')
+
+        self.configure(mode='enforce', rule_modes='SF104:off')
+        self.assertPasses(Inner)
+
 
 class TestLife(base.TestCase):
     def test_reuse_forgets_violations(self):

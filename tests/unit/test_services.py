@@ -304,6 +304,30 @@ class TestRestore(TestCase):
             self.assertEqual(between, self.client.state())
         self.assertRestored()
 
+    def test_ended_out_of_order(self):
+        first, second = self.toggle(), self.toggle()
+        first.setUp()
+        second.setUp()
+        second.disable('host1')
+        first.cleanUp()
+        self.assertEqual(self.before, self.client.state())
+        self.client.put_service(
+            self.client.uuid('host2'), {'forced_down': True}
+        )
+        self.assertEqual('host2', second.ledger[-1].service.host)
+        second.cleanUp()
+        self.assertRestored()
+
+    def test_somebody_else_enabled_it(self):
+        with self.toggle() as toggle:
+            toggle.disable('host1')
+            self.client.set('host1', status='enabled')
+            toggle.disable('host1')
+            self.assertEqual(
+                'disabled', self.client.get_services(host='host1')[0]['status']
+            )
+        self.assertRestored()
+
     def test_two_clients(self):
         other = Client(['host1'])
         before = other.state()
@@ -451,6 +475,24 @@ class TestHandle(TestCase):
             with toggle.disable('host1'):
                 pass
             toggle.force_down('host1')
+        self.assertRestored()
+
+    def test_settles_what_it_undid(self):
+        with self.toggle() as toggle:
+            toggle.disable('host1')
+            with toggle.force_down('host1'):
+                pass
+            self.assertEqual(
+                [None, 'put_service'],
+                [entry.restored for entry in toggle.ledger],
+            )
+        self.assertEqual('put_service', toggle.ledger[0].restored)
+
+    def test_restore_after_cleanup(self):
+        with self.toggle() as toggle:
+            handle = toggle.disable('host1')
+        error = self.assertRaises(exceptions.SafetyViolation, handle.restore)
+        self.assertEqual('SF202', error.code)
         self.assertRestored()
 
     def test_failing_restore(self):

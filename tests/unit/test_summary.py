@@ -106,6 +106,19 @@ class TestSummary(base.TestCase):
             self.record_all(trail)
         return path
 
+    def test_restored_at_last(self):
+        with audit.AuditTrail() as trail:
+            key = '1' * 32
+            trail.record('disable', 'x', target_id=key)
+            for outcome in ('failure', 'success'):
+                trail.record(
+                    'restore/service', 'x', target_id=key, outcome=outcome
+                )
+        self.assertIn(
+            '1 toggled (1 times), 1 restored, 0 lost',
+            summary.summarize(trail.events),
+        )
+
     def test_main(self):
         self.assertEqual((0, ALL + '\n', ''), self.main(self.write()))
 

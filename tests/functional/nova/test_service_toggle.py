@@ -538,6 +538,18 @@ class TestRunningCompute(testtools.TestCase):
         self.assertEqual((True, 'x', False), seen['state'])
         self.assertIn(TRAIT, seen['traits'])
 
+    def test_trait_goes_though_it_was_enabled_while_down(self):
+        def act(test, seen):
+            test.service_toggle.disable('compute')
+            test.assertIn(TRAIT, test.traits())
+            test.service_toggle.force_down('compute')
+            # Nobody tells a compute that counts as down.
+            test.service_toggle.enable('compute')
+
+        seen = self._run(act)
+        self.assertEqual(EXPECTED['enabled'], seen['state'])
+        self.assertNotIn(TRAIT, seen['traits'])
+
     def test_trait_follows_in_a_block(self):
         def act(test, seen):
             with test.service_toggle.disable('compute', reason='x'):
