@@ -45,9 +45,9 @@ def calling_test() -> unittest.TestCase | None:
 def where() -> str | None:
     """Return ``file:line`` of the test's line that led here.
 
-    None in a cleanup, which no line of the test led to. In a thread that no
-    test called, the innermost line outside this package is as near as one
-    can come.
+    None in a cleanup of a fixture, which no line of the test led to. In a
+    thread that no test called, the innermost line outside this package is
+    as near as one can come.
     """
     frame = _testcase_frame()
     if frame is None:
@@ -65,13 +65,19 @@ def where() -> str | None:
         ):
             found = f'{code.co_filename}:{frame.f_lineno}'
         frame = frame.f_back
+    if found is None:
+        # A function of the test's module, such as a lambda that cleans up.
+        module = sys.modules.get(type(test).__module__)
+        found = _innermost(getattr(module, '__file__', ''))
     return found
 
 
-def _innermost() -> str | None:
+def _innermost(path: str | None = None) -> str | None:
+    """Return the innermost line of a file, or else outside this package."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if not frame.f_code.co_filename.startswith(_HERE):
+        name = frame.f_code.co_filename
+        if name == path or (path is None and not name.startswith(_HERE)):
             return f'{frame.f_code.co_filename}:{frame.f_lineno}'
         frame = frame.f_back
     return None

@@ -119,6 +119,7 @@ class ClientServices:
         ]
 
     def _list(self) -> None:
+        self.refuse()
         self._known.clear()
         self._by_name.clear()
         for service in self._client.get_services():

@@ -57,6 +57,9 @@ def is_test_endpoint(url: str, allowed: Iterable[str] = ()) -> bool:
 
 
 def _address(url: str) -> tuple[str, int | None]:
+    # Some read it as a slash, and so find another host than others do.
+    if '\\' in url:
+        return '', None
     try:
         parts = parse.urlsplit(url)
         port = parts.port

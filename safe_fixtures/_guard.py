@@ -56,11 +56,18 @@ class Guard(fixtures.Fixture):
     def setUp(self) -> None:
         # What is refused is refused before anything is installed, and
         # outside _setUp, which would wrap the error.
-        self._settings = conf.load()
+        if self._active:
+            raise RuntimeError(f'{self!r} is set up already')
+        conf.load()
         self._test = self._given_test or _callsite.calling_test()
         self._waivers = _waivers.of(self._test)
         self._prepare()
         super().setUp()
+
+    @property
+    def _settings(self) -> Any:
+        # Read anew where a test has cleared the options meanwhile.
+        return conf.load()
 
     def _prepare(self) -> None:
         """Check arguments; raise ConfigurationError; change nothing."""
@@ -120,6 +127,12 @@ class Guard(fixtures.Fixture):
             content['waived'] = waiver
         if expected is not None:
             content['expected'] = True
+        # What is refused while the guard is not active has no cleanup of it to
+        # come. Before the record, which can fail.
+        if refused and keep and self._active and expected is None:
+            self.addCleanup(
+                _raise_if_swallowed, violation, _outcome.of(self._test)
+            )
         with self._any_trail() as trail:
             trail.record(
                 'deny' if refused else 'evaluate/violation',
@@ -140,12 +153,6 @@ class Guard(fixtures.Fixture):
         if expected is not None:
             expected.append(violation)
         if refused:
-            # What is refused while the guard is not active has no cleanup
-            # of it to come.
-            if keep and self._active and expected is None:
-                self.addCleanup(
-                    _raise_if_swallowed, violation, _outcome.of(self._test)
-                )
             raise violation
 
     def _new_trail(self) -> audit.AuditTrail:

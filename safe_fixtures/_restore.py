@@ -37,10 +37,13 @@ def patch_attribute(
     previous = vars(target).get(name, _INHERITED)
 
     def restore() -> None:
-        if previous is _INHERITED:
+        if previous is not _INHERITED:
+            setattr(target, name, previous)
+        elif isinstance(target, type):
             delattr(target, name)
         else:
-            setattr(target, name, previous)
+            # Not delattr, by which a mock takes it for deleted.
+            del vars(target)[name]
 
     setattr(target, name, replacement)
     return restore

@@ -176,14 +176,14 @@ def _read(path: str | None) -> None:
             default_config_files=[] if path is None else [path],
             default_config_dirs=[],
         )
-    except cfg.Error as error:
+    except (cfg.Error, OSError, UnicodeError) as error:
         raise exceptions.ConfigurationError(
             'SAFE_FIXTURES_CONFIG', path, str(error)
         ) from error
     known = {opt.name for opt in _OPTS}
     for name, value in _given(path):
         # A misspelt option would leave a guard as it is by default.
-        if name.replace('-', '_') not in known:
+        if name not in known:
             raise exceptions.ConfigurationError(
                 f'[{GROUP.name}] {name}',
                 value,

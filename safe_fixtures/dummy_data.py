@@ -37,7 +37,11 @@ __all__ = [
     'IsDummyImage',
 ]
 
-_URL = re.compile(r'[a-z][a-z0-9+.-]*://[^\s\'"<>,]+', re.IGNORECASE)
+# With a scheme, or relative to whatever scheme there is.
+_URL_START = re.compile(
+    r'[a-z][a-z0-9+.-]*://|(?<![\w:/])//(?=\w)', re.IGNORECASE
+)
+_URL_END = re.compile(r'[\s\'"<>,]')
 # Where Glance keeps, or is told, where the data of an image is.
 _LOCATION_FIELDS = frozenset(
     ['location', 'locations', 'direct_url', 'copy_from', 'import_from']
@@ -104,7 +108,7 @@ class IsDummyImage(matchers.Matcher):  # type: ignore[type-arg]
 
     def __init__(self, source: DummySource | None = None) -> None:
         self._source = source or _default_source()
-        self._settings = conf.load()
+        conf.load()
 
     def match(self, image: Any) -> matchers.Mismatch | None:
         """Match an image, or the id of one.
@@ -112,30 +116,32 @@ class IsDummyImage(matchers.Matcher):  # type: ignore[type-arg]
         :param image: an id or a link that ends in one (str), or an image
             (mapping).
         """
-        held = image
-        if not isinstance(image, Mapping):
-            held = self._source and self._source.image(_referred(image) or '')
-            if held is None:
-                return _Mismatch(
-                    f'image {image!r}',
-                    ['the fake Glance of the test does not hold it'],
-                )
-        size = 0
-        if self._source is not None and held.get('id'):
-            size = self._source.image_bytes(str(held['id']))
-        return self.match_with_size(held, size)
+        given = image if isinstance(image, Mapping) else None
+        image_id = _referred(image) if given is None else given.get('id')
+        if given is not None and (image_id is None or self._source is None):
+            # Nothing could hold it (yet): what it says is all there is.
+            return self.match_with_size(given, 0)
+        held = self._source and self._source.image(str(image_id))
+        if held is None:
+            return _Mismatch(
+                f'image {image_id!r}',
+                ['the fake Glance of the test does not hold it'],
+            )
+        size = self._source.image_bytes(str(image_id)) if self._source else 0
+        return self.match_with_size(given or held, size)
 
     def match_with_size(
         self, image: Mapping[str, Any], size: int
     ) -> matchers.Mismatch | None:
         """Match an image of which *size* bytes are stored."""
-        reasons = list(_image_faults(image, self._settings.allowed_endpoints))
-        if size > self._settings.max_image_bytes:
+        settings = conf.load()
+        reasons = list(_image_faults(image, settings.allowed_endpoints))
+        if size > settings.max_image_bytes:
             reasons.append(
                 f'{size} bytes of data are stored, more than '
-                f'{self._settings.max_image_bytes}'
+                f'{settings.max_image_bytes}'
             )
-        reasons += _name_faults(image, self._settings.dummy_image_name)
+        reasons += _name_faults(image, settings.dummy_image_name)
         return _verdict('image', image.get('id'), image.get('name'), reasons)
 
     def __str__(self) -> str:
@@ -160,7 +166,7 @@ class IsDummyFlavor(matchers.Matcher):  # type: ignore[type-arg]
 
     def __init__(self, source: DummySource | None = None) -> None:
         self._source = source or _default_source()
-        self._settings = conf.load()
+        conf.load()
 
     def match(self, flavor: Any) -> matchers.Mismatch | None:
         """Match a flavor, or the flavorid of one.
@@ -179,7 +185,7 @@ class IsDummyFlavor(matchers.Matcher):  # type: ignore[type-arg]
                     f'flavor {flavor!r}', ['the test has no such flavor']
                 )
         flavor_id = str(held.get('flavorid') or held.get('id'))
-        reasons = _name_faults(held, self._settings.dummy_flavor_name)
+        reasons = _name_faults(held, conf.load().dummy_flavor_name)
         if self._source is None or not self._source.flavor_is_known(flavor_id):
             reasons.append(
                 'it is no default flavor, and its creation was not seen '
@@ -438,7 +444,9 @@ def _referred(reference: Any) -> str | None:
     """Return the id in a reference: an id, a number, or a link."""
     if isinstance(reference, bool) or not isinstance(reference, (str, int)):
         return None
-    return str(reference).rstrip('/').rsplit('/', 1)[-1] or None
+    # As Nova reads it.
+    path = parse.urlsplit(str(reference)).path
+    return path.split('/')[-1].strip() or None
 
 
 def _verdict(
@@ -465,9 +473,11 @@ def _image_faults(
     image: Mapping[str, Any], allowed: Iterable[str]
 ) -> Iterator[str]:
     for field, value in _flattened(image):
+        if isinstance(value, bytes):
+            value = value.decode('utf-8', 'replace')
         if not isinstance(value, str) or not value:
             continue
-        urls = _URL.findall(value)
+        urls = _urls(value)
         for url in urls:
             if not _stays_inside(url, allowed):
                 yield f'{field} leads outside the test ({_host_of(url)})'
@@ -477,6 +487,17 @@ def _image_faults(
             and not _is_temporary(value)
         ):
             yield f'{field} is a location outside the test'
+
+
+def _urls(text: str) -> list[str]:
+    """Return the URLs in a text, also those within others."""
+    if '//' not in text:
+        return []
+    starts = [match.start() for match in _URL_START.finditer(text)]
+    return [
+        _URL_END.split(text[start:end], maxsplit=1)[0]
+        for start, end in zip(starts, [*starts[1:], None], strict=True)
+    ]
 
 
 def _flattened(value: Any, field: str = '') -> Iterator[tuple[str, Any]]:

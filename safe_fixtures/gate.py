@@ -67,7 +67,7 @@ class ApiCall:
         try:
             return self._body
         except AttributeError:
-            self._body: Any = _from_json(self.request.body)
+            self._body: Any = _from_json(_content(self.request.body))
             return self._body
 
     @property
@@ -191,6 +191,17 @@ def _install(adapters: Any) -> None:
 def _path(url: str) -> str:
     # Nova's own client writes /v2.1//servers, and Nova serves that.
     return _SLASHES.sub('/', parse.urlsplit(url).path)
+
+
+def _content(body: Any) -> Any:
+    """Return a request's body, of a stream without using it up."""
+    if not hasattr(body, 'read') or not hasattr(body, 'seek'):
+        return body
+    position = body.tell()
+    try:
+        return body.read()
+    finally:
+        body.seek(position)
 
 
 def _from_json(content: Any) -> Any:

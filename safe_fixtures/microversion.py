@@ -12,6 +12,7 @@
 
 """Serve every compute request of a test at a vetted microversion."""
 
+import re
 from typing import Any, Protocol
 import unittest
 
@@ -25,8 +26,9 @@ from safe_fixtures import gate
 __all__ = ['ComputeVersions', 'MicroversionPin']
 
 LATEST = 'latest'
-STANDARD_HEADER = 'OpenStack-API-Version'
-LEGACY_HEADER = 'X-OpenStack-Nova-API-Version'
+STANDARD_HEADER = 'openstack-api-version'
+LEGACY_HEADER = 'x-openstack-nova-api-version'
+_CONCRETE = re.compile(r'[0-9]+\.[0-9]+')
 
 
 class ComputeVersions(Protocol):
@@ -125,7 +127,7 @@ class MicroversionPin(_guard.Guard):
         if sent != LATEST:
             if (
                 supported
-                and conf.is_microversion(sent)
+                and _CONCRETE.fullmatch(sent)
                 and not _within(sent, supported)
             ):
                 self._violate(
@@ -186,6 +188,16 @@ class MicroversionPin(_guard.Guard):
             )
 
 
+def _values(headers: Any, name: str) -> dict[str, str]:
+    """Return the headers that WSGI takes for *name*, by their own names."""
+    # Underscores and dashes are the same to it.
+    return {
+        given: _text(value)
+        for given, value in headers.items()
+        if _text(given).replace('_', '-').lower() == name
+    }
+
+
 def _key(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split('.'))
 
@@ -212,32 +224,28 @@ def _requested(headers: Any) -> str | None:
     The last entry of the standard header that names compute goes before the
     last one of the legacy header.
     """
-    standard = headers.get(STANDARD_HEADER)
-    if standard is not None:
-        for entry in reversed(_text(standard).split(',')):
+    for standard in _values(headers, STANDARD_HEADER).values():
+        for entry in reversed(standard.split(',')):
             service, version = _named(entry)
             if service.lower() == 'compute' and version:
                 return version
-    legacy = headers.get(LEGACY_HEADER)
-    if legacy is not None:
-        return _text(legacy).split(',')[-1].strip()
+    for legacy in _values(headers, LEGACY_HEADER).values():
+        return legacy.split(',')[-1].strip()
     return None
 
 
 def _replace_latest(headers: Any, pin: str) -> None:
     """Put the pin in place of latest, in both headers, for compute only."""
-    standard = headers.get(STANDARD_HEADER)
-    if standard is not None:
+    for name, standard in _values(headers, STANDARD_HEADER).items():
         entries = []
-        for entry in _text(standard).split(','):
+        for entry in standard.split(','):
             service, version = _named(entry)
             if service.lower() == 'compute' and version == LATEST:
                 entry = f'{service} {pin}'
             entries.append(entry.strip())
-        headers[STANDARD_HEADER] = ', '.join(entries)
-    legacy = headers.get(LEGACY_HEADER)
-    if legacy is not None:
-        headers[LEGACY_HEADER] = ', '.join(
+        headers[name] = ', '.join(entries)
+    for name, legacy in _values(headers, LEGACY_HEADER).items():
+        headers[name] = ', '.join(
             pin if entry.strip() == LATEST else entry.strip()
-            for entry in _text(legacy).split(',')
+            for entry in legacy.split(',')
         )

@@ -40,6 +40,7 @@ __all__ = [
     'ServiceUnreachable',
     'Services',
     'ToggleHandle',
+    'Watcher',
 ]
 
 ServiceGone = _services.ServiceGone
@@ -47,6 +48,7 @@ ServiceRef = _services.ServiceRef
 ServiceState = _services.ServiceState
 ServiceUnreachable = _services.ServiceUnreachable
 Services = _services.Services
+Watcher = _services.Watcher
 
 # Nothing is left to restore, or no way to it: noted, no failure.
 _NOTED = (ServiceGone, ServiceUnreachable)
@@ -172,6 +174,7 @@ class SafeServiceToggle(_guard.Guard):
         if self._given_services is not None:
             self._services = self._given_services
         elif self._api is not None:
+            _check_client(self._api)
             self._refuse_endpoint()
             self._services = _client_services.ClientServices(
                 self._api, self._refuse_endpoint, self._records_of_api()
@@ -190,7 +193,9 @@ class SafeServiceToggle(_guard.Guard):
     def _setUp(self) -> None:
         super()._setUp()
         self.ledger = []
-        # The prior state of each service that is not restored yet.
+        # The state of each service before its first change.
+        self._first: dict[ServiceRef, ServiceState] = {}
+        # Those that are not back in it yet.
         self._owed: dict[ServiceRef, ServiceState] = {}
         # The entries of the ledger that do not say how they were restored.
         self._unsettled: dict[ServiceRef, list[LedgerEntry]] = {}
@@ -202,8 +207,8 @@ class SafeServiceToggle(_guard.Guard):
         # Asked each time: a client can be pointed elsewhere.
         if self._endpoint is not None:
             return self._endpoint
-        url: str | None = getattr(self._api, 'base_url', None)
-        return url
+        url = getattr(self._api, 'base_url', None)
+        return url if isinstance(url, str) else None
 
     def _records_of_api(self) -> Services | None:
         url = self._endpoint_of_api()
@@ -304,7 +309,8 @@ class SafeServiceToggle(_guard.Guard):
             if self._test is not None and self._services.torn_down_by_test:
                 self._test.addCleanup(self._restore_if_owed, ref)
             # Another thread may have been first.
-            self._owed.setdefault(ref, before)
+            first = self._first.setdefault(ref, before)
+            self._owed.setdefault(ref, first)
         entry = LedgerEntry(ref, _described(), before)
         self.ledger.append(entry)
         self._unsettled.setdefault(ref, []).append(entry)
@@ -408,8 +414,12 @@ class SafeServiceToggle(_guard.Guard):
     ) -> None:
         """Note how a restore went, and raise if it went wrong."""
         done = actual == wanted or isinstance(actual, _NOTED)
-        if final or (done and self._owed.get(ref) == wanted):
+        first = self._first.get(ref, wanted)
+        if final or (done and (actual == first or actual != wanted)):
             self._owed.pop(ref, None)
+        else:
+            # Also where a handle went back to a state in between.
+            self._owed.setdefault(ref, first)
         if error is not None:
             how = f'{how}: {type(error).__name__}: {error}'
         self._settle(ref, wanted, how, done, final)
@@ -468,6 +478,22 @@ class SafeServiceToggle(_guard.Guard):
             yield
         finally:
             _silent.reset(token)
+
+
+def _check_client(api: Any) -> None:
+    for name in ('get_services', 'put_service'):
+        if not callable(getattr(api, name, None)):
+            raise exceptions.ConfigurationError(
+                'SafeServiceToggle api', api, f'it must have {name}()'
+            )
+    if not hasattr(api, '__dict__') or isinstance(
+        getattr(type(api), 'put_service', None), property
+    ):
+        raise exceptions.ConfigurationError(
+            'SafeServiceToggle api',
+            api,
+            'the put_service of the instance must be replaceable',
+        )
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@
 """Drop-in replacements for Nova's functional test bases."""
 
 import functools
+import sys
 from typing import Any
 
 from nova import test
@@ -144,12 +145,15 @@ def hardened(base: type) -> Any:
         )
     if issubclass(base, SafeTestCase):
         return base
+    if base is test.TestCase:
+        return SafeTestCase
     return type(
         f'Safe{base.__name__.lstrip("_")}',
         (base, SafeTestCase),
         {
             '__doc__': f'{base.__name__} of Nova, hardened.',
-            '__module__': __name__,
+            # Where it can be found again, if it is given its own name there.
+            '__module__': sys._getframe(1).f_globals['__name__'],
         },
     )
 

@@ -22,6 +22,7 @@ import nova.context
 from nova.db.api import api as api_db
 from nova.db.api import models as api_models
 from nova import exception
+import nova.image.glance
 from nova import objects
 from nova.tests.fixtures import glance
 from oslo_db import exception as db_exc
@@ -150,9 +151,19 @@ class NovaDummySource:
             objects.Flavor, '_flavor_create', staticmethod(flavor_create)
         )
 
+    def _held_by(self) -> list[glance.GlanceFixture]:
+        """Return the fake Glances that are known, and the one in use."""
+        # Asking anything else for it would make a real client.
+        in_use = nova.image.glance.get_default_image_service
+        if in_use.__module__ == glance.__name__:
+            fixture = in_use()
+            if not any(fixture is known for known in self._glances):
+                return [*self._glances, fixture]
+        return self._glances
+
     def image(self, image_id: str) -> Mapping[str, Any] | None:
         """See ``dummy_data.DummySource``."""
-        for fixture in self._glances:
+        for fixture in self._held_by():
             if image_id in fixture.images:
                 held: Mapping[str, Any] = fixture.images[image_id]
                 return held
@@ -160,7 +171,7 @@ class NovaDummySource:
 
     def images(self) -> Iterable[Mapping[str, Any]]:
         """See ``dummy_data.DummySource``."""
-        for fixture in self._glances:
+        for fixture in self._held_by():
             # An update can replace all fields, the id too.
             for key, image in list(fixture.images.items()):
                 yield dict(image, id=key)
@@ -168,7 +179,7 @@ class NovaDummySource:
     def image_bytes(self, image_id: str) -> int:
         """See ``dummy_data.DummySource``."""
         return max(
-            (_stored(fixture, image_id) for fixture in self._glances),
+            (_stored(fixture, image_id) for fixture in self._held_by()),
             default=0,
         )
 
@@ -183,7 +194,8 @@ class NovaDummySource:
 
     def flavor_is_known(self, flavor_id: str) -> bool:
         """See ``dummy_data.DummySource``."""
-        return flavor_id in self._known
+        # Where nothing was recorded nobody knows where they came from.
+        return not self._recorders or flavor_id in self._known
 
     def shelved_image(self, server_id: str) -> str | None:
         """See ``dummy_data.DummySource``."""
