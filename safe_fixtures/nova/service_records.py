@@ -160,17 +160,17 @@ class ServiceRecords:
         """
         context = _context(ref.handle)
         record = objects.Service.get_by_uuid(context, ref.uuid)
+        changed = record.disabled != state.disabled
         # While it counted as down it was told nothing.
-        to_be_told = record.disabled != state.disabled or (
-            record.forced_down and not state.forced_down
-        )
+        lifted = record.forced_down and not state.forced_down
         for field, value in _items(state):
             setattr(record, field, value)
         record.save()
-        if ref.binary != 'nova-compute' or not to_be_told:
+        if ref.binary != 'nova-compute' or not (changed or lifted):
             return 'record'
         if state.forced_down or not self._is_running(ref):
-            return 'record; its compute is down and was not told'
+            missed = '; its compute is down and was not told'
+            return f'record{missed if changed else ""}'
         try:
             _tell_compute(context, ref.host, not state.disabled, timeout)
         except Exception as error:
