@@ -122,20 +122,29 @@ class IsDummyImage(matchers.Matcher):  # type: ignore[type-arg]
             # Nothing could hold it (yet): what it says is all there is.
             return self.match_with_size(given, 0)
         held = self._source and self._source.image(str(image_id))
-        if held is None:
-            return _Mismatch(
-                f'image {image_id!r}',
-                ['the fake Glance of the test does not hold it'],
-            )
-        size = self._source.image_bytes(str(image_id)) if self._source else 0
-        return self.match_with_size(given or held, size)
+        size = self._source.image_bytes(str(image_id)) if held else 0
+        unheld = (
+            [] if held else ['the fake Glance of the test does not hold it']
+        )
+        return self.match_with_size(
+            given or held or {'id': image_id}, size, unheld
+        )
 
     def match_with_size(
-        self, image: Mapping[str, Any], size: int
+        self,
+        image: Mapping[str, Any],
+        size: int,
+        reasons: Iterable[str] = (),
     ) -> matchers.Mismatch | None:
-        """Match an image of which *size* bytes are stored."""
+        """Match an image of which *size* bytes are stored.
+
+        :param reasons: why it is not dummy, besides what it says (str).
+        """
         settings = conf.load()
-        reasons = list(_image_faults(image, settings.allowed_endpoints))
+        reasons = [
+            *reasons,
+            *_image_faults(image, settings.allowed_endpoints),
+        ]
         if size > settings.max_image_bytes:
             reasons.append(
                 f'{size} bytes of data are stored, more than '

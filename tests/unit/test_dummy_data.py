@@ -187,7 +187,7 @@ class TestIsDummyImage(TestCase):
         self.assertIsNone(self.mismatch(IMAGE['id']))
         self.assertIsNone(self.mismatch(f'http://x.test/v2/{IMAGE["id"]}'))
         text = self.mismatch('another')
-        self.assertIn("'another'", text)
+        self.assertIn('image another is not dummy', text)
         self.assertIn('does not hold it', text)
 
     def test_by_id_of_a_real_one(self):
