@@ -11,6 +11,8 @@
 # under the License.
 
 import copy
+import io
+import json
 import os
 
 import fixtures
@@ -314,6 +316,8 @@ class TestGuard(TestCase):
                 {'server': {'flavorRef': f'http://x.test/flavors/{flavor}'}},
             ),
             ('/servers', {'server': {'flavorRef': int(flavor)}}),
+            ('/servers', {'server': {'flavorRef': f'{flavor}?x'}}),
+            ('/servers', {'server': {'flavorRef': f' {flavor}'}}),
             (action, {'resize': {'flavorRef': flavor}}),
         ]
         self.source.shelved[SERVER] = image
@@ -338,6 +342,20 @@ class TestGuard(TestCase):
             self.assertEqual([], self.server.requests)
             del self.source.held[self.real['id']], self.source.rows['9']
             guard.cleanUp()
+
+    def test_body_that_is_a_stream(self):
+        self._make_real()
+        body = json.dumps({'server': {'imageRef': self.real['id']}}).encode()
+        with self.guard():
+            del self.source.held[self.real['id']]
+            requests.post(f'{web.URL}/v2.1/servers', data=io.BytesIO(body))
+            # It was read, and sent all the same.
+            self.assertEqual(1, len(self.server.requests))
+            self._make_real()
+            with safe_fixtures.expect_violation('SF301'):
+                requests.post(f'{web.URL}/v2.1/servers', data=io.BytesIO(body))
+            del self.source.held[self.real['id']], self.source.rows['9']
+        self.assertEqual(1, len(self.server.requests))
 
     def test_references_twin(self):
         for _, path, body in self.requests_for(IMAGE['id'], '1'):

@@ -479,6 +479,25 @@ class TestConclude(base.TestCase):
 
 
 class TestLife(base.TestCase):
+    def test_set_up_twice(self):
+        guard = self.useFixture(Watch())
+        self.assertRaises(RuntimeError, guard.setUp)
+        guard.violate('SF104', 'drift')
+
+    def test_violation_that_cannot_be_recorded(self):
+        class Inner(testtools.TestCase):
+            def test_x(self):
+                guard = self.useFixture(Watch())
+                guard.trail.record = outer.fail
+                try:
+                    guard.violate('SF301', 'real image')
+                except AssertionError:
+                    pass
+                del guard.trail.record
+
+        outer = self
+        self.assertFails(Inner, 'SF301 (CWE-531): real image')
+
     def test_reuse_forgets_violations(self):
         guard = Watch()
         guard.setUp()

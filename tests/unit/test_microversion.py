@@ -10,12 +10,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+from oslo_config import fixture as config_fixture
 import requests
 from requests import adapters
 import testtools
 
 import safe_fixtures
 from safe_fixtures import audit
+from safe_fixtures import conf
 from safe_fixtures import exceptions
 from safe_fixtures import gate
 from safe_fixtures import microversion
@@ -210,6 +212,23 @@ class TestLatest(TestCase):
     def test_legacy_header(self):
         self.served = 'compute 2.53'
         self.assertPinned((None, '2.53'), legacy='latest')
+
+    def test_underscores_are_dashes_to_wsgi(self):
+        self.assertPinned(
+            ('compute 2.53', None), OpenStack_API_Version='compute latest'
+        )
+        self.served = 'compute 2.53'
+        self.assertPinned(
+            (None, '2.53'), X_OpenStack_Nova_API_Version='latest'
+        )
+
+    def test_settings_that_a_test_has_cleared(self):
+        self.configure(latest_policy='refuse')
+        with self.pin():
+            with config_fixture.Config(conf.CONF) as settings:
+                settings.config(group='safe_fixtures', restore_timeout=3)
+            with safe_fixtures.expect_violation('SF101'):
+                latest()
 
     def test_list_of_services(self):
         self.served = 'compute 2.53'

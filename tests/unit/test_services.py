@@ -13,6 +13,7 @@
 import dataclasses
 import threading
 import types
+from unittest import mock
 import uuid
 import warnings
 
@@ -477,6 +478,15 @@ class TestHandle(TestCase):
             toggle.force_down('host1')
         self.assertRestored()
 
+    def test_restored_out_of_order(self):
+        with self.toggle() as toggle:
+            first = toggle.disable('host1')
+            second = toggle.force_down('host1')
+            first.restore()
+            # It goes back to where it was: disabled.
+            second.restore()
+        self.assertRestored()
+
     def test_settles_what_it_undid(self):
         with self.toggle() as toggle:
             toggle.disable('host1')
@@ -572,6 +582,30 @@ class TestOtherClients(TestCase):
             self.assertRaises(ValueError, client.put_service)
             self.assertRaises(TypeError, client.put_service, 7, None)
         self.assertEqual([], toggle.ledger)
+
+    def test_mock_is_left_as_it_was(self):
+        client = mock.Mock()
+        client.get_services.return_value = []
+        put_service = client.put_service
+        with safe_fixtures.SafeServiceToggle(api=client):
+            self.assertIsNot(put_service, client.put_service)
+        self.assertIs(put_service, client.put_service)
+
+    def test_clients_that_cannot_be_watched(self):
+        class Slots:
+            __slots__ = ()
+
+            def get_services(self):
+                return []
+
+            put_service = get_services
+
+        for client in (object(), Slots()):
+            error = self.assertRaises(
+                exceptions.ConfigurationError,
+                safe_fixtures.SafeServiceToggle(api=client).setUp,
+            )
+            self.assertIn('SafeServiceToggle api', str(error))
 
 
 class TestLedger(TestCase):

@@ -114,6 +114,20 @@ class TestHardened(testtools.TestCase):
         safe = safe_fixtures.nova.SafeIntegratedTestBase
         self.assertIs(safe, safe_fixtures.nova.hardened(safe))
 
+    def test_of_the_root_is_the_root(self):
+        self.assertIs(
+            safe_fixtures.nova.SafeTestCase,
+            safe_fixtures.nova.hardened(test.TestCase),
+        )
+
+    def test_is_where_it_was_made(self):
+        class Base(test.TestCase):
+            pass
+
+        self.assertEqual(
+            __name__, safe_fixtures.nova.hardened(Base).__module__
+        )
+
     def test_is_named_after_its_base(self):
         self.assertEqual(
             'SafeIntegratedTestBase',

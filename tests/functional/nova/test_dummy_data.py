@@ -20,12 +20,16 @@ from nova.objects import flavor as flavor_objects
 from nova import test
 from nova.tests.fixtures import glance
 from nova.tests.functional.api import client
+from nova.tests.functional import integrated_helpers
 from oslo_config import fixture as config_fixture
 from oslo_utils.fixture import uuidsentinel as uuids
 import testtools
 
 from safe_fixtures import conf
 from safe_fixtures import DummyDataGuard
+from safe_fixtures import expect_violation
+from safe_fixtures import IsDummyFlavor
+from safe_fixtures import IsDummyImage
 from safe_fixtures import nova as safe_nova
 from tests.functional.nova import inner
 
@@ -422,3 +426,33 @@ class TestPatches(DataTestCase):
             test.assertOnlyDummyData()
 
         self.assert_passes(act, base=safe_nova.SafeNoDBTestCase)
+
+
+class TestLateGuard(testtools.TestCase):
+    """What was there before the guard counts too."""
+
+    def test_images_from_before(self):
+        class Late(integrated_helpers._IntegratedTestBase):
+            def setUp(self):
+                self.useFixture(safe_nova.InstalledNova())
+                super().setUp()
+                self.glance.create(
+                    None, {'id': uuids.early, 'copy_from': 'https://a.org/x'}
+                )
+                self.guard = self.useFixture(DummyDataGuard())
+
+            def test(self):
+                self.assertThat(self.glance.image1['id'], IsDummyImage())
+                self.assertThat('1', IsDummyFlavor())
+                server = self._build_server(
+                    image_uuid=uuids.early, networks='none'
+                )
+                with expect_violation('SF301'):
+                    self.api.post_server({'server': server})
+                with expect_violation('SF301'):
+                    self.guard.assert_only_dummy_data()
+                del self.glance.images[uuids.early]
+
+        result = testtools.TestResult()
+        Late('test').run(result)
+        self.assertTrue(result.wasSuccessful(), inner.problems(result))
