@@ -22,12 +22,31 @@ import testtools
 from safe_fixtures import nova as safe_nova
 
 __all__ = [
+    'CLIENTS',
+    'HEADERS',
     'ApiMixin',
     'SafeApiTestCase',
     'make_service',
     'problems',
     'run_inner',
     'state_of',
+]
+
+# What a request of an administrator says under the stubbed middleware.
+HEADERS = {
+    'X-Auth-User': 'admin',
+    'X-User-Id': 'admin',
+    'X-Auth-Project-Id': 'project',
+    'X-Roles': 'admin,member,reader',
+}
+# The clients of Nova's API fixture.
+CLIENTS = [
+    'api',
+    'alternative_api',
+    'admin_api',
+    'alternative_admin_api',
+    'reader_api',
+    'other_api',
 ]
 
 # A service that was never seen counts as down: the API does not call it.

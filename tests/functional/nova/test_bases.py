@@ -37,6 +37,7 @@ from testtools import matchers
 import safe_fixtures
 from safe_fixtures import audit
 from safe_fixtures import summary
+from tests.functional.nova import inner as inner_run
 
 
 def run(base, body, **attributes):
@@ -62,10 +63,6 @@ def run(base, body, **attributes):
     case = Inner('test')
     case.run(result)
     return result, events
-
-
-def details_of(result):
-    return '\n'.join(text for _, text in result.errors + result.failures)
 
 
 def patched_attributes():
@@ -162,7 +159,7 @@ class TestKnobs(testtools.TestCase):
 
     def assertPasses(self, base, body, **attributes):
         result, events = run(base, body, **attributes)
-        self.assertTrue(result.wasSuccessful(), details_of(result))
+        self.assertTrue(result.wasSuccessful(), inner_run.problems(result))
         self.assertEqual(1, result.testsRun)
         return events
 
@@ -264,12 +261,12 @@ class TestLifeOfATest(testtools.TestCase):
 
     def test_pass(self):
         result, _ = self.check(lambda inner: None)
-        self.assertTrue(result.wasSuccessful(), details_of(result))
+        self.assertTrue(result.wasSuccessful(), inner_run.problems(result))
 
     def test_fail(self):
         result, _ = self.check(lambda inner: inner.fail('on purpose'))
         self.assertEqual(1, len(result.failures))
-        self.assertIn('on purpose', details_of(result))
+        self.assertIn('on purpose', inner_run.problems(result))
 
     def test_error_in_set_up_after_the_guards(self):
         def broken(inner):
@@ -279,7 +276,7 @@ class TestLifeOfATest(testtools.TestCase):
             lambda inner: None, _setup_compute_service=broken
         )
         self.assertEqual(1, len(result.errors))
-        self.assertIn('in the middle of setUp', details_of(result))
+        self.assertIn('in the middle of setUp', inner_run.problems(result))
 
     def test_a_bad_setting_is_refused_before_novas_set_up(self):
         for name, value in (
@@ -290,7 +287,7 @@ class TestLifeOfATest(testtools.TestCase):
                 result, events = self.check(
                     lambda inner: None, _setup_services=self.fail
                 )
-            self.assertIn(f"'{value}' is refused", details_of(result))
+            self.assertIn(f"'{value}' is refused", inner_run.problems(result))
             self.assertEqual([], events)
 
     def test_a_malformed_pin_is_refused(self):
@@ -299,7 +296,9 @@ class TestLifeOfATest(testtools.TestCase):
             MICROVERSION_PIN='2.x',
             _setup_services=self.fail,
         )
-        self.assertIn("MicroversionPin pin = '2.x' is", details_of(result))
+        self.assertIn(
+            "MicroversionPin pin = '2.x' is", inner_run.problems(result)
+        )
 
     def test_the_outcome_is_recorded(self):
         def skip(inner):
@@ -350,7 +349,7 @@ class TestAssertions(testtools.TestCase):
             inner.assertIn('has no such flavor', str(error))
 
         result, _ = run(safe_fixtures.nova.SafeIntegratedTestBase, body)
-        self.assertTrue(result.wasSuccessful(), details_of(result))
+        self.assertTrue(result.wasSuccessful(), inner_run.problems(result))
 
     def test_only_dummy_data_sees_what_was_put_in_unseen(self):
         def body(inner):
@@ -363,7 +362,7 @@ class TestAssertions(testtools.TestCase):
             del inner.glance.images['1']
 
         result, _ = run(safe_fixtures.nova.SafeIntegratedTestBase, body)
-        self.assertTrue(result.wasSuccessful(), details_of(result))
+        self.assertTrue(result.wasSuccessful(), inner_run.problems(result))
 
 
 class TestWaivers(testtools.TestCase):
@@ -379,7 +378,7 @@ class TestWaivers(testtools.TestCase):
         result, events = run(
             safe_fixtures.nova.SafeIntegratedTestBase, None, test=test
         )
-        self.assertTrue(result.wasSuccessful(), details_of(result))
+        self.assertTrue(result.wasSuccessful(), inner_run.problems(result))
         waivers = [e for e in events if e['action'] == 'allow/waiver']
         self.assertEqual(
             ['the import is the subject'],
@@ -392,7 +391,7 @@ class TestWaivers(testtools.TestCase):
             safe_fixtures.nova.SafeIntegratedTestBase, self._create
         )
         self.assertEqual(1, len(result.failures))
-        self.assertIn('SF301', details_of(result))
+        self.assertIn('SF301', inner_run.problems(result))
 
     def test_swallowed(self):
         def body(inner):
@@ -403,7 +402,7 @@ class TestWaivers(testtools.TestCase):
 
         result, _ = run(safe_fixtures.nova.SafeIntegratedTestBase, body)
         self.assertEqual(1, len(result.failures))
-        self.assertIn('cloud.openstack.org', details_of(result))
+        self.assertIn('cloud.openstack.org', inner_run.problems(result))
 
 
 class TestInstalledNova(testtools.TestCase):

@@ -23,21 +23,6 @@ from safe_fixtures import gate
 from safe_fixtures import nova as safe_nova
 from tests.functional.nova import inner
 
-HEADERS = {
-    'X-Auth-User': 'admin',
-    'X-User-Id': 'admin',
-    'X-Auth-Project-Id': 'project',
-    'X-Roles': 'admin,member,reader',
-}
-CLIENTS = [
-    'api',
-    'alternative_api',
-    'admin_api',
-    'alternative_admin_api',
-    'reader_api',
-    'other_api',
-]
-
 
 class Observer:
     def __init__(self):
@@ -70,12 +55,12 @@ class TestGate(testtools.TestCase):
 
     def test_every_client_of_the_fixture(self):
         def send(api):
-            for name in CLIENTS:
+            for name in inner.CLIENTS:
                 getattr(api, name).api_get('/flavors')
 
         self.assertEqual(
             [('before', 'GET', '/flavors'), ('after', '/flavors', 200)]
-            * len(CLIENTS),
+            * len(inner.CLIENTS),
             self._observed(send),
         )
 
@@ -98,7 +83,7 @@ class TestGate(testtools.TestCase):
             auth = noauth.NoAuth(endpoint=api.base_url)
             session.Session(auth=auth).get(
                 '/flavors',
-                headers=dict(HEADERS),
+                headers=dict(inner.HEADERS),
                 endpoint_filter={'service_type': 'compute'},
             )
 
@@ -110,7 +95,9 @@ class TestGate(testtools.TestCase):
     def test_bare_requests(self):
         def send(api):
             requests.get(
-                f'{api.base_url}/servers/none', headers=HEADERS, timeout=60
+                f'{api.base_url}/servers/none',
+                headers=inner.HEADERS,
+                timeout=60,
             )
 
         self.assertEqual(

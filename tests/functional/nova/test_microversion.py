@@ -32,20 +32,6 @@ from tests.functional.nova import inner
 
 STANDARD = 'OpenStack-API-Version'
 LEGACY = 'X-OpenStack-Nova-API-Version'
-HEADERS = {
-    'X-Auth-User': 'admin',
-    'X-User-Id': 'admin',
-    'X-Auth-Project-Id': 'project',
-    'X-Roles': 'admin,member,reader',
-}
-CLIENTS = [
-    'api',
-    'alternative_api',
-    'admin_api',
-    'alternative_admin_api',
-    'reader_api',
-    'other_api',
-]
 # Before 2.61 a flavor has no extra_specs, and before 2.55 no description.
 PIN = '2.60'
 
@@ -113,7 +99,7 @@ class TestLatest(PinTestCase):
 
     def test_assignment_on_every_client(self):
         def act(test):
-            for name in CLIENTS:
+            for name in inner.CLIENTS:
                 api = getattr(test.api_fixture, name)
                 api.microversion = 'latest'
                 self._assert_pinned(test, api)
@@ -152,7 +138,7 @@ class TestLatest(PinTestCase):
             ):
                 response = requests.get(
                     f'{test.api_fixture.base_url}/flavors/1',
-                    headers={**HEADERS, **headers},
+                    headers={**inner.HEADERS, **headers},
                     timeout=60,
                 )
                 test.assertEqual(f'compute {PIN}', response.headers[STANDARD])
@@ -166,7 +152,7 @@ class TestLatest(PinTestCase):
             auth = noauth.NoAuth(endpoint=test.api_fixture.base_url)
             response = session.Session(auth=auth).get(
                 '/flavors/1',
-                headers=dict(HEADERS),
+                headers=dict(inner.HEADERS),
                 endpoint_filter={'service_type': 'compute'},
                 microversion='latest',
             )
