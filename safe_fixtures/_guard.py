@@ -112,7 +112,7 @@ class Guard(fixtures.Fixture):
             self._test = self._given_test or _callsite.calling_test()
         if violation.where is None:
             violation.where = _callsite.where()
-        waiver = None if rule.always else self._waivers.reason(rule.code)
+        waiver = None if rule.always else self._waivers.apply(rule.code)
         expected = _expectation(rule.code)
         refused = mode == 'enforce' and waiver is None
         content = dict(
@@ -124,7 +124,7 @@ class Guard(fixtures.Fixture):
             mode=mode,
         )
         if waiver is not None:
-            content['waived'] = waiver
+            content['waived'] = waiver['reason']
         if expected is not None:
             content['expected'] = True
         # What is refused while the guard is not active has no cleanup of it to
@@ -148,7 +148,7 @@ class Guard(fixtures.Fixture):
                     target,
                     code=rule.code,
                     event_type='control',
-                    reason=waiver,
+                    **waiver,
                 )
         if expected is not None:
             expected.append(violation)

@@ -16,6 +16,8 @@ from collections.abc import Callable
 import unittest
 from typing import Any, TypeVar
 
+from safe_fixtures import _waivers_file
+from safe_fixtures import conf
 from safe_fixtures import rules
 
 __all__ = ['Waivers', 'of', 'waive']
@@ -59,33 +61,50 @@ def waive(code: str, *, reason: str) -> Callable[[_T], _T]:
 class Waivers:
     """The waivers of one test, and which of them applied.
 
+    Those of its method go before those of its class, and these before those
+    of the suite.
+
     :param test: the test case, or None.
+    :raises: ConfigurationError for a suite's file that makes no sense.
     """
 
     def __init__(self, test: unittest.TestCase | None) -> None:
         self._class: dict[str, str] = {}
         self._method: dict[str, str] = {}
-        self.applied: set[str] = set()
+        self._suite: list[_waivers_file.Entry] = []
+        self._applied: set[str] = set()
         if test is None:
             return
         for cls in reversed(type(test).__mro__):
             self._class.update(vars(cls).get(_ATTRIBUTE, {}))
         method = getattr(test, test._testMethodName, None)
         self._method.update(getattr(method, _ATTRIBUTE, {}))
+        self._suite.extend(
+            entry for entry in conf.waivers() if entry.covers(test.id())
+        )
 
-    def reason(self, code: str) -> str | None:
-        """Return why *code* is waived, and note that it was; else None."""
-        reason = self._method.get(code, self._class.get(code))
-        if reason is not None:
-            self.applied.add(code)
-        return reason
+    def apply(self, code: str) -> dict[str, str] | None:
+        """Apply the waiver of a rule, if there is one.
+
+        :param code: the rule.
+        :returns: what its record says: the ``reason``, and the ``pattern``
+            if it is the suite's; None where nothing waives the rule.
+        """
+        for stated in (self._method, self._class):
+            if code in stated:
+                self._applied.add(code)
+                return {'reason': stated[code]}
+        for entry in self._suite:
+            if entry.rule == code:
+                return {'reason': entry.reason, 'pattern': entry.pattern}
+        return None
 
     def unused(self) -> dict[str, str]:
         """Return the method's waivers that never applied, with reasons."""
         return {
             code: reason
             for code, reason in self._method.items()
-            if code not in self.applied
+            if code not in self._applied
         }
 
 

@@ -22,6 +22,7 @@ from urllib import parse
 
 from oslo_config import cfg
 
+from safe_fixtures import _waivers_file
 from safe_fixtures import exceptions
 from safe_fixtures import rules
 
@@ -32,6 +33,7 @@ __all__ = [
     'is_microversion',
     'list_opts',
     'load',
+    'waivers',
 ]
 
 GROUP = cfg.OptGroup(
@@ -108,10 +110,23 @@ _OPTS = [
         help='A regular expression that the whole name of every flavor must '
         'match. Default: any name.',
     ),
+    cfg.BoolOpt(
+        'wait_for_change',
+        default=True,
+        help="Whether the waits of Nova's test helpers end as soon as what "
+        'they wait for is there, rather than at their next poll.',
+    ),
     cfg.StrOpt(
         'audit_file',
         help='A file to which every audit event is appended, as one line of '
         'JSON. Its directory must exist. Default: events stay in memory.',
+    ),
+    cfg.StrOpt(
+        'waivers_file',
+        help='A TOML file with waivers of the whole suite: tables '
+        '``[[waiver]]``, each with ``rule``, ``tests`` (a pattern for the '
+        'ids of the tests) and ``reason``. Default: there are none but '
+        'those that the tests state.',
     ),
 ]
 
@@ -121,10 +136,17 @@ class _ConfigOpts(cfg.ConfigOpts):
 
     #: What the values were read from; None before and after.
     sources: tuple[str | None, ...] | None = None
+    #: What files of waivers hold, by their path.
+    waivers: dict[str, list[_waivers_file.Entry]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waivers = {}
 
     def clear(self) -> None:
         super().clear()
         self.sources = None
+        self.waivers = {}
 
 
 CONF = _ConfigOpts()
@@ -162,6 +184,15 @@ def load() -> Any:
     for opt in _OPTS:
         _check(opt)
     return CONF.safe_fixtures
+
+
+def waivers() -> list[_waivers_file.Entry]:
+    """Return the waivers of the suite, as ``waivers_file`` has them.
+
+    :raises: ConfigurationError; see :func:`load`.
+    """
+    path = load().waivers_file
+    return [] if path is None else CONF.waivers[path]
 
 
 def _read(path: str | None) -> None:
@@ -299,6 +330,13 @@ def _writable_file(value: str) -> str | None:
     return None
 
 
+def _waivers(value: str) -> None:
+    # Read once, like the settings, and not whenever they are asked for: the
+    # test that asks may have patched what opens files.
+    if value not in CONF.waivers:
+        CONF.waivers[value] = _waivers_file.entries(value)
+
+
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
     'rule_modes': _rule_modes,
     'pinned_microversion': _microversion,
@@ -307,4 +345,5 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     'dummy_image_name': _expression,
     'dummy_flavor_name': _expression,
     'audit_file': _writable_file,
+    'waivers_file': _waivers,
 }

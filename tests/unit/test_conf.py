@@ -49,7 +49,9 @@ SENSIBLE = {
     'max_image_bytes': [('0', 0), ('4096', 4096)],
     'dummy_image_name': [('fake-.*', 'fake-.*')],
     'dummy_flavor_name': [('m1[.].*', 'm1[.].*')],
+    'wait_for_change': [('true', True), ('False', False), ('0', False)],
     'audit_file': [('{tmp}/audit.jsonl', '{tmp}/audit.jsonl')],
+    'waivers_file': [('{tmp}/waivers.toml', '{tmp}/waivers.toml')],
 }
 
 # Of every option: what is written, and a part of what is allowed.
@@ -94,11 +96,29 @@ NONSENSE = {
     ],
     'dummy_image_name': [('[', 'regular expression'), ('', 'empty')],
     'dummy_flavor_name': [('(', 'regular expression'), ('', 'empty')],
+    'wait_for_change': [('sometimes', 'boolean'), ('', 'boolean')],
     'audit_file': [
         ('{tmp}', 'a file'),
         ('{tmp}/absent/audit.jsonl', 'directory that exists'),
         ('', 'a file'),
     ],
+    'waivers_file': [
+        ('{tmp}', 'a file'),
+        ('{tmp}/absent.toml', 'a file'),
+        ('', 'a file'),
+        ('{tmp}/torn.toml', 'TOML'),
+        ('{tmp}/nothing_waived.toml', 'in entry 2, reason'),
+    ],
+}
+
+# What the tables name.
+FILES = {
+    'waivers.toml': '',
+    'torn.toml': '[[waiver',
+    'nothing_waived.toml': (
+        '[[waiver]]\nrule = "SF301"\ntests = "*"\nreason = "why"\n'
+        '[[waiver]]\nrule = "SF302"\ntests = "*"\n'
+    ),
 }
 
 
@@ -106,6 +126,8 @@ class TestConf(base.TestCase):
     def setUp(self):
         super().setUp()
         self.tmp = self.useFixture(fixtures.TempDir()).path
+        for name, text in FILES.items():
+            pathlib.Path(self.tmp, name).write_text(text)
 
     def write(self, text):
         path = os.path.join(self.tmp, 'safe_fixtures.conf')
@@ -152,6 +174,7 @@ class TestConf(base.TestCase):
         self.assertIsNone(settings.dummy_image_name)
         self.assertIsNone(settings.dummy_flavor_name)
         self.assertIsNone(settings.audit_file)
+        self.assertIsNone(settings.waivers_file)
 
     def _each(self, table):
         for name, cases in table.items():
