@@ -12,6 +12,7 @@
 
 """Drop-in replacements for Nova's functional test bases."""
 
+from collections.abc import Callable
 import functools
 import sys
 from typing import Any
@@ -28,6 +29,8 @@ from safe_fixtures import dummy_data
 from safe_fixtures import exceptions
 from safe_fixtures import microversion
 from safe_fixtures.nova import environment
+from safe_fixtures.nova import prompt_bus
+from safe_fixtures.nova import waiting
 from safe_fixtures import services
 
 __all__ = [
@@ -35,6 +38,7 @@ __all__ = [
     'SafeNoDBTestCase',
     'SafeProviderUsageBaseTestCase',
     'SafeTestCase',
+    'guard',
     'hardened',
 ]
 
@@ -78,26 +82,7 @@ class SafeTestCase(test.TestCase):
             return super().run(result)
 
     def setUp(self) -> None:
-        # Refuse bad settings before Nova has set up anything.
-        conf.load()
-        trail = self.useFixture(audit.AuditTrail(self.id()))
-        # From here on, so that a failure of Nova's own set-up is seen too.
-        _outcome.of(self)
-        self.addCleanup(_guard.conclude, self, trail)
-        backend = _backend.find()
-        # Before Nova creates its default flavors, which are dummy.
-        self.addCleanup(backend.dummy_source.record())
-        super().setUp()
-        self.audit_trail = trail
-        self.microversion_pin = self.useFixture(
-            microversion.MicroversionPin(self.MICROVERSION_PIN, test=self)
-        )
-        self.dummy_data_guard = self.useFixture(
-            dummy_data.DummyDataGuard(test=self)
-        )
-        self.service_toggle = self.useFixture(
-            services.SafeServiceToggle(test=self)
-        )
+        guard(self, super().setUp)
 
     def assertDummyImage(self, image: Any) -> None:
         """Assert that an image is dummy.
@@ -121,6 +106,44 @@ class SafeTestCase(test.TestCase):
         :raises: SafetyViolation (SF301, SF302) for the first that is not.
         """
         self.dummy_data_guard.assert_only_dummy_data()
+
+
+def guard(case: Any, set_up: Callable[[], None]) -> None:
+    """Set up a test of Nova's bases, and all guards around it.
+
+    :param case: the test case.
+    :param set_up: its own set-up.
+    :raises: ConfigurationError, before anything is set up.
+    """
+    # Refuse bad settings before Nova has set up anything.
+    settings = conf.load()
+    trail = case.useFixture(audit.AuditTrail(case.id()))
+    # From here on, so that a failure of Nova's own set-up is seen too.
+    _outcome.of(case)
+    case.addCleanup(_guard.conclude, case, trail)
+    backend = _backend.find()
+    if settings.wait_for_change:
+        # From before the first service is started until the last is stopped.
+        case.useFixture(prompt_bus.PromptBus())
+    # Before Nova creates its default flavors, which are dummy.
+    case.addCleanup(backend.dummy_source.record())
+    # Before Nova starts its first service.
+    case.addCleanup(backend.services.note_started())
+    set_up()
+    case.audit_trail = trail
+    case.microversion_pin = case.useFixture(
+        microversion.MicroversionPin(
+            getattr(case, 'MICROVERSION_PIN', None), test=case
+        )
+    )
+    case.dummy_data_guard = case.useFixture(
+        dummy_data.DummyDataGuard(test=case)
+    )
+    case.service_toggle = case.useFixture(
+        services.SafeServiceToggle(test=case)
+    )
+    if settings.wait_for_change:
+        case.useFixture(waiting.WaitForChange(trail=trail))
 
 
 @functools.cache

@@ -65,11 +65,17 @@ class ServiceRecords:
             if not self._watchers and self._unpatch is not None:
                 self._unpatch, unpatch = None, self._unpatch
                 unpatch()
-                if self._unpatch_started is not None:
-                    self._unpatch_started()
-                    self._started = self._unpatch_started = None
+                self._forget_started()
 
         return unwatch
+
+    def note_started(self) -> Callable[[], None]:
+        """Note each service as it is made, before there is any.
+
+        :returns: a callable that ends it.
+        """
+        self._note_started(weakref.WeakSet())
+        return self._forget_started
 
     def _patch(self) -> Callable[[], None]:
         # Whatever changes a record ends here, with the prior state at hand.
@@ -191,9 +197,9 @@ class ServiceRecords:
         """Return the services there are in this process.
 
         Nothing in Nova knows those that a test has started, and asking one
-        that was stopped hangs, so they are looked up among all objects: tens
-        of milliseconds, where a status is first given back. From then on
-        they are noted as they are made, as long as anybody watches.
+        that was stopped hangs. Where they were not noted as they were made,
+        they are looked up among all objects: tens of milliseconds, where a
+        status is first given back, and from then on they are noted.
         """
         if self._started is not None:
             return self._started
@@ -202,8 +208,13 @@ class ServiceRecords:
             for referrer in gc.get_referrers(nova_service.Service)
             if type(referrer) is nova_service.Service
         )
-        if self._unpatch is None:
-            return found
+        if self._unpatch is not None:
+            self._note_started(found)
+        return found
+
+    def _note_started(self, found: Any) -> None:
+        if self._started is not None:
+            return
         original = nova_service.Service.__init__
 
         @functools.wraps(original)
@@ -215,7 +226,11 @@ class ServiceRecords:
         self._unpatch_started = _restore.patch_attribute(
             nova_service.Service, '__init__', init
         )
-        return found
+
+    def _forget_started(self) -> None:
+        if self._unpatch_started is not None:
+            self._unpatch_started()
+            self._started = self._unpatch_started = None
 
 
 def _items(

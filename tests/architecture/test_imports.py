@@ -33,6 +33,7 @@ LEVELS = {
     'conf': 0,
     '_restore': 0,
     '_endpoints': 0,
+    '_waivers_file': 0,
     'audit': 1,
     '_backend': 1,
     '_callsite': 1,
@@ -52,6 +53,8 @@ LEVELS = {
     'output': 2,
     'testing': 3,
     'summary': 3,
+    '_suite': 3,
+    '__main__': 4,
     'nova': 4,
     'cli': 4,
 }
@@ -66,6 +69,8 @@ REQUIREMENTS = {
     'testtools',
     'wrapt',
 }
+# What the command line may import besides.
+OF_CLI = {'cliff', 'stestr', 'subunit', 'tqdm'}
 
 
 def sources():
@@ -120,6 +125,8 @@ def faults(tree):
                 continue
             elif top in FORBIDDEN:
                 yield f'{module} imports {name}'
+            elif top in OF_CLI and module.startswith('safe_fixtures.cli.'):
+                continue
             elif top not in REQUIREMENTS | sys.stdlib_module_names:
                 yield f'{module} imports {name}, which is no requirement'
 
@@ -180,6 +187,9 @@ class TestImports(testtools.TestCase):
             'import safe_fixtures\n'
             'import safe_fixtures.testing\n'
             'import safe_fixtures.summary\n'
+            # What hardens a project imports it after all of this.
+            'import safe_fixtures.__main__\n'
+            'import safe_fixtures.cli._worker\n'
             'print(*{name.partition(".")[0] for name in sys.modules})\n'
         )
         done = subprocess.run(
@@ -244,6 +254,14 @@ class TestTheCheck(testtools.TestCase):
                         f'safe_fixtures.{module}',
                     )
                 ),
+            )
+
+    def test_what_only_the_command_line_requires(self):
+        for source in ('import cliff.lister', 'from stestr import scheduler'):
+            self.assertEqual([], self.check(source, 'safe_fixtures.cli.x'))
+            self.assertEqual(1, len(self.check(source)))
+            self.assertEqual(
+                1, len(self.check(source, 'safe_fixtures.client'))
             )
 
     def test_nova_only_in_its_room(self):

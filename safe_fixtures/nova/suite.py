@@ -1,0 +1,76 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Harden every test of ``nova.test.TestCase`` without editing it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from nova import test
+import wrapt
+
+from safe_fixtures import _restore
+from safe_fixtures.nova import bases
+from safe_fixtures.nova import environment
+
+__all__ = ['harden']
+
+
+def harden() -> Callable[[], None]:
+    """Harden all tests of Nova's bases in this process, as they are.
+
+    What :class:`SafeTestCase` does for its subclasses is then done for every
+    subclass of ``nova.test.TestCase``, imported before or after. The class
+    itself stays what it is: two of its methods are wrapped. Once is enough;
+    again changes nothing.
+
+    Example, in the ``__init__`` of a package of functional tests::
+
+        from safe_fixtures.nova import suite
+        suite.harden()
+
+    :returns: a callable that gives ``nova.test.TestCase`` back as it was.
+    """
+    if isinstance(vars(test.TestCase).get('setUp'), _Hardened):
+        return _nothing
+    restores = [
+        _restore.patch_attribute(
+            test.TestCase, name, _Hardened(getattr(test.TestCase, name), wrap)
+        )
+        for name, wrap in (('setUp', _set_up), ('run', _run))
+    ]
+
+    def restore() -> None:
+        while restores:
+            restores.pop()()
+
+    return restore
+
+
+class _Hardened(wrapt.FunctionWrapper):
+    """What this module put there, and nobody else."""
+
+
+def _set_up(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> None:
+    if isinstance(instance, bases.SafeTestCase):
+        wrapped(*args, **kwargs)
+    else:
+        bases.guard(instance, wrapped)
+
+
+def _run(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    with environment.InstalledNova():
+        return wrapped(*args, **kwargs)
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,167 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import fixtures
+
+from tests.unit import base
+
+# A project whose tests can be hardened, one that is not installed, and an
+# environment in which Nova is not, whatever the one of this process has.
+FILES = {
+    'sitecustomize.py': 'import sys\nsys.modules["nova"] = None\n',
+    'project.py': 'import unittest\n',
+    'project_suite.py': (
+        'import project\n'
+        'def harden():\n'
+        '    project.unittest.TestCase.hardened = True\n'
+    ),
+    'project-1.0.dist-info/METADATA': 'Name: project\nVersion: 1.0\n',
+    'absent-1.0.dist-info/METADATA': 'Name: absent\nVersion: 1.0\n',
+    'absent-1.0.dist-info/entry_points.txt': (
+        '[safe_fixtures.suites]\nabsent = absent_suite:harden\n'
+    ),
+}
+KNOWN = 'project-1.0.dist-info/entry_points.txt'
+SUITES = '[safe_fixtures.suites]\nproject = project_suite:harden\n'
+
+SHOW = (
+    'import sys\n'
+    'import unittest\n'
+    'print(__name__)\n'
+    'print(getattr(unittest.TestCase, "hardened", False))\n'
+    'print(*sys.argv, sep="\\n")\n'
+)
+TESTS = (
+    'import unittest\n'
+    'class TestX(unittest.TestCase):\n'
+    '    def test_hardened(self):\n'
+    '        self.assertTrue(self.hardened)\n'
+    '    def test_fails(self):\n'
+    '        self.fail("as it must")\n'
+)
+
+
+class TestMain(base.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        for name, text in FILES.items():
+            self.write(name, text)
+        self.write(KNOWN, SUITES)
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+
+    def run_main(self, *arguments):
+        return subprocess.run(
+            [sys.executable, '-m', 'safe_fixtures', *arguments],
+            cwd=self.root,
+            env=dict(
+                os.environ,
+                PYTHONPATH=os.pathsep.join((str(self.root), base.ROOT)),
+            ),
+            capture_output=True,
+            text=True,
+        )
+
+    def test_runs_a_module_as_main_and_hardened(self):
+        self.write('show.py', SHOW)
+        done = self.run_main('-m', 'show')
+        self.assertEqual('', done.stderr)
+        self.assertEqual(
+            ['__main__', 'True', str(self.root / 'show.py')],
+            done.stdout.splitlines(),
+        )
+        self.assertEqual(0, done.returncode)
+
+    def test_runs_a_package(self):
+        self.write('show/__init__.py', '')
+        self.write('show/__main__.py', SHOW)
+        done = self.run_main('-m', 'show', 'all')
+        self.assertEqual(
+            [
+                '__main__',
+                'True',
+                str(self.root / 'show' / '__main__.py'),
+                'all',
+            ],
+            done.stdout.splitlines(),
+        )
+
+    def test_arguments_are_the_module_s(self):
+        self.write('show.py', SHOW)
+        arguments = ['-m', 'other', '--help', '', '--', 'a b']
+        done = self.run_main('-m', 'show', *arguments)
+        self.assertEqual(arguments, done.stdout.splitlines()[3:])
+        self.assertEqual(0, done.returncode)
+
+    def test_exit_status_is_the_module_s(self):
+        for text, status in (
+            ('pass', 0),
+            ('import sys; sys.exit()', 0),
+            ('import sys; sys.exit(7)', 7),
+            ('raise SystemExit("it says why")', 1),
+            ('raise KeyError("it says why")', 1),
+        ):
+            self.write('ends.py', text)
+            done = self.run_main('-m', 'ends')
+            self.assertEqual(status, done.returncode, text)
+            self.assertEqual('why' in text, 'it says why' in done.stderr)
+
+    def test_runs_tests(self):
+        self.write('test_x.py', TESTS)
+        for name, status in (
+            ('test_x.TestX.test_hardened', 0),
+            ('test_x.TestX.test_fails', 1),
+            ('test_x', 1),
+        ):
+            done = self.run_main('-m', 'testtools.run', name)
+            self.assertEqual(status, done.returncode, done.stdout)
+            self.assertEqual(status, done.stdout.count('FAIL: '))
+            self.assertNotIn('ERROR', done.stdout)
+
+    def test_module_that_is_not_there(self):
+        done = self.run_main('-m', 'nowhere')
+        self.assertEqual(1, done.returncode)
+        self.assertIn('nowhere', done.stderr)
+
+    def test_usage(self):
+        self.write('show.py', SHOW)
+        for arguments in ((), ('-m',), ('show',), ('show', '-m')):
+            done = self.run_main(*arguments)
+            self.assertEqual(3, done.returncode, arguments)
+            self.assertIn('python -m safe_fixtures -m MODULE', done.stderr)
+            self.assertEqual('', done.stdout)
+
+    def test_nothing_is_run_where_nothing_is_hardened(self):
+        self.write('show.py', SHOW)
+        (self.root / KNOWN).unlink()
+        done = self.run_main('-m', 'show')
+        self.assertEqual(3, done.returncode)
+        self.assertIn('nothing to harden', done.stderr)
+        self.assertIn('safe_fixtures[nova]', done.stderr)
+        self.assertEqual('', done.stdout)
+
+    def test_project_that_cannot_be_hardened(self):
+        self.write('show.py', SHOW)
+        self.write('project_suite.py', 'def harden():\n    1 / 0\n')
+        done = self.run_main('-m', 'show')
+        self.assertEqual(1, done.returncode)
+        self.assertIn('ZeroDivisionError', done.stderr)
+        self.assertEqual('', done.stdout)
