@@ -21,6 +21,8 @@ BENCHMARKS = {
     'memory': ('benchmarks.processes', 'memory', True),
     'imports': ('benchmarks.processes', 'imports', True),
     'gate': ('benchmarks.gate', 'main', False),
+    'records': ('benchmarks.records', 'main', False),
+    'toggles': ('benchmarks.toggles', 'main', False),
 }
 
 

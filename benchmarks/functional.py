@@ -10,44 +10,157 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""CPU and wall time of hardened Nova tests, against stock ones."""
+"""CPU and wall time of hardened Nova tests, against stock ones.
 
-from safe_fixtures.nova import hardened  # isort: skip
+Each test is run stock and hardened in turn, again and again, in one of
+several processes that share the sample out. A pair is one pass over the
+whole sample.
+"""
 
+import os
+
+if __name__ == '__main__':
+    # As long as the process of a lane imports nothing else.
+    import safe_fixtures.nova  # noqa: F401
+
+import collections
+import importlib
+import json
+import pathlib
+import subprocess
+import sys
 import time
 
 import testtools
 
 from benchmarks import _pairs
-from benchmarks import _tests
-from safe_fixtures.nova import InstalledNova
+
+SAMPLE = pathlib.Path(__file__).with_name('sample.txt')
+LANES = 2
+WAITS = 'OS_SAFE_FIXTURES__WAIT_FOR_CHANGE'
 
 
-def measure(classes):
-    """Run one test of each class; return the seconds that they took."""
+def sample():
+    """Return the family and the id of each test of the sample."""
+    return [
+        line.split()
+        for line in SAMPLE.read_text().splitlines()
+        if not line.startswith('#')
+    ]
+
+
+def measure(case):
+    """Run one test; return the seconds of CPU and wall that it took."""
     wall, cpu = time.perf_counter(), time.process_time()
-    for cls, method in classes:
-        result = testtools.TestResult()
-        cls(method).run(result)
-        if not result.wasSuccessful():
-            raise RuntimeError(str(result.errors + result.failures))
+    result = testtools.TestResult()
+    case.run(result)
+    cpu = time.process_time() - cpu
+    wall = time.perf_counter() - wall
+    if not result.wasSuccessful():
+        print((result.errors + result.failures)[0][1], file=sys.stderr)
     return {
-        'cpu': time.process_time() - cpu,
-        'wall': time.perf_counter() - wall,
+        'cpu': cpu,
+        'wall': wall,
+        'passed': result.wasSuccessful(),
     }
 
 
-def main(pairs):
-    """Print the ratios, over all tests in one process after a warm-up."""
-    stock = list(_tests.cases())
-    guarded = [(hardened(cls), method) for cls, method in stock]
+def lane(pairs, share, out):
+    """Measure the tests of a share; write a line of JSON for each run."""
+    from safe_fixtures.nova import hardened
+    from safe_fixtures.nova import InstalledNova
+
+    tests = []
+    for family, test_id in share:
+        module, cls, method = test_id.rsplit('.', 2)
+        stock = getattr(importlib.import_module(module), cls)
+        variants = [('stock', stock), ('hardened', hardened(stock))]
+        tests.append((family, test_id, method, variants))
     with InstalledNova():
-        measure(stock)
-        measure(guarded)
-        _pairs.report(
-            f'hardened to stock, {len(stock)} Nova tests',
-            _pairs.alternate(
-                pairs, lambda: measure(guarded), lambda: measure(stock)
-            ),
-            's',
+        # What only the first test of a process pays for.
+        for _, variant in tests[0][3]:
+            measure(variant(tests[0][2]))
+        for number in range(pairs):
+            for index, (family, test_id, method, variants) in enumerate(tests):
+                # Each goes first as often as the other.
+                order = -1 if (number + index) % 2 else 1
+                for name, cls in variants[::order]:
+                    row = measure(cls(method))
+                    row.update(
+                        pair=number, family=family, test=test_id, variant=name
+                    )
+                    print(json.dumps(row), file=out, flush=True)
+
+
+def rows(pairs, tests, waits, lanes=LANES):
+    """Run the lanes side by side; return what they measured."""
+    processes = []
+    for number in range(lanes):
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, '-m', __name__, str(pairs)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                env={**os.environ, WAITS: str(waits)},
+            )
         )
+        json.dump(tests[number::lanes], processes[-1].stdin)
+        processes[-1].stdin.close()
+    found = []
+    for process in processes:
+        # Nova logs to standard output, too.
+        found += [
+            json.loads(line)
+            for line in process.stdout
+            if line.startswith('{"cpu"')
+        ]
+    if any(process.wait() for process in processes):
+        raise RuntimeError('a lane failed')
+    return found
+
+
+def report(title, measured):
+    """Print the ratios of the passes that the rows make up."""
+    failed = {row['test'] for row in measured if not row['passed']}
+    totals = collections.defaultdict(
+        lambda: {'cpu': 0.0, 'wall': 0.0}
+    )
+    for row in measured:
+        # In both variants, or the pair would be none.
+        if row['test'] not in failed:
+            total = totals[row['variant'], row['pair']]
+            total['cpu'] += row['cpu']
+            total['wall'] += row['wall']
+    pairs = [
+        (totals['hardened', number], totals['stock', number])
+        for number in sorted({row['pair'] for row in measured})
+    ]
+    tests = {row['test'] for row in measured} - failed
+    _pairs.report(f'{title}: {len(tests)} tests', pairs, 's')
+    for test in sorted(failed):
+        print(f'  left out, as it failed: {test}')
+
+
+def main(pairs):
+    """Print the ratios over the whole sample, and for each family."""
+    measured = rows(pairs, sample(), waits=True)
+    report('hardened to stock', measured)
+    for family in sorted({row['family'] for row in measured}):
+        report(
+            f'hardened to stock, {family}',
+            [row for row in measured if row['family'] == family],
+        )
+
+
+def guards(pairs):
+    """Print the ratios with the waits left as they are, for 24 tests."""
+    # One in five of each family.
+    report(
+        'guards alone to stock', rows(pairs, sample()[::5], waits=False)
+    )
+
+
+if __name__ == '__main__':
+    lane(int(sys.argv[1]), json.load(sys.stdin), sys.stdout)

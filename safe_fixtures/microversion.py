@@ -12,6 +12,7 @@
 
 """Serve every compute request of a test at a vetted microversion."""
 
+import collections
 import re
 from typing import Any, Protocol
 import unittest
@@ -29,6 +30,9 @@ LATEST = 'latest'
 STANDARD_HEADER = 'openstack-api-version'
 LEGACY_HEADER = 'x-openstack-nova-api-version'
 _CONCRETE = re.compile(r'[0-9]+\.[0-9]+')
+# The URL of a compute API, as devstack and Nova's own fixtures have it; that
+# of Placement has no version, and those of other services have others.
+_COMPUTE_URL = re.compile(r'[^:]+://[^/]+(?:/compute)?/v2(?:\.1)?(?:[/?#]|$)')
 
 
 class ComputeVersions(Protocol):
@@ -115,6 +119,8 @@ class MicroversionPin(_guard.Guard):
     def _setUp(self) -> None:
         super()._setUp()
         self._drift_checked = False
+        self._requests: collections.Counter[str] = collections.Counter()
+        self.addCleanup(self._record_requests)
         self.useFixture(gate.ApiGate(self))
 
     def before(self, call: gate.ApiCall) -> None:
@@ -157,6 +163,10 @@ class MicroversionPin(_guard.Guard):
     def after(self, call: gate.ApiCall) -> None:
         """Check the version that a response was served at."""
         sent = _requested(call.request.headers)
+        if sent is not None:
+            self._requests[sent] += 1
+        elif _COMPUTE_URL.match(call.url):
+            self._requests['none'] += 1
         # A 406 says what was asked for, not what it was served at.
         if sent is None or call.response.status_code == 406:
             return
@@ -169,6 +179,15 @@ class MicroversionPin(_guard.Guard):
                     f'served at {served}',
                 ),
                 str(call),
+            )
+
+    def _record_requests(self) -> None:
+        if self._requests:
+            self.trail.record(
+                'monitor/microversion',
+                'compute API',
+                event_type='monitor',
+                requests=dict(self._requests),
             )
 
     def _supported(self) -> tuple[str, str] | None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import contextvars
 import dataclasses
+import time
 from typing import Any
 import unittest
 
@@ -355,9 +356,12 @@ class SafeServiceToggle(_guard.Guard):
         """
         failed: dict[ServiceRef, Exception] = {}
         how: dict[ServiceRef, str] = {}
+        # Of its own write; all are read at once.
+        seconds: dict[ServiceRef, float] = {}
         timeout = self._settings.restore_timeout
         with _labelled(_RESTORE), self._not_noting():
             for ref, found in self._read_all(wanted).items():
+                began = time.monotonic()
                 try:
                     if isinstance(found, _NOTED):
                         how[ref] = f'not restored: {found}'
@@ -371,6 +375,7 @@ class SafeServiceToggle(_guard.Guard):
                         )
                 except Exception as error:
                     failed[ref] = error
+                seconds[ref] = time.monotonic() - began
             actual = self._read_all(wanted)
         errors: list[exceptions.SafetyViolation] = []
         for ref, state in wanted.items():
@@ -382,6 +387,7 @@ class SafeServiceToggle(_guard.Guard):
                     how.get(ref, 'restore failed'),
                     failed.get(ref),
                     final,
+                    seconds[ref],
                 )
             except exceptions.SafetyViolation as violation:
                 errors.append(violation)
@@ -411,6 +417,7 @@ class SafeServiceToggle(_guard.Guard):
         how: str,
         error: Exception | None,
         final: bool,
+        seconds: float,
     ) -> None:
         """Note how a restore went, and raise if it went wrong."""
         done = actual == wanted or isinstance(actual, _NOTED)
@@ -431,6 +438,7 @@ class SafeServiceToggle(_guard.Guard):
             wanted=str(wanted),
             actual=str(actual),
             how=how,
+            seconds=round(seconds, 6),
         )
         if done:
             return

@@ -559,3 +559,85 @@ class TestContract(testing.FixtureContract, TestCase):
 
     def state(self):
         return id(vars(adapters.HTTPAdapter)['send']), gate._gates
+
+
+class TestRecordOfRequests(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.served = 'none'
+
+    def requested(self, use, **kwargs):
+        """Return what is recorded of the requests that *use* makes."""
+        with audit.AuditTrail() as trail:
+            with self.pin(**kwargs):
+                use()
+                self.assertNotIn(
+                    'monitor/microversion',
+                    [event['action'] for event in trail.events],
+                )
+        return [
+            audit.details(event)['requests']
+            for event in trail.events
+            if event['action'] == 'monitor/microversion'
+        ]
+
+    def test_by_the_version_that_was_sent(self):
+        def use():
+            latest()
+            get(standard='compute latest')
+            get(standard='compute 2.53')
+            get(legacy='2.60')
+            get(standard='compute 2.70', legacy='2.60')
+            get()
+
+        self.assertEqual(
+            [{'2.53': 3, '2.60': 1, '2.70': 1, 'none': 1}], self.requested(use)
+        )
+
+    def test_no_request(self):
+        self.assertEqual([], self.requested(lambda: None))
+
+    def test_other_services(self):
+        def use():
+            get(standard='compute 2.60')
+            for path in (
+                '/placement/resource_providers',
+                '/resource_providers',
+                '/v2.0/networks',
+                '/v3/volumes',
+                '/v20/servers',
+                '/x?next=/v2.1/servers',
+            ):
+                requests.get(
+                    web.URL + path, headers={STANDARD: 'placement latest'}
+                )
+                requests.get(web.URL + path)
+
+        self.assertEqual([{'2.60': 1}], self.requested(use))
+
+    def test_no_version_is_asked_for(self):
+        def use():
+            for path in ('/v2.1', '/v2/servers', '/compute/v2.1/?x=1'):
+                requests.get(web.URL + path)
+
+        self.assertEqual([{'none': 3}], self.requested(use))
+
+    def test_request_that_was_not_sent(self):
+        self.configure(latest_policy='refuse')
+
+        def use():
+            with testing.expect_violation('SF101'):
+                latest()
+
+        self.assertEqual([], self.requested(use))
+
+    def test_used_again(self):
+        pin = self.pin()
+        with audit.AuditTrail() as trail:
+            for _ in range(2):
+                with pin:
+                    get(standard='compute 2.60')
+        self.assertEqual(
+            [{'2.60': 1}] * 2,
+            [audit.details(event)['requests'] for event in trail.events],
+        )

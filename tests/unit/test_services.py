@@ -17,6 +17,7 @@ from unittest import mock
 import uuid
 import warnings
 
+import fixtures
 import requests
 from requests import adapters
 import testtools
@@ -1078,6 +1079,42 @@ class TestRestoreFails(TestCase):
             if event['action'] == 'restore/service'
         )
         self.assertEqual('failure', event['outcome'])
+
+    def test_seconds_are_those_of_its_own_write(self):
+        clock = [100.0]
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'safe_fixtures.services.time',
+                types.SimpleNamespace(monotonic=lambda: clock[0]),
+            )
+        )
+
+        def takes(seconds, result):
+            clock[0] += seconds
+            return result()
+
+        toggle = self.toggle()
+        toggle.setUp()
+        for host in ('host1', 'host2', 'host3'):
+            toggle.disable(host)
+        toggle.enable('host3')
+        self.client.faults['host1'] = lambda: takes(1.25, fails)
+        self.client.faults['host2'] = lambda: takes(0.5, lambda: True)
+        listing = self.client.get_services
+        self.client.get_services = lambda: takes(10, listing)
+        self.assertRaises(exceptions.RestoreFailed, toggle.cleanUp)
+        self.assertEqual(
+            {
+                'nova-compute on host1': 1.25,
+                'nova-compute on host2': 0.5,
+                'nova-compute on host3': 0.0,
+            },
+            {
+                event['target']['name']: audit.details(event)['seconds']
+                for event in toggle.trail.events
+                if event['action'] == 'restore/service'
+            },
+        )
 
     def test_listing_fails(self):
         toggle = self.toggle()

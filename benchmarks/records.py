@@ -1,0 +1,136 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What it takes to merge and report the records of a large run.
+
+The records are those of the examples, as often as it takes, each time as if
+of other tests at another time.
+"""
+
+import datetime
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import uuid
+
+from benchmarks import processes
+from safe_fixtures import audit
+from safe_fixtures import summary
+
+ROOT = pathlib.Path(__file__).parent.parent
+# Those that harden a base of Nova.
+EXAMPLES = (
+    'examples.test_caught',
+    'examples.test_evacuation',
+    'examples.test_local_delete',
+    'examples.test_maintenance',
+)
+TESTS = 10000
+FILES = 20
+SECONDS = 30
+MEBIBYTES = 500
+START = datetime.datetime(2026, 1, 1)
+
+
+def templates(directory):
+    """Run the examples; return the events of each of their tests."""
+    path = os.path.join(directory, 'examples.jsonl')
+    subprocess.run(
+        [sys.executable, '-m', 'testtools.run', *EXAMPLES],
+        cwd=ROOT,
+        env={**os.environ, 'OS_SAFE_FIXTURES__AUDIT_FILE': path},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    tests = {}
+    for event in summary.read([path]):
+        tests.setdefault(event['initiator']['name'], []).append(event)
+    return tests
+
+
+def write(directory, tests):
+    """Write the records of a run of so many tests; return the events."""
+    environment = os.environ.copy()
+    names = list(tests)
+    events = 0
+    time = START
+    files = [
+        open(os.path.join(directory, f'events-worker-{number}.jsonl'), 'w')
+        for number in range(FILES)
+    ]
+    os.environ['OS_SAFE_FIXTURES__AUDIT_FILE'] = os.path.join(
+        directory, 'events-run.jsonl'
+    )
+    try:
+        with audit.AuditTrail('a run') as trail:
+            trail.record('configure/run', 'a run', mode='audit', tests=TESTS)
+            for number in range(TESTS):
+                name = names[number % len(names)]
+                test = f'{name}_{number}'
+                initiator = str(uuid.uuid4())
+                for event in tests[name]:
+                    time += datetime.timedelta(milliseconds=7)
+                    print(
+                        json.dumps(_as_of(event, test, initiator, time)),
+                        file=files[number % FILES],
+                    )
+                    events += 1
+                trail.record('evaluate/outcome', test, status='success')
+                trail.events.clear()
+            trail.record('monitor/run', 'a run', seconds=3600.0)
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+        for file in files:
+            file.close()
+    return events + TESTS + 2
+
+
+def _as_of(event, test, initiator, time):
+    target = dict(event['target'])
+    if event['action'] == 'evaluate/test':
+        target['name'] = test
+    return {
+        **event,
+        'id': str(uuid.uuid4()),
+        'eventTime': f'{time:%Y-%m-%dT%H:%M:%S.%f}+0000',
+        'initiator': {
+            **event['initiator'],
+            'id': initiator,
+            'name': test,
+        },
+        'target': target,
+    }
+
+
+def main():
+    """Print the seconds and the peak memory of a report."""
+    with tempfile.TemporaryDirectory() as directory:
+        events = write(directory, templates(directory))
+        size = sum(
+            path.stat().st_size
+            for path in pathlib.Path(directory).glob('events-*')
+        )
+        measured = processes.measure(
+            'import sys\n'
+            'from safe_fixtures.cli import main\n'
+            f'sys.exit(main.main(["report", {directory!r}]))\n'
+        )
+    print(
+        f'report of {TESTS} tests ({events} events in {FILES + 1} files, '
+        f'{size / 2**20:.0f} MiB)'
+    )
+    print(f'  wall    {measured["wall"]:6.1f} s    (limit {SECONDS} s)')
+    print(f'  memory  {measured["MiB"]:6.0f} MiB  (limit {MEBIBYTES} MiB)')

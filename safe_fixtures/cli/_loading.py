@@ -1,0 +1,258 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Find the tests that a name, a path or a list of ids stands for.
+
+A test is known by its id and by its source: the name that loads it.
+"""
+
+from collections.abc import Iterable
+import fnmatch
+from importlib import util
+import itertools
+import os
+import pkgutil
+import re
+import sys
+import traceback
+import types
+import unittest
+
+from stestr.subunit_runner import program
+
+__all__ = ['Listing', 'load']
+
+_PATTERN = 'test*.py'
+_NAME = re.compile(r'\w+(\.\w+)*')
+_FAILED = 'unittest.loader._FailedTest.'
+
+
+def load(source: str) -> unittest.TestSuite:
+    """Load the tests of a module, or of what else a name stands for.
+
+    :param source: as a :class:`Listing` has it.
+    :raises: whatever importing it raises.
+    """
+    loader = unittest.TestLoader()
+    if source != _module_of(source):
+        return _multiplied(loader.loadTestsFromName(source))
+    module = _import(source)
+    pattern = _PATTERN if hasattr(module, '__path__') else None
+    return _multiplied(loader.loadTestsFromModule(module, pattern=pattern))
+
+
+def _multiplied(suite: unittest.TestSuite) -> unittest.TestSuite:
+    """Put the tests of its scenarios in the place of each test.
+
+    It would do so itself when it is run, under ids that nobody expects.
+    """
+    testscenarios = sys.modules.get('testscenarios')
+    if testscenarios is None or not any(
+        isinstance(test, testscenarios.WithScenarios)
+        for test in program.iterate_tests(suite)
+    ):
+        return suite
+    return unittest.TestSuite(testscenarios.generate_scenarios(suite))
+
+
+class Listing:
+    """The tests of some arguments, and what went wrong finding them."""
+
+    def __init__(self) -> None:
+        #: The source of each test, by its id.
+        self.tests: dict[str, str] = {}
+        #: What is wrong with each module that could not be loaded.
+        self.errors: dict[str, str] = {}
+        #: Why each module that says so is skipped.
+        self.skipped: dict[str, str] = {}
+        #: What is wrong with each argument that stands for nothing.
+        self.unknown: dict[str, str] = {}
+
+    def add(self, argument: str) -> None:
+        """Add the tests of a package, module, class, method or path."""
+        try:
+            self._add(argument)
+        except (LookupError, ValueError) as error:
+            self.unknown[argument] = str(error.args[0])
+
+    def add_ids(self, ids: Iterable[str]) -> list[str]:
+        """Add tests by their ids; return those that are not there."""
+        by_module: dict[str, list[str]] = {}
+        missing = []
+        for test_id in ids:
+            module = self._module_of(test_id)
+            if module is None:
+                missing.append(test_id)
+            else:
+                by_module.setdefault(module, []).append(test_id)
+        for module, wanted in by_module.items():
+            found = self._load(module)
+            if module in self.errors or module in self.skipped:
+                continue
+            for test_id in wanted:
+                if test_id in found:
+                    self.tests.setdefault(test_id, found[test_id])
+                else:
+                    missing.append(test_id)
+        return missing
+
+    def _add(self, argument: str) -> None:
+        if os.sep in argument or argument.endswith(('.', '.py')):
+            if not os.path.exists(argument):
+                raise LookupError('there is no such file or directory')
+            name = _name_of_path(argument)
+            if not name:
+                self._add_directory(os.curdir, '')
+                return
+        else:
+            name = argument
+        if not _NAME.fullmatch(_without_scenario(name)):
+            raise ValueError('it cannot be the name of a module or a test')
+        module = self._module_of(name)
+        if module is None:
+            raise LookupError(
+                f'there is no module {name.partition(".")[0]}; is it '
+                'installed, or below the current directory?'
+            )
+        if module == name:
+            self._add_module(name)
+        elif module not in self.errors and module not in self.skipped:
+            self._add_part(name, module)
+
+    def _add_module(self, name: str) -> None:
+        self._merge(self._load(name))
+        if name in self.errors or name in self.skipped:
+            return
+        module = _import(name)
+        # A package that says how to load it has said all.
+        if not hasattr(module, 'load_tests'):
+            for path in getattr(module, '__path__', ()):
+                self._add_directory(path, f'{name}.')
+
+    def _add_directory(self, path: str, prefix: str) -> None:
+        for entry in sorted(os.scandir(path), key=lambda each: each.name):
+            if entry.is_dir():
+                if os.path.isfile(os.path.join(entry.path, '__init__.py')):
+                    self._add_module(prefix + entry.name)
+            elif fnmatch.fnmatch(entry.name, _PATTERN):
+                self._add_module(prefix + entry.name.removesuffix('.py'))
+
+    def _add_part(self, name: str, module: str) -> None:
+        """Add those tests of a module that a longer name stands for."""
+        found = self._load(module)
+        if module in self.errors or module in self.skipped:
+            return
+        # The second form is what ddt makes of a method's name.
+        for form in (r'(?:[.(].*)?', r'_\d+(?:[_(].*)?'):
+            wanted = re.compile(re.escape(name) + form)
+            chosen = {
+                test_id: source
+                for test_id, source in found.items()
+                if wanted.fullmatch(test_id)
+            }
+            if chosen:
+                self._merge(chosen)
+                return
+        # The id of a test has the name of the module that its class is
+        # written in, which may be another one.
+        try:
+            suite = load(name)
+        except (AttributeError, TypeError):
+            suite = unittest.TestSuite()
+        chosen = {
+            test.id(): name
+            for test in program.iterate_tests(suite)
+            if not test.id().startswith(_FAILED)
+            # It would take any method for a test.
+            and test.id().rpartition('.')[2].startswith(('test', 'runTest'))
+        }
+        if not chosen:
+            rest = name.removeprefix(f'{module}.')
+            raise LookupError(f'{module} has no test {rest}')
+        self._merge(chosen)
+
+    def _load(self, source: str) -> dict[str, str]:
+        """Return the tests of a module; note where it cannot be loaded."""
+        try:
+            suite = load(source)
+        except unittest.SkipTest as skip:
+            self.skipped[source] = str(skip)
+            return {}
+        except (Exception, SystemExit):
+            self.errors[source] = traceback.format_exc()
+            return {}
+        found = {}
+        for test in program.iterate_tests(suite):
+            if test.id().startswith(_FAILED):
+                try:
+                    test.debug()
+                except Exception as error:
+                    name = test.id().removeprefix(_FAILED)
+                    self.errors[name] = str(error)
+            else:
+                found[test.id()] = source
+        return found
+
+    def _merge(self, found: dict[str, str]) -> None:
+        for test_id, source in found.items():
+            self.tests.setdefault(test_id, source)
+
+    def _module_of(self, name: str) -> str | None:
+        """Return the module of a test; one that cannot be loaded is noted."""
+        try:
+            return _module_of(_without_scenario(name))
+        except _Unimportable as error:
+            module = str(error)
+            self._load(module)
+            return module
+
+
+class _Unimportable(Exception):
+    """A package, whose name this says, cannot be imported."""
+
+
+def _import(name: str) -> types.ModuleType:
+    # The colon: all of it is the name of a module.
+    module: types.ModuleType = pkgutil.resolve_name(f'{name}:')
+    return module
+
+
+def _module_of(name: str) -> str | None:
+    """Return the longest part of a dotted name that is a module."""
+    module = None
+    for prefix in itertools.accumulate(name.split('.'), '{}.{}'.format):
+        try:
+            # It imports what the name has before its last dot.
+            spec = util.find_spec(prefix)
+        except ModuleNotFoundError as error:
+            if error.name == prefix:
+                break  # there is a module, but no package
+            raise _Unimportable(module) from error
+        except (Exception, SystemExit) as error:
+            raise _Unimportable(module) from error
+        if spec is None:
+            break
+        module = prefix
+    return module
+
+
+def _without_scenario(test_id: str) -> str:
+    return test_id.partition('(')[0]
+
+
+def _name_of_path(path: str) -> str:
+    relative = os.path.relpath(path)
+    if relative == os.curdir:
+        return ''
+    if relative.split(os.sep)[0] == os.pardir:
+        raise ValueError('it is not below the current directory')
+    return relative.removesuffix('.py').replace(os.sep, '.')

@@ -1,0 +1,87 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The packets, of subunit v2, in which a worker says how it gets on."""
+
+from collections.abc import Iterator
+from typing import IO, Any
+
+import subunit
+import testtools
+
+__all__ = [
+    'DONE',
+    'FAILED',
+    'INTERRUPTED',
+    'READY',
+    'Writer',
+    'split',
+]
+
+# The names of the packets that are about the worker and about no test.
+READY = 'safe_fixtures: ready'
+DONE = 'safe_fixtures: done'
+FAILED = 'safe_fixtures: failed'
+INTERRUPTED = 'safe_fixtures: interrupted'
+
+_SIGNATURE = b'\xb3'
+_LARGEST = 1 << 20  # bytes of a detail in one packet; it may hold 4 MiB
+
+
+class Writer(testtools.StreamResult):
+    """Writes packets, of a detail that is too large for one several.
+
+    :param stream: where to; what is written to it is binary.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__()
+        self._packets = subunit.StreamResultToBytes(stream)
+
+    def status(self, *arguments: Any, **packet: Any) -> None:
+        """Write what is told of a test, by name."""
+        data = packet.get('file_bytes')
+        if data is not None and len(data) > _LARGEST:
+            part = {
+                name: packet[name]
+                for name in ('test_id', 'file_name', 'mime_type')
+                if name in packet
+            }
+            while len(data) > _LARGEST:
+                self._packets.status(**part, file_bytes=data[:_LARGEST])
+                data = data[_LARGEST:]
+            packet['file_bytes'] = data
+        self._packets.status(*arguments, **packet)
+
+
+def split(data: bytearray) -> Iterator[bytes]:
+    """Take the whole packets off the front of what was read.
+
+    A packet that its writer did not live to finish stays behind.
+    """
+    while True:
+        start = data.find(_SIGNATURE)
+        del data[: len(data) if start < 0 else start]
+        if len(data) < 6:
+            return
+        # After the signature and two bytes of flags there is the length, in
+        # as many bytes more as the first two bits of it say.
+        size = (data[3] >> 6) + 1
+        length = int.from_bytes(data[3 : 3 + size]) & (1 << 8 * size - 2) - 1
+        if size > 3 or length < 8:
+            del data[:1]
+            continue
+        if len(data) < length:
+            return
+        packet = bytes(data[:length])
+        del data[:length]
+        yield packet

@@ -1,0 +1,160 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Tell a person how a run gets on: a bar on a terminal, else lines."""
+
+import json
+import os
+import shutil
+import sys
+import time
+
+import tqdm
+
+from safe_fixtures import audit
+
+__all__ = ['Progress', 'Violations']
+
+_INTERVAL = 30.0
+_REFUSALS = ('deny', 'evaluate/violation')
+_MARKS = tuple(f'"{action}"'.encode() for action in _REFUSALS)
+
+
+class Violations:
+    """Counts the violations in files that others are appending to."""
+
+    def __init__(self) -> None:
+        self._offsets: dict[str, int] = {}
+        #: Those so far that were neither waived nor expected.
+        self.count = 0
+
+    def watch(self, path: str) -> None:
+        """Count those of another file too; it need not exist yet."""
+        self._offsets.setdefault(path, 0)
+
+    def update(self) -> int:
+        """Read what is new; return the count."""
+        for path, offset in self._offsets.items():
+            try:
+                file = open(path, 'rb')
+            except FileNotFoundError:
+                continue
+            with file:
+                file.seek(offset)
+                for line in file:
+                    if not line.endswith(b'\n'):
+                        break
+                    self._offsets[path] += len(line)
+                    if any(mark in line for mark in _MARKS):
+                        self.count += _counts(line)
+        return self.count
+
+
+def _counts(line: bytes) -> bool:
+    try:
+        event = json.loads(line)
+        said = audit.details(event)
+    except (ValueError, TypeError, AttributeError):
+        return False
+    return (
+        event.get('action') in _REFUSALS
+        and 'waived' not in said
+        and not said.get('expected')
+    )
+
+
+class Progress:
+    """What is said on stderr during a run.
+
+    :param total: how many tests there are.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._failed = 0
+        self._violations = 0
+        self._began = self._said = time.monotonic()
+        # tqdm shows nothing on a terminal that does not know its size.
+        columns, lines = shutil.get_terminal_size()
+        self._bar = (
+            tqdm.tqdm(
+                total=total,
+                unit='test',
+                ncols=columns,
+                nrows=lines,
+                smoothing=0.05,
+            )
+            if sys.stderr.isatty()
+            else None
+        )
+
+    def close(self) -> None:
+        """Say the last of it."""
+        if self._bar is not None:
+            self._bar.close()
+        else:
+            self.say(self.line())
+
+    def say(self, text: str) -> None:
+        """Say something besides."""
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def update(self, done: int, failed: int, violations: int) -> None:
+        """Take the numbers so far; say them where it is time to."""
+        changed = (done, failed, violations) != (
+            self._done, self._failed, self._violations
+        )  # fmt: skip
+        advance = done - self._done
+        self._done = done
+        self._failed = failed
+        self._violations = violations
+        if self._bar is not None:
+            if changed:
+                self._bar.set_postfix_str(
+                    f'{failed} failed, {violations} violations',
+                    refresh=False,
+                )
+                self._bar.update(advance)
+                self._bar.refresh()
+        elif time.monotonic() - self._said >= _INTERVAL:
+            self._said = time.monotonic()
+            self.say(self.line())
+
+    def line(self) -> str:
+        """Return the numbers so far as a line of text."""
+        line = (
+            f'{self._done}/{self._total} done, {self._failed} failed, '
+            f'{self._violations} violations'
+        )
+        if 0 < self._done < self._total:
+            passed = time.monotonic() - self._began
+            left = passed / self._done * (self._total - self._done)
+            line += f', {_duration(left)} left'
+        return line
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f'{seconds:.0f} s'
+    return f'{seconds / 60:.0f} min'
+
+
+def size(path: str) -> int:
+    """Return how large a file is; 0 where there is none."""
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0

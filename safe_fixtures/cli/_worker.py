@@ -1,0 +1,216 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A process of ``safe-fixtures run``: it lists tests, or it runs them.
+
+It is told what to run one group after another, so that it imports the
+project once, and a slow group keeps no other from being run elsewhere.
+"""
+
+import argparse
+import faulthandler
+import gc
+import io
+import json
+import os
+import re
+import signal
+import sys
+import traceback
+import types
+from typing import Any
+import unittest
+
+from stestr.subunit_runner import program
+from subunit import test_results
+import testtools
+
+from safe_fixtures import _suite
+from safe_fixtures.cli import _loading
+from safe_fixtures.cli import _packets
+
+# Whatever else is imported above this line may be imported before the
+# standard library is patched, which is the first thing that some projects
+# do when they are hardened.
+
+__all__ = ['main']
+
+
+class _Stream(io.FileIO):
+    """Where the packets go: nothing that a test prints ends up there."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor, 'wb')
+        # What a test starts does not keep it open.
+        os.set_inheritable(descriptor, False)
+        self._process = os.getpid()
+
+    def write(self, data: Any) -> int:
+        if os.getpid() != self._process:
+            # A test forked, and its child came back here.
+            return len(data)
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            # Nobody is left to tell: end, with all that tests started.
+            os.killpg(os.getpgrp(), signal.SIGKILL)
+            raise
+
+
+def main(arguments: list[str]) -> int:
+    """Do what ``safe-fixtures run`` asks of one of its processes.
+
+    :param arguments: of the command line.
+    :returns: 0, or 130 where it was interrupted.
+    """
+    parser = argparse.ArgumentParser(prog='safe_fixtures.cli._worker')
+    parser.add_argument(
+        '--stock', action='store_true', help='harden nothing: to compare'
+    )
+    commands = parser.add_subparsers(dest='command', required=True)
+    command = commands.add_parser('list')
+    command.add_argument('question')
+    command.add_argument('answer')
+    command = commands.add_parser('run')
+    command.add_argument('--tasks', type=int, required=True)
+    command.add_argument('--stream', type=int, required=True)
+    command.add_argument('--stacks', required=True)
+    options = parser.parse_args(arguments)
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    if options.command == 'list':
+        _list(options)
+        return 0
+    return _run(options)
+
+
+def _harden(options: argparse.Namespace) -> list[str]:
+    return [] if options.stock else _suite.harden()
+
+
+def _list(options: argparse.Namespace) -> None:
+    with open(options.question, encoding='utf-8') as file:
+        question = json.load(file)
+    hardened = _harden(options)
+    listing = _loading.Listing()
+    for argument in question['arguments']:
+        listing.add(argument)
+    tests = listing.tests
+    missing: list[str] = []
+    wanted = question['ids']
+    if wanted is not None:
+        if question['arguments']:
+            missing = [each for each in wanted if each not in tests]
+            tests = {each: tests[each] for each in wanted if each in tests}
+        else:
+            missing = listing.add_ids(wanted)
+    if question['exclude'] is not None:
+        exclude = re.compile(question['exclude'])
+        tests = {
+            test_id: source
+            for test_id, source in tests.items()
+            if not exclude.search(test_id)
+        }
+    answer = {
+        'tests': tests,
+        'errors': listing.errors,
+        'skipped': listing.skipped,
+        'unknown': listing.unknown,
+        'missing': missing,
+        'hardened': hardened,
+    }
+    with open(options.answer, 'w', encoding='utf-8') as file:
+        json.dump(answer, file)
+
+
+def _run(options: argparse.Namespace) -> int:
+    # It may have been ignored by whoever started it all.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _keep_stacks(options.stacks)
+    os.set_inheritable(options.tasks, False)
+    tasks = open(options.tasks, encoding='utf-8')
+    packets = _packets.Writer(_Stream(options.stream))
+    process = os.getpid()
+
+    def tell(name: str, text: str = '') -> None:
+        packets.status(file_name=name, file_bytes=text.encode(), eof=True)
+
+    try:
+        _harden(options)
+        tell(_packets.READY)
+        for line in tasks:
+            task = json.loads(line)
+            try:
+                suite = _suite_of(task)
+            except (Exception, SystemExit):
+                tell(_packets.FAILED, traceback.format_exc())
+                continue
+            _run_suite(suite, packets)
+            if os.getpid() != process:
+                # A test forked: what is left is its parent's.
+                os._exit(0)
+            tell(_packets.DONE)
+    except KeyboardInterrupt:
+        tell(_packets.INTERRUPTED)
+        return 130
+    return 0
+
+
+def _run_suite(suite: unittest.TestSuite, packets: _packets.Writer) -> None:
+    result = test_results.AutoTimingTestResultDecorator(
+        testtools.ExtendedToStreamDecorator(packets)
+    )
+    result.startTestRun()
+    try:
+        suite(result)
+    finally:
+        result.stopTestRun()
+
+
+def _suite_of(task: dict[str, Any]) -> unittest.TestSuite:
+    suite = unittest.TestSuite(
+        _loading.load(source) for source in task['sources']
+    )
+    program.filter_by_ids(suite, frozenset(task['ids']))
+    return suite
+
+
+def _keep_stacks(path: str) -> None:
+    """On SIGUSR1 write what every thread and greenlet is doing."""
+    stacks = open(path, 'a', encoding='utf-8')  # open as long as we live
+    os.set_inheritable(stacks.fileno(), False)
+
+    def write_greenlets(number: int, frame: types.FrameType | None) -> None:
+        greenlet = sys.modules.get('greenlet')
+        if greenlet is None:
+            return
+        for each in gc.get_objects():
+            if isinstance(each, greenlet.greenlet) and each.gr_frame:
+                print(f'\n{each!r} (most recent call first):', file=stacks)
+                for call in reversed(traceback.extract_stack(each.gr_frame)):
+                    print(
+                        f'  File "{call.filename}", line {call.lineno} in '
+                        f'{call.name}',
+                        file=stacks,
+                    )
+        stacks.flush()
+
+    signal.signal(signal.SIGUSR1, write_greenlets)
+    # It works even where Python never gets to run its own handlers.
+    faulthandler.register(
+        signal.SIGUSR1, file=stacks, all_threads=True, chain=True
+    )
+    faulthandler.enable()
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

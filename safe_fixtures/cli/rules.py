@@ -1,0 +1,44 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``safe-fixtures rules``: the catalogue of rules."""
+
+import argparse
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from safe_fixtures.cli import _listing
+from safe_fixtures import rules
+
+__all__ = ['Rules']
+
+
+class Rules(_listing.Listing):
+    """List the rules, with what breaks each and what to do about it."""
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+        return (
+            ('Code', 'Rule', 'Default', 'CWE', 'Finding', 'Remedy'),
+            [
+                (
+                    rule.code,
+                    rule.title,
+                    f'{rule.default}, always' if rule.always else rule.default,
+                    rule.cwe or '',
+                    rule.finding,
+                    rule.remedy,
+                )
+                for rule in rules.RULES.values()
+            ],
+        )

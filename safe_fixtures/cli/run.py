@@ -1,0 +1,278 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``safe-fixtures run``."""
+
+import argparse
+from collections.abc import Iterable, Sequence
+import datetime
+import math
+import os
+import re
+import sys
+from typing import Any
+
+import fixtures
+
+from safe_fixtures.cli import _listing
+from safe_fixtures.cli import _supervisor
+from safe_fixtures import conf
+from safe_fixtures import exceptions
+from safe_fixtures import summary
+
+__all__ = ['Run']
+
+_WAIVERS = 'safe-fixtures.toml'
+_UNUSABLE = 3
+_SHOWN = 10  # failures that are printed; the others are in their file
+_LINES = 20  # of each, at either end
+_MODES = ('default', 'enforce', 'audit')
+
+
+class Run(_listing.SummaryListing):
+    """Run tests hardened, in several processes, and sum up what was found.
+
+    The tests are those of a project that builds on the test bases of Nova;
+    they need not be edited. Give packages, modules, classes or methods by
+    their dotted names, or files and directories below the current
+    directory. Exit codes: 0 clean, 1 tests failed, 2 enforced rules were
+    violated, 3 nothing could be run as asked.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser of the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            '--mode',
+            choices=_MODES,
+            default='audit',
+            help='what a violation does: as each rule has it, fail the '
+            'test, or be recorded only (default: audit)',
+        )
+        parser.add_argument(
+            '--concurrency',
+            type=_positive_number,
+            default=os.cpu_count() or 1,
+            metavar='N',
+            help='how many processes run tests (default: one per CPU)',
+        )
+        parser.add_argument(
+            '--report',
+            metavar='DIR',
+            help='where records, results and logs go: an empty directory, '
+            'or one to be made (default: safe-fixtures-report-TIME)',
+        )
+        parser.add_argument(
+            '--load-list',
+            metavar='FILE',
+            help='run only the tests whose ids the file has, one a line',
+        )
+        parser.add_argument(
+            '--exclude',
+            type=_expression,
+            metavar='REGEX',
+            help='leave out the tests whose ids it is found in',
+        )
+        parser.add_argument(
+            '--waivers',
+            metavar='FILE',
+            help="the suite's own exceptions (default: "
+            f'OS_SAFE_FIXTURES__WAIVERS_FILE, else {_WAIVERS} if it is '
+            'there)',
+        )
+        parser.add_argument(
+            '--test-timeout',
+            type=_seconds,
+            default=300.0,
+            metavar='SECONDS',
+            help='end a test from outside after so long (default: 300)',
+        )
+        parser.add_argument(
+            'tests',
+            nargs='*',
+            metavar='TEST_OR_MODULE',
+            help='what to run',
+        )
+        return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Run, print, and return the exit code."""
+        self._status = 0
+        try:
+            super().run(parsed_args)
+        except _supervisor.Unusable as error:
+            return _unusable(str(error))
+        except exceptions.ConfigurationError as error:
+            return _unusable(str(error))
+        except KeyboardInterrupt:
+            return _unusable('interrupted', 1)
+        return self._status
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+        """Run the tests; return the columns and rows of the summary.
+
+        :param parsed_args: as the parser made them.
+        """
+        ids = _ids(parsed_args.load_list)
+        if not parsed_args.tests and ids is None:
+            raise _supervisor.Unusable(
+                'say what to run: names of packages, modules, classes or '
+                'tests, paths, or --load-list'
+            )
+        environment = _configuration(parsed_args.waivers)
+        directory = _directory(parsed_args.report)
+        _say('looking for the tests')
+        tests = _supervisor.find(
+            parsed_args.tests,
+            ids,
+            parsed_args.exclude,
+            environment=environment,
+        )
+        _check(tests)
+        os.makedirs(directory, exist_ok=True)
+        report = _supervisor.run(
+            tests,
+            directory,
+            concurrency=parsed_args.concurrency,
+            test_timeout=parsed_args.test_timeout,
+            mode=parsed_args.mode,
+            environment=environment,
+        )
+        _tell(report, directory, len(tests.tests))
+        total = summary.summarize([directory])
+        self._status = total.exit_code()
+        if not self._status and (report.interrupted or report.failures):
+            self._status = 1
+        return summary.COLUMNS, total.rows()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _unusable(text: str, status: int = _UNUSABLE) -> int:
+    _say(f'safe-fixtures run: {text}')
+    return status
+
+
+def _positive_number(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError('must be at least 1')
+    return number
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not (seconds > 0 and math.isfinite(seconds)):
+        raise argparse.ArgumentTypeError('must be a number of seconds')
+    return seconds
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
+def _ids(path: str | None) -> list[str] | None:
+    if path is None:
+        return None
+    try:
+        with open(path, encoding='utf-8') as file:
+            ids = [line.strip() for line in file]
+    except (OSError, UnicodeError) as error:
+        raise _supervisor.Unusable(f'--load-list: {error}') from error
+    return [test_id for test_id in ids if test_id]
+
+
+def _configuration(path: str | None) -> dict[str, str]:
+    """Return what the configuration has to differ in; check all of it.
+
+    :param path: of the file of waivers.
+    """
+    if path is None:
+        if conf.load().waivers_file is None and os.path.isfile(_WAIVERS):
+            path = _WAIVERS
+        else:
+            return {}
+    name = 'OS_SAFE_FIXTURES__WAIVERS_FILE'
+    with fixtures.EnvironmentVariable(name, os.path.abspath(path)):
+        conf.load()
+    return {name: os.path.abspath(path)}
+
+
+def _directory(path: str | None) -> str:
+    if path is None:
+        now = datetime.datetime.now(datetime.UTC)
+        path = f'safe-fixtures-report-{now:%Y%m%dT%H%M%SZ}'
+    if os.path.lexists(path):
+        if not os.path.isdir(path):
+            raise _supervisor.Unusable(f'--report: {path} is no directory')
+        if os.listdir(path):
+            raise _supervisor.Unusable(
+                f'--report: {path} is not empty; a report is never overwritten'
+            )
+    return os.path.abspath(path)
+
+
+def _check(tests: _supervisor.Tests) -> None:
+    """Refuse to run what is not what was asked for."""
+    wrong = [f'{argument}: {text}' for argument, text in tests.unknown.items()]
+    if tests.missing:
+        wrong.append(
+            f'{len(tests.missing)} of the listed tests do not exist:\n  '
+            + '\n  '.join(tests.missing)
+        )
+    nothing = not (tests.tests or tests.skipped)
+    if nothing or wrong:
+        wrong += [
+            f'{name} cannot be imported:\n{text}'
+            for name, text in tests.errors.items()
+        ]
+    if wrong:
+        raise _supervisor.Unusable('\n'.join(wrong))
+    if nothing:
+        raise _supervisor.Unusable('there is no test in what was named')
+    if not tests.hardened:
+        _say(
+            'warning: nothing is hardened: no project that safe_fixtures '
+            'knows is installed'
+        )
+
+
+def _tell(report: _supervisor.Report, directory: str, total: int) -> None:
+    """Say what a person asks for first."""
+    before = None
+    for failure in report.failures[:_SHOWN]:
+        text = '(the same)' if failure.text == before else failure.text
+        _say(f'\n{failure.status}: {failure.test_id}\n{_shortened(text)}')
+        before = failure.text
+    if len(report.failures) > _SHOWN:
+        _say(f'\n... and {len(report.failures) - _SHOWN} more')
+    if report.failures:
+        _say(f'all failures: {os.path.join(directory, "failures.txt")}')
+    if report.interrupted:
+        _say(f'interrupted: {len(report.outcomes)} of {total} tests were run')
+    _say(f'report: {directory}')
+
+
+def _shortened(text: str) -> str:
+    lines = text.rstrip().splitlines()
+    if len(lines) > 2 * _LINES:
+        left_out = len(lines) - 2 * _LINES
+        lines[_LINES:-_LINES] = [f'... {left_out} lines ...']
+    return '\n'.join(lines)

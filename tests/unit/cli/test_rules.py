@@ -1,0 +1,64 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import csv
+import io
+import json
+
+from safe_fixtures import rules
+from tests.unit.cli import base
+
+
+class TestRules(base.TestCase):
+    def test_json(self):
+        code, out, err = self.command('rules', '-f', 'json')
+        self.assertEqual((0, ''), (code, err))
+        listed = {row.pop('Code'): row for row in json.loads(out)}
+        self.assertEqual(list(rules.RULES), list(listed))
+        for code, rule in rules.RULES.items():
+            always = ', always' if rule.always else ''
+            self.assertEqual(
+                {
+                    'Rule': rule.title,
+                    'Default': rule.default + always,
+                    'CWE': rule.cwe or '',
+                    'Finding': rule.finding,
+                    'Remedy': rule.remedy,
+                },
+                listed[code],
+            )
+        self.assertEqual('enforce, always', listed['SF202']['Default'])
+
+    def test_csv(self):
+        code, out, _ = self.command('rules', '-f', 'csv')
+        self.assertEqual(0, code)
+        self.assertEqual(
+            ['Code', 'Rule', 'Default', 'CWE', 'Finding', 'Remedy'],
+            next(csv.reader(io.StringIO(out))),
+        )
+
+    def test_table_fits(self):
+        code, out, _ = self.command('rules')
+        self.assertEqual(0, code)
+        widths = {len(line) for line in out.splitlines()}
+        self.assertEqual(1, len(widths))
+        self.assertLessEqual(widths.pop(), 100)
+
+    def test_table_as_wide_as_it_is(self):
+        code, out, _ = self.command('rules', '--max-width', '-1')
+        self.assertEqual(0, code)
+        for rule in rules.RULES.values():
+            self.assertIn(f'| {rule.remedy} ', out)
+
+    def test_columns(self):
+        code, out, _ = self.command('rules', '-f', 'value', '-c', 'Code')
+        self.assertEqual((0, list(rules.RULES)), (code, out.split()))
