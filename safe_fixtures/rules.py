@@ -36,6 +36,7 @@ class Rule:
     :ivar remedy: what a person does about a violation.
     :ivar default: its mode when ``[safe_fixtures] mode`` is ``default``.
     :ivar always: whether it is enforced whatever the configuration says.
+    :ivar reserved: whether no guard checks it yet.
     """
 
     code: str
@@ -45,6 +46,7 @@ class Rule:
     remedy: str
     default: Mode
     always: bool = False
+    reserved: bool = False
 
 
 _CATALOGUE = (
@@ -112,6 +114,7 @@ _CATALOGUE = (
         'Move or delete the servers first, or declare that the test needs '
         'this order and why.',
         'audit',
+        reserved=True,
     ),
     Rule(
         'SF204',
@@ -120,6 +123,7 @@ _CATALOGUE = (
         'B2',
         'Start only the services that the test is about.',
         'enforce',
+        reserved=True,
     ),
     Rule(
         'SF205',
@@ -128,6 +132,7 @@ _CATALOGUE = (
         'B2',
         'Stop the service in a cleanup.',
         'audit',
+        reserved=True,
     ),
     Rule(
         'SF301',
@@ -154,6 +159,7 @@ _CATALOGUE = (
         'A2',
         'Use documentation addresses, example domains and made-up secrets.',
         'audit',
+        reserved=True,
     ),
     Rule(
         'SF401',
@@ -162,6 +168,7 @@ _CATALOGUE = (
         'A1',
         'Talk to fakes, or to loopback.',
         'enforce',
+        reserved=True,
     ),
     Rule(
         'SF402',
@@ -170,6 +177,7 @@ _CATALOGUE = (
         'A1',
         'Use sqlite in memory or under the temporary directory of the test.',
         'enforce',
+        reserved=True,
     ),
     Rule(
         'SF403',
@@ -178,6 +186,7 @@ _CATALOGUE = (
         'A1',
         'Use the fake:// transport.',
         'enforce',
+        reserved=True,
     ),
     Rule(
         'SF404',
@@ -186,6 +195,7 @@ _CATALOGUE = (
         'A1',
         'Run the tests without cloud credentials in the environment.',
         'audit',
+        reserved=True,
     ),
     Rule(
         'SF405',
@@ -194,6 +204,7 @@ _CATALOGUE = (
         'A1',
         'Write under the temporary directory of the test.',
         'audit',
+        reserved=True,
     ),
     Rule(
         'SF406',
@@ -202,6 +213,7 @@ _CATALOGUE = (
         'A1',
         'Stub the call.',
         'audit',
+        reserved=True,
     ),
     Rule(
         'SF501',
@@ -210,6 +222,7 @@ _CATALOGUE = (
         'A5',
         'Restore what the test changed in a cleanup.',
         'audit',
+        reserved=True,
     ),
     Rule(
         'SF502',
@@ -218,6 +231,7 @@ _CATALOGUE = (
         'B4',
         'Find the policy rule that is named here and who weakened it.',
         'enforce',
+        reserved=True,
     ),
     Rule(
         'SF601',
@@ -226,6 +240,7 @@ _CATALOGUE = (
         'B1',
         'Do not print or log the secret.',
         'audit',
+        reserved=True,
     ),
     Rule(
         'SF901',

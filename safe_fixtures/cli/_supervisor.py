@@ -699,16 +699,18 @@ class _Supervisor:
     def _resume(self, process: _Process, group: _Group, told: str) -> None:
         """Have the rest of a group run by the next worker."""
         if process.test is None:
-            if process.stuck is not None:
-                told = f'no test begun for {process.stuck:g} s'
+            ended = (
+                f'ended with {told}'
+                if process.stuck is None
+                else f'was ended, as it began no test in {process.stuck:g} s'
+            )
             after = (
                 f'after {process.before}'
                 if process.before
                 else 'before its first test'
             )
             self._progress.say(
-                f'warning: worker {process.number} ended with {told} in no '
-                f'test, {after}'
+                f'warning: worker {process.number} {ended}, {after}'
             )
         rest = [each for each in group.ids if each not in self.record.outcomes]
         tries = group.tries + 1 if len(rest) == len(group.ids) else 0
@@ -716,7 +718,7 @@ class _Supervisor:
             if rest:
                 self._queue.appendleft(_Group(rest, group.sources, tries))
             return
-        text = f'its worker ended with {told}, {tries} times, before it ran'
+        text = f'its worker ended {tries} times before it ran: {told}'
         if process.stuck is not None:
             text += f'; {_stacks_of(process)}'
         else:

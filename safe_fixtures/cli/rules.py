@@ -34,7 +34,7 @@ class Rules(_listing.Listing):
                 (
                     rule.code,
                     rule.title,
-                    f'{rule.default}, always' if rule.always else rule.default,
+                    _default(rule),
                     rule.cwe or '',
                     rule.finding,
                     rule.remedy,
@@ -42,3 +42,9 @@ class Rules(_listing.Listing):
                 for rule in rules.RULES.values()
             ],
         )
+
+
+def _default(rule: rules.Rule) -> str:
+    if rule.reserved:
+        return f'reserved ({rule.default})'
+    return f'{rule.default}, always' if rule.always else rule.default

@@ -21,6 +21,7 @@ import sys
 import testtools
 
 import safe_fixtures
+from safe_fixtures import rules
 
 PACKAGE = pathlib.Path(safe_fixtures.__file__).parent
 
@@ -172,6 +173,19 @@ class TestImports(testtools.TestCase):
         self.assertIn('safe_fixtures.services', tree)
         self.assertIn('safe_fixtures.nova.bases', tree)
         self.assertEqual([], list(faults(tree)))
+
+    def test_reserved_rules_are_those_that_nothing_reports(self):
+        reported = {
+            node.value
+            for module, source in sources().items()
+            if module != 'safe_fixtures.rules'
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.Constant) and node.value in rules.RULES
+        }
+        reserved = {
+            rule.code for rule in rules.RULES.values() if rule.reserved
+        }
+        self.assertEqual(rules.RULES.keys() - reported, reserved)
 
     def test_no_cycles(self):
         core = {

@@ -25,11 +25,13 @@ class TestRules(base.TestCase):
         listed = {row.pop('Code'): row for row in json.loads(out)}
         self.assertEqual(list(rules.RULES), list(listed))
         for code, rule in rules.RULES.items():
-            always = ', always' if rule.always else ''
+            default = rule.default + (', always' if rule.always else '')
+            if rule.reserved:
+                default = f'reserved ({rule.default})'
             self.assertEqual(
                 {
                     'Rule': rule.title,
-                    'Default': rule.default + always,
+                    'Default': default,
                     'CWE': rule.cwe or '',
                     'Finding': rule.finding,
                     'Remedy': rule.remedy,
@@ -37,6 +39,7 @@ class TestRules(base.TestCase):
                 listed[code],
             )
         self.assertEqual('enforce, always', listed['SF202']['Default'])
+        self.assertEqual('audit', listed['SF104']['Default'])
 
     def test_csv(self):
         code, out, _ = self.command('rules', '-f', 'csv')

@@ -551,7 +551,7 @@ class TestDeaths(TestCase):
         done = self.run_cli('test_between')
         self.assertEqual(['success'] * 2, list(self.outcomes().values()))
         self.assertIn(
-            'warning: worker 0 ended with exit code 9 in no test, after '
+            'warning: worker 0 ended with exit code 9, after '
             'test_between.TestBetween.test_1',
             done.stderr,
         )
