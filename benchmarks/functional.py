@@ -124,9 +124,7 @@ def rows(pairs, tests, waits, lanes=LANES):
 def report(title, measured):
     """Print the ratios of the passes that the rows make up."""
     failed = {row['test'] for row in measured if not row['passed']}
-    totals = collections.defaultdict(
-        lambda: {'cpu': 0.0, 'wall': 0.0}
-    )
+    totals = collections.defaultdict(lambda: {'cpu': 0.0, 'wall': 0.0})
     for row in measured:
         # In both variants, or the pair would be none.
         if row['test'] not in failed:
@@ -157,9 +155,7 @@ def main(pairs):
 def guards(pairs):
     """Print the ratios with the waits left as they are, for 24 tests."""
     # One in five of each family.
-    report(
-        'guards alone to stock', rows(pairs, sample()[::5], waits=False)
-    )
+    report('guards alone to stock', rows(pairs, sample()[::5], waits=False))
 
 
 if __name__ == '__main__':

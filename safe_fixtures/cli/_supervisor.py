@@ -38,6 +38,7 @@ import subunit
 from safe_fixtures import audit
 from safe_fixtures.cli import _outcomes
 from safe_fixtures.cli import _packets
+from safe_fixtures.cli import _process
 from safe_fixtures.cli import _progress
 from safe_fixtures import conf
 
@@ -48,9 +49,7 @@ _IMPORT_LIMIT = 300.0  # at least, for what is no test: imports, class set-up
 _STACKS_LIMIT = 2.0  # for writing the stacks
 _EXIT_LIMIT = 10.0  # for a worker that has nothing left to do
 _INTERRUPT_LIMIT = 30.0  # for the clean-up of the interrupted tests
-_TAIL = 4000  # bytes of a log that are worth quoting
 _TRIES = 2  # for a group, and a worker, that dies before any test
-_VARIABLES = ('OS_SAFE_FIXTURES__', 'SAFE_FIXTURES_')
 _FIXTURE_OF_MANY = re.compile(r'(setUp|tearDown)(Class|Module) \((.+)\)')
 
 
@@ -118,23 +117,23 @@ def find(
             json.dump(question, file)
         with open(paths[2], 'w+b') as log:
             process = subprocess.Popen(
-                _command(harden, 'list', paths[0], paths[1]),
+                _process.command_of(harden, 'list', paths[0], paths[1]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=_environment(harden, environment),
+                env=_process.environment_of(harden, environment),
                 start_new_session=True,
             )
             try:
                 with _signals(signal.default_int_handler):
                     status = process.wait()
             finally:
-                _kill_group(process)
+                _process.kill_group(process)
                 process.wait()
         if status:
             raise Unusable(
-                f'looking for the tests ended with {_told(status)}:\n'
-                + _tail(paths[2], 0)
+                f'looking for the tests ended with {_process.told(status)}:\n'
+                + _process.tail_of(paths[2], 0)
             )
         with open(paths[1], encoding='utf-8') as file:
             return Tests(**json.load(file))
@@ -177,7 +176,7 @@ def run(
             directory,
             trail,
             stack.enter_context(contextlib.closing(progress(total))),
-            lambda number, generation: _environment(
+            lambda number, generation: _process.environment_of(
                 harden,
                 {
                     **(environment or {}),
@@ -236,46 +235,12 @@ def run(
     )
 
 
-def _command(harden: bool, *arguments: str) -> list[str]:
-    stock = [] if harden else ['--stock']
-    return [
-        sys.executable, '-m', 'safe_fixtures.cli._worker', *stock, *arguments
-    ]  # fmt: skip
-
-
-def _environment(
-    harden: bool,
-    changes: Mapping[str, str] | None,
-    audit_file: str | None = None,
-) -> dict[str, str]:
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if harden or not name.startswith(_VARIABLES)
-    }
-    # It is the parent's.
-    environment.pop('OS_SAFE_FIXTURES__AUDIT_FILE', None)
-    if harden and audit_file is not None:
-        environment['OS_SAFE_FIXTURES__AUDIT_FILE'] = audit_file
-    environment.update(changes or {})
-    return environment
-
-
-@dataclasses.dataclass
-class _Group:
-    """Tests that one process runs one after another: those of a class."""
-
-    ids: list[str]
-    sources: list[str]
-    tries: int = 0
-
-
-def _groups(tests: Mapping[str, str]) -> list[_Group]:
+def _groups(tests: Mapping[str, str]) -> list[_process.Group]:
     parts = scheduler.partition_tests(
         list(tests), max(1, len(tests)), None, _class_of
     )
     groups = [
-        _Group(ids, list(dict.fromkeys(tests[each] for each in ids)))
+        _process.Group(ids, list(dict.fromkeys(tests[each] for each in ids)))
         for ids in parts
         if ids
     ]
@@ -286,115 +251,6 @@ def _groups(tests: Mapping[str, str]) -> list[_Group]:
 
 def _class_of(test_id: str) -> str:
     return test_id.partition('(')[0].rpartition('.')[0]
-
-
-class _Process:
-    """One process of a worker, as the parent sees it."""
-
-    def __init__(
-        self,
-        number: int,
-        generation: int,
-        directory: str,
-        environment: dict[str, str],
-        harden: bool,
-    ) -> None:
-        self.number = number
-        self.generation = generation
-        self.log = os.path.join(directory, f'worker-{number}.log')
-        self.stacks = os.path.join(
-            directory, f'stacks-worker-{number}-{generation}.txt'
-        )
-        self.group: _Group | None = None
-        #: The test in progress, the one before, and since when it is so.
-        self.test: str | None = None
-        self.before: str | None = None
-        self.since = time.monotonic()
-        self.began: datetime.datetime | None = None
-        self.details: dict[str, bytearray] = {}
-        #: The status of the test that ended last, till the next begins.
-        self.pending: tuple[str, _outcomes.Outcome, str] | None = None
-        self.ready = False
-        self.started = False
-        #: When it is killed, if it is still there.
-        self.deadline: float | None = None
-        #: For how long it was stuck, if it is killed for that.
-        self.stuck: float | None = None
-        self.data = bytearray()
-        self._log_start = _progress.size(self.log)
-        read, stream = os.pipe()
-        tasks, write = os.pipe()
-        with open(self.log, 'ab') as log:
-            self.process = subprocess.Popen(
-                _command(
-                    harden, 'run', '--tasks', str(tasks),
-                    '--stream', str(stream), '--stacks', self.stacks,
-                ),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                pass_fds=(tasks, stream),
-                start_new_session=True,
-            )  # fmt: skip
-        os.close(stream)
-        os.close(tasks)
-        os.set_blocking(read, False)
-        self.stream = read
-        self._tasks = open(write, 'wb', buffering=0)
-
-    def give(self, group: _Group) -> None:
-        self.group = group
-        self.since = time.monotonic()
-        line = json.dumps({'ids': group.ids, 'sources': group.sources})
-        with contextlib.suppress(BrokenPipeError):
-            data = line.encode() + b'\n'
-            while data:
-                data = data[self._tasks.write(data) :]
-
-    def dismiss(self) -> None:
-        """Let it end once it has done what it was given."""
-        self._tasks.close()
-
-    def read(self) -> bytes:
-        """Return what is there to be read; nothing at the end."""
-        try:
-            return os.read(self.stream, 1 << 16)
-        except BlockingIOError:
-            return b''
-
-    def send(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.process.pid, number)
-
-    def ended(self) -> bool:
-        # It is not reaped yet, so that its group is still its own.
-        return (
-            os.waitid(
-                os.P_PID,
-                self.process.pid,
-                os.WEXITED | os.WNOHANG | os.WNOWAIT,
-            )
-            is not None
-        )
-
-    def kill(self) -> None:
-        """End it and all that it started in its session."""
-        _kill_group(self.process)
-
-    def reap(self) -> int:
-        self.kill()
-        status = self.process.wait()
-        self.dismiss()
-        os.close(self.stream)
-        if not _progress.size(self.stacks):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.stacks)
-        return status
-
-    def last_words(self) -> str:
-        tail = _tail(self.log, self._log_start)
-        return f'the end of {self.log}:\n{tail}' if tail else ''
 
 
 class _Supervisor:
@@ -416,8 +272,8 @@ class _Supervisor:
         self._test_timeout = test_timeout
         self._other_timeout = max(test_timeout, _IMPORT_LIMIT)
         self._violations = _progress.Violations()
-        self._queue: collections.deque[_Group] = collections.deque()
-        self._processes: list[_Process] = []
+        self._queue: collections.deque[_process.Group] = collections.deque()
+        self._processes: list[_process.Process] = []
         self._selector = selectors.DefaultSelector()
         self._stillborn: collections.Counter[int] = collections.Counter()
         self._last_words = ''
@@ -438,7 +294,7 @@ class _Supervisor:
             outcome = _outcomes.Outcome(status, 0.0, 0)
             self._say(self.record.conclude(name, outcome, text))
 
-    def run(self, groups: Sequence[_Group], concurrency: int) -> None:
+    def run(self, groups: Sequence[_process.Group], concurrency: int) -> None:
         """Run groups of tests, till all are done or a signal comes."""
         self._queue.extend(groups)
         looked = 0.0
@@ -500,7 +356,7 @@ class _Supervisor:
     # Workers
 
     def _start(self, number: int, generation: int) -> None:
-        process = _Process(
+        process = _process.Process(
             number,
             generation,
             self._directory,
@@ -515,11 +371,11 @@ class _Supervisor:
         self._processes.append(process)
         self._selector.register(process.stream, selectors.EVENT_READ, process)
 
-    def _read(self, process: _Process) -> bool:
+    def _read(self, process: _process.Process) -> bool:
         read = process.read()
         if not read:
-            if process.stream in self._selector.get_map():
-                self._selector.unregister(process.stream)
+            if read is not None:
+                self._forget(process)
             return False
         process.data += read
         for packet in _packets.split(process.data):
@@ -529,7 +385,13 @@ class _Supervisor:
                 )
         return True
 
-    def _receive(self, process: _Process, packet: dict[str, Any]) -> None:
+    def _forget(self, process: _process.Process) -> None:
+        if process.stream in self._selector.get_map():
+            self._selector.unregister(process.stream)
+
+    def _receive(
+        self, process: _process.Process, packet: dict[str, Any]
+    ) -> None:
         test_id, status = packet['test_id'], packet['test_status']
         name = packet['file_name']
         if test_id is None:
@@ -544,7 +406,6 @@ class _Supervisor:
             )
         if status == 'inprogress':
             self._flush(process)
-            process.started = True
             process.test = test_id
             process.since = time.monotonic()
             process.began = packet['timestamp']
@@ -554,7 +415,7 @@ class _Supervisor:
 
     def _on_end(
         self,
-        process: _Process,
+        process: _process.Process,
         test_id: str,
         status: str,
         ended: datetime.datetime | None,
@@ -579,7 +440,7 @@ class _Supervisor:
         process.test = None
         process.before = test_id
 
-    def _flush(self, process: _Process) -> None:
+    def _flush(self, process: _process.Process) -> None:
         if process.pending is None:
             return
         test_id, outcome, text = process.pending
@@ -594,7 +455,9 @@ class _Supervisor:
         elif match is None or outcome.failed:
             self._say(self.record.finish(test_id, outcome, text))
 
-    def _on_mark(self, process: _Process, name: str, text: bytes) -> None:
+    def _on_mark(
+        self, process: _process.Process, name: str, text: bytes
+    ) -> None:
         self._flush(process)
         process.since = time.monotonic()
         if name == _packets.INTERRUPTED:
@@ -619,13 +482,13 @@ class _Supervisor:
         else:
             process.give(self._queue.popleft())
 
-    def _lose(self, group: _Group, worker: int, text: str) -> None:
+    def _lose(self, group: _process.Group, worker: int, text: str) -> None:
         for test_id in group.ids:
             if test_id not in self.record.outcomes:
                 outcome = _outcomes.Outcome('lost', 0.0, worker)
                 self._say(self.record.conclude(test_id, outcome, text))
 
-    def _check(self, process: _Process, now: float) -> None:
+    def _check(self, process: _process.Process, now: float) -> None:
         if process.ended():
             while self._read(process):
                 pass
@@ -644,10 +507,11 @@ class _Supervisor:
                 process.deadline = now + _STACKS_LIMIT
                 process.send(signal.SIGUSR1)
 
-    def _end(self, process: _Process) -> None:
+    def _end(self, process: _process.Process) -> None:
         self._processes.remove(process)
+        self._forget(process)
         self._flush(process)
-        told = _told(process.reap())
+        told = _process.told(process.reap())
         if process.test is not None:
             self._end_test(process, told)
         if self.interrupted:
@@ -664,7 +528,7 @@ class _Supervisor:
         if self._queue:
             self._start(process.number, process.generation + 1)
 
-    def _end_test(self, process: _Process, told: str) -> None:
+    def _end_test(self, process: _process.Process, told: str) -> None:
         test_id = process.test
         assert test_id is not None
         seconds = time.monotonic() - process.since
@@ -673,7 +537,7 @@ class _Supervisor:
             seconds = process.stuck
             text = (
                 f'ended from outside: it took more than {process.stuck:g} s '
-                f'(--test-timeout); {_stacks_of(process)}'
+                f'(--test-timeout); {process.last_stacks()}'
             )
         elif self.interrupted:
             kind = 'died'
@@ -696,7 +560,9 @@ class _Supervisor:
             )
         )
 
-    def _resume(self, process: _Process, group: _Group, told: str) -> None:
+    def _resume(
+        self, process: _process.Process, group: _process.Group, told: str
+    ) -> None:
         """Have the rest of a group run by the next worker."""
         if process.test is None:
             ended = (
@@ -716,11 +582,13 @@ class _Supervisor:
         tries = group.tries + 1 if len(rest) == len(group.ids) else 0
         if tries < _TRIES:
             if rest:
-                self._queue.appendleft(_Group(rest, group.sources, tries))
+                self._queue.appendleft(
+                    _process.Group(rest, group.sources, tries)
+                )
             return
         text = f'its worker ended {tries} times before it ran: {told}'
         if process.stuck is not None:
-            text += f'; {_stacks_of(process)}'
+            text += f'; {process.last_stacks()}'
         else:
             text += f'\n{process.last_words()}'
         self._lose(group, process.number, text)
@@ -748,8 +616,8 @@ class _Receiver:
 
     def __init__(
         self,
-        receive: Callable[[_Process, dict[str, Any]], None],
-        process: _Process,
+        receive: Callable[[_process.Process, dict[str, Any]], None],
+        process: _process.Process,
     ) -> None:
         self._receive = receive
         self._process = process
@@ -764,34 +632,3 @@ def _readable(details: Mapping[str, bytearray]) -> str:
         name for name in details if name.startswith(('traceback', 'reason'))
     ] or list(details)
     return '\n'.join(details[name].decode(errors='replace') for name in chosen)
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    # Once it is reaped its number may be another's.
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-def _told(status: int) -> str:
-    if status >= 0:
-        return f'exit code {status}'
-    return f'signal {signal.Signals(-status).name}'
-
-
-def _stacks_of(process: _Process) -> str:
-    """Return the stacks that a process wrote, that of its test first."""
-    try:
-        with open(process.stacks, encoding='utf-8', errors='replace') as file:
-            stacks = file.read().strip().split('\n\n')
-    except FileNotFoundError:
-        stacks = ['it could not even write its stacks']
-    # All other threads, and greenlets, were begun somewhere else.
-    stacks.sort(key=lambda stack: 'cli/_worker.py' not in stack)
-    return f'{process.stacks}:\n' + '\n\n'.join(stacks)
-
-
-def _tail(path: str, start: int) -> str:
-    with open(path, 'rb') as file:
-        file.seek(max(start, _progress.size(path) - _TAIL))
-        return file.read().decode(errors='replace')

@@ -50,22 +50,28 @@ importlib.import_module('nova.tests.functional')
 from safe_fixtures.nova import backend  # noqa: E402, F401
 from safe_fixtures.nova import bases  # noqa: E402
 from safe_fixtures.nova import environment  # noqa: E402
+from safe_fixtures.nova import prompt_bus  # noqa: E402
+from safe_fixtures.nova import waiting  # noqa: E402
 
 __all__ = [
     'InstalledNova',
+    'PromptBus',
     'SafeIntegratedTestBase',
     'SafeNoDBTestCase',
     'SafeProviderUsageBaseTestCase',
     'SafeServersTestBase',
     'SafeTestCase',
+    'WaitForChange',
     'hardened',
 ]
 
 InstalledNova = environment.InstalledNova
+PromptBus = prompt_bus.PromptBus
 SafeIntegratedTestBase = bases.SafeIntegratedTestBase
 SafeNoDBTestCase = bases.SafeNoDBTestCase
 SafeProviderUsageBaseTestCase = bases.SafeProviderUsageBaseTestCase
 SafeTestCase = bases.SafeTestCase
+WaitForChange = waiting.WaitForChange
 hardened = bases.hardened
 
 

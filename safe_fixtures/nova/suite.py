@@ -28,10 +28,10 @@ __all__ = ['harden']
 def harden() -> Callable[[], None]:
     """Harden all tests of Nova's bases in this process, as they are.
 
-    What :class:`SafeTestCase` does for its subclasses is then done for every
-    subclass of ``nova.test.TestCase``, imported before or after. The class
-    itself stays what it is: two of its methods are wrapped. Once is enough;
-    again changes nothing.
+    What :class:`~safe_fixtures.nova.SafeTestCase` does for its subclasses is
+    then done for every subclass of ``nova.test.TestCase``, imported before or
+    after. The class itself stays what it is: two of its methods are wrapped.
+    Once is enough; again changes nothing.
 
     Example, in the ``__init__`` of a package of functional tests::
 

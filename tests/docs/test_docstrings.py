@@ -19,6 +19,7 @@ import inspect
 import textwrap
 import unittest
 
+from nova import test
 from nova.tests.functional import integrated_helpers
 import testtools
 
@@ -72,7 +73,8 @@ WITH_NOVA = {
     'expect_violation',
 }
 # They define a test class rather than do something in a test.
-CLASSES = {'InstalledNova', 'SafeTestCase', 'hardened'}
+METHODS = {'InstalledNova', 'PromptBus', 'WaitForChange'}
+CLASSES = {*METHODS, 'SafeTestCase', 'hardened'}
 
 
 class _Examples:
@@ -93,6 +95,20 @@ class TestWithoutNova(_Examples, testtools.TestCase):
         self.assertEqual(
             sorted(WITHOUT_NOVA | WITH_NOVA | CLASSES), sorted(EXAMPLES)
         )
+
+    def test_methods(self):
+        """A method, which is put into a class on a base of Nova's."""
+        for name in METHODS:
+            source = textwrap.indent(EXAMPLES[name], '    ')
+            namespace = {'base': test.NoDBTestCase, **PUBLIC}
+            exec(
+                f'class Test(base):\n{source}\n    def test(self): pass',
+                namespace,
+            )
+            result = testtools.TestResult()
+            namespace['Test']('test').run(result)
+            self.assertTrue(result.wasSuccessful(), name)
+            self.assertEqual(1, result.testsRun)
 
     def test_fake_compute_client(self):
         client = self.run_example('FakeComputeClient')['client']
@@ -179,16 +195,6 @@ class TestWithNova(_Examples, SafeIntegratedTestBase):
             self._start_compute(host)
         toggle = self.run_example('SafeServiceToggle')['toggle']
         self.assertEqual(2, len(toggle.ledger))
-
-    def test_installed_nova(self):
-        """A method, which is put into a class on a base of Nova's."""
-        source = textwrap.indent(EXAMPLES['InstalledNova'], '    ')
-        namespace = {
-            'base': integrated_helpers._IntegratedTestBase,
-            **PUBLIC,
-        }
-        exec(f'class Test(base):\n{source}\n', namespace)
-        self.assertIn('setUp', vars(namespace['Test']))
 
     def test_classes(self):
         for name in ('SafeTestCase', 'hardened'):

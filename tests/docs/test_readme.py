@@ -141,6 +141,8 @@ class TestReadme(testtools.TestCase):
 def _commands(text):
     """Return the commands of a tox environment without their options."""
     return [
-        re.sub(r' (--report \S+|\{posargs:[^}]*\})', '', ' '.join(line.split()))
+        re.sub(
+            r' (--report \S+|\{posargs:[^}]*\})', '', ' '.join(line.split())
+        )
         for line in text.replace('\\\n', ' ').strip().splitlines()
     ]

@@ -864,6 +864,35 @@ class TestSelection(TestCase):
         name = 'test_scenarios.TestScenarios.test'
         self.assertEqual([f'{name}(a.b)', f'{name}(c)'], self.ids())
 
+    def test_scenarios_that_a_test_multiplies_itself_by(self):
+        self.write(
+            'test_own.py',
+            """
+            import testscenarios
+
+            class TestOwn(testscenarios.WithScenarios, testtools.TestCase):
+                scenarios = [('a', {'value': 1}), ('b', {'value': 2})]
+
+                def test(self):
+                    self.assertIn(self.value, (1, 2))
+
+                def test_other(self):
+                    self.assertEqual(1, self.value)
+            """,
+        )
+        self.run_cli('test_own', status=1)
+        name = 'test_own.TestOwn.test'
+        self.assertEqual(
+            [
+                f'{name}(a)',
+                f'{name}(b)',
+                f'{name}_other(a)',
+                f'{name}_other(b)',
+            ],
+            self.ids(),
+        )
+        self.assertEqual('fail', self.outcomes()[f'{name}_other(b)'])
+
     def test_one_scenario(self):
         self.write('test_scenarios.py', self.SCENARIOS)
         self.run_cli('test_scenarios.TestScenarios.test(a.b)')
