@@ -24,11 +24,13 @@ if __name__ == '__main__':
     import safe_fixtures.nova  # noqa: F401
 
 import collections
+import contextlib
 import importlib
 import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 
 import testtools
@@ -94,30 +96,32 @@ def lane(pairs, share, out):
 
 def rows(pairs, tests, waits, lanes=LANES):
     """Run the lanes side by side; return what they measured."""
-    processes = []
-    for number in range(lanes):
-        processes.append(
-            subprocess.Popen(
+    found = []
+    with contextlib.ExitStack() as stack:
+        processes = []
+        for number in range(lanes):
+            # A file: nobody reads a pipe while another lane is waited for.
+            out = stack.enter_context(tempfile.TemporaryFile('w+'))
+            process = subprocess.Popen(
                 [sys.executable, '-m', __name__, str(pairs)],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdout=out,
                 stderr=subprocess.DEVNULL,
                 text=True,
                 env={**os.environ, WAITS: str(waits)},
             )
-        )
-        json.dump(tests[number::lanes], processes[-1].stdin)
-        processes[-1].stdin.close()
-    found = []
-    for process in processes:
-        # Nova logs to standard output, too.
-        found += [
-            json.loads(line)
-            for line in process.stdout
-            if line.startswith('{"cpu"')
-        ]
-    if any(process.wait() for process in processes):
-        raise RuntimeError('a lane failed')
+            stack.callback(process.kill)
+            json.dump(tests[number::lanes], process.stdin)
+            process.stdin.close()
+            processes.append((process, out))
+        for process, out in processes:
+            if process.wait():
+                raise RuntimeError('a lane failed')
+            out.seek(0)
+            # Nova logs to standard output, too.
+            found += [
+                json.loads(line) for line in out if line.startswith('{"cpu"')
+            ]
     return found
 
 

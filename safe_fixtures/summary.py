@@ -130,7 +130,7 @@ class Summary:
             add(event, audit.details(event))
 
     def rows(self) -> list[tuple[str, str, int | float | str, str]]:
-        """Return the summary as rows of :data:`~safe_fixtures.summary.COLUMNS`."""
+        """Return the rows of the summary; see :data:`.COLUMNS`."""
         return [
             (section, item, _rounded(count), details)
             for section, rows in (
