@@ -32,7 +32,9 @@ def harden() -> list[str]:
     """
     names = []
     for entry in metadata.entry_points(group='safe_fixtures.suites'):
-        if util.find_spec(entry.name) is not None:
+        spec = util.find_spec(entry.name)
+        # A directory of that name, which is no package, has no origin.
+        if spec is not None and spec.origin is not None:
             entry.load()()
             names.append(entry.name)
     return names

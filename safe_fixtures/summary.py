@@ -62,6 +62,7 @@ _KINDS = ('enforced', 'recorded', 'waived', 'expected')
 # How many are named where there are many.
 _NAMED = 3
 _SLOWEST = 5
+_CHUNK = 1 << 16  # bytes that are read of a file at once
 
 
 class Summary:
@@ -512,20 +513,36 @@ def _files(path: str) -> list[str]:
 def _read_file(
     path: str, torn: MutableSequence[str]
 ) -> Iterator[dict[str, Any]]:
-    with open(path, 'rb') as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                stored = json.loads(line)
-            except ValueError as error:
-                if next(lines, None) is None:
-                    torn.append(f'{path}:{number}')
-                    return
-                raise ValueError(
-                    f'{path}:{number} is no audit event: {error}'
-                ) from error
-            if not _is_event(stored):
-                raise ValueError(f'{path}:{number} is no audit event')
-            yield stored
+    lines = _lines(path)
+    for number, line in enumerate(lines, 1):
+        try:
+            stored = json.loads(line)
+        except ValueError as error:
+            if next(lines, None) is None:
+                torn.append(f'{path}:{number}')
+                return
+            raise ValueError(
+                f'{path}:{number} is no audit event: {error}'
+            ) from error
+        if not _is_event(stored):
+            raise ValueError(f'{path}:{number} is no audit event')
+        yield stored
+
+
+def _lines(path: str) -> Iterator[bytes]:
+    # Not open in between: there may be more files than a process may open.
+    offset = 0
+    while True:
+        with open(path, 'rb') as file:
+            if not file.seekable():
+                yield from file
+                return
+            file.seek(offset)
+            lines = file.readlines(_CHUNK)
+        if not lines:
+            return
+        yield from lines
+        offset += sum(map(len, lines))
 
 
 def _is_event(value: Any) -> bool:

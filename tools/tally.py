@@ -13,10 +13,10 @@
 """Print one line with the results of several stestr runs.
 
 Each directory is one that run_stestr.py has been given, or the report of
-``safe-fixtures run``. A run that left no
-result, or in which no test ran, counts as one failure. So does a failing
---exit-status with nothing failed in the results, since then it is a check
-without tests, such as the linters, that has failed.
+"safe-fixtures run". A run that left no result, or in which no test ran, counts
+as one failure. So does a failing --exit-status with nothing failed in the
+results, since then it is a check without tests, such as the linters, that has
+failed.
 """
 
 import argparse
@@ -36,10 +36,8 @@ SKIPPED = {'skip'}
 def count(directory):
     """Return how many tests of the newest run ended how."""
     counts = collections.Counter()
-    inside = directory / '.stestr'
-    repository = inside if inside.is_dir() else directory
     try:
-        run = util.get_repo_open(repo_url=str(repository)).get_latest_run()
+        run = util.get_repo_open(repo_url=str(directory)).get_latest_run()
     except (KeyError, abstract.RepositoryNotFound):
         return counts
 

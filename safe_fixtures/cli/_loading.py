@@ -16,6 +16,7 @@ A test is known by its id and by its source: the name that loads it.
 """
 
 from collections.abc import Iterable
+import faulthandler
 import fnmatch
 from importlib import util
 import itertools
@@ -65,9 +66,14 @@ def _multiplied(suite: unittest.TestSuite) -> unittest.TestSuite:
 
 
 class Listing:
-    """The tests of some arguments, and what went wrong finding them."""
+    """The tests of some arguments, and what went wrong finding them.
 
-    def __init__(self) -> None:
+    :param limit: seconds that loading one module may take, before the stack
+        goes to standard error and the process ends.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
         #: The source of each test, by its id.
         self.tests: dict[str, str] = {}
         #: What is wrong with each module that could not be loaded.
@@ -182,6 +188,10 @@ class Listing:
 
     def _load(self, source: str) -> dict[str, str]:
         """Return the tests of a module; note where it cannot be loaded."""
+        # What ends this process, or never ends, has a name this way.
+        # Not by sys.stderr, which a module may have replaced.
+        os.write(2, f'loading {source}\n'.encode(errors='replace'))
+        faulthandler.dump_traceback_later(self._limit, exit=True, file=2)
         try:
             suite = load(source)
         except unittest.SkipTest as skip:

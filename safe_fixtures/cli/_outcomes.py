@@ -26,7 +26,7 @@ import testtools
 from safe_fixtures import audit
 from safe_fixtures.cli import _packets
 
-__all__ = ['FAILURES', 'Failure', 'Outcome', 'Record', 'store']
+__all__ = ['FAILURES', 'Failure', 'Outcome', 'Record', 'private', 'store']
 
 # The statuses that fail a test. The last three are of tests that were
 # ended, or never run: their worker cannot tell.
@@ -72,7 +72,9 @@ class Record:
 
     def __init__(self, directory: str, trail: audit.AuditTrail) -> None:
         self._trail = trail
-        self._file = open(os.path.join(directory, 'stream.subunit'), 'wb')
+        self._file = open(
+            os.path.join(directory, 'stream.subunit'), 'wb', opener=private
+        )
         self._stream = _packets.Writer(self._file)
         self._failures = os.path.join(directory, 'failures.txt')
         #: The outcomes so far, by test.
@@ -117,7 +119,11 @@ class Record:
         failure = Failure(test_id, outcome.status, text)
         self.failures.append(failure)
         with open(
-            self._failures, 'a', encoding='utf-8', errors='replace'
+            self._failures,
+            'a',
+            encoding='utf-8',
+            errors='replace',
+            opener=private,
         ) as file:
             print(
                 f'{outcome.status}: {test_id}\n\n{text.rstrip()}\n\n',
@@ -171,11 +177,19 @@ def _cadf(outcome: Outcome) -> str:
     return str(cadftaxonomy.OUTCOME_SUCCESS)
 
 
+def private(path: str, flags: int) -> int:
+    """Open a file that, if it is new, only its owner may read.
+
+    What tests say in their details and logs is masked by nobody.
+    """
+    return os.open(path, flags, 0o600)
+
+
 def store(directory: str) -> None:
     """Load the stream of a report into a stestr repository beside it."""
-    inserter = _Shortening(
-        repository.RepositoryFactory().initialise(directory).get_inserter()
-    )
+    made = repository.RepositoryFactory().initialise(directory)
+    os.chmod(os.path.join(directory, '.stestr'), 0o700)
+    inserter = _Shortening(made.get_inserter())
     inserter.startTestRun()
     with open(os.path.join(directory, 'stream.subunit'), 'rb') as stream:
         subunit.ByteStreamToStreamResult(stream).run(inserter)

@@ -32,6 +32,7 @@ __all__ = [
     'command_of',
     'environment_of',
     'kill_group',
+    'literal',
     'tail_of',
     'told',
 ]
@@ -84,7 +85,9 @@ class Process:
         self._log_start = _progress.size(self.log)
         read, stream = os.pipe()
         tasks, write = os.pipe()
-        with open(self.log, 'ab') as log:
+        # Made here, so that nobody else can read it.
+        open(self.stacks, 'ab', opener=_outcomes.private).close()
+        with open(self.log, 'ab', opener=_outcomes.private) as log:
             self.process = subprocess.Popen(
                 command_of(
                     harden, 'run', '--tasks', str(tasks),
@@ -201,7 +204,7 @@ def environment_of(
     # It is the parent's.
     environment.pop('OS_SAFE_FIXTURES__AUDIT_FILE', None)
     if harden and audit_file is not None:
-        environment['OS_SAFE_FIXTURES__AUDIT_FILE'] = audit_file
+        environment['OS_SAFE_FIXTURES__AUDIT_FILE'] = literal(audit_file)
     environment.update(changes or {})
     return environment
 
@@ -218,7 +221,16 @@ def told(status: int) -> str:
     """Return how a process ended, in words."""
     if status >= 0:
         return f'exit code {status}'
-    return f'signal {signal.Signals(-status).name}'
+    try:
+        return f'signal {signal.Signals(-status).name}'
+    except ValueError:
+        # Most of the real-time ones have no name.
+        return f'signal {-status}'
+
+
+def literal(path: str) -> str:
+    """Return a path as an option of oslo.config says it."""
+    return path.replace('$', '$$')
 
 
 def tail_of(path: str, start: int) -> str:

@@ -101,12 +101,14 @@ def find(
     :param exclude: a regular expression; what it finds is left out.
     :param harden: whether the tests are hardened.
     :param environment: what differs in the environment.
-    :raises: Unusable if the tests cannot be looked at.
+    :raises: Unusable if the tests cannot be looked at, or one import takes
+        too long.
     """
     question = {
         'arguments': list(arguments),
         'ids': None if ids is None else list(dict.fromkeys(ids)),
         'exclude': exclude,
+        'limit': _IMPORT_LIMIT,
     }
     with tempfile.TemporaryDirectory() as directory:
         paths = [
@@ -165,7 +167,7 @@ def run(
     path = os.path.join(directory, 'events-run.jsonl')
     with contextlib.ExitStack() as stack:
         changes = {
-            'OS_SAFE_FIXTURES__AUDIT_FILE': path,
+            'OS_SAFE_FIXTURES__AUDIT_FILE': _process.literal(path),
             **(environment or {}),
         }
         for name, value in changes.items():
@@ -602,7 +604,10 @@ def _signals(
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    # Under nohup it is to be ignored.
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     before = [signal.signal(each, handler) for each in numbers]
     try:
         yield

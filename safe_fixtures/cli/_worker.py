@@ -100,8 +100,9 @@ def _harden(options: argparse.Namespace) -> list[str]:
 def _list(options: argparse.Namespace) -> None:
     with open(options.question, encoding='utf-8') as file:
         question = json.load(file)
+    faulthandler.enable()
     hardened = _harden(options)
-    listing = _loading.Listing()
+    listing = _loading.Listing(question['limit'])
     for argument in question['arguments']:
         listing.add(argument)
     tests = listing.tests

@@ -24,6 +24,7 @@ from typing import Any
 import fixtures
 
 from safe_fixtures.cli import _listing
+from safe_fixtures.cli import _process
 from safe_fixtures.cli import _supervisor
 from safe_fixtures import conf
 from safe_fixtures import exceptions
@@ -35,6 +36,7 @@ _WAIVERS = 'safe-fixtures.toml'
 _UNUSABLE = 3
 _SHOWN = 10  # failures that are printed; the others are in their file
 _LINES = 20  # of each, at either end
+_COLUMNS = 1000  # of each line
 _MODES = ('default', 'enforce', 'audit')
 
 
@@ -140,7 +142,8 @@ class Run(_listing.SummaryListing):
             environment=environment,
         )
         _check(tests)
-        os.makedirs(directory, exist_ok=True)
+        # What tests say in there may be nobody else's business.
+        os.makedirs(directory, 0o700, exist_ok=True)
         report = _supervisor.run(
             tests,
             directory,
@@ -167,14 +170,20 @@ def _unusable(text: str, status: int = _UNUSABLE) -> int:
 
 
 def _positive_number(text: str) -> int:
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
     if number < 1:
-        raise argparse.ArgumentTypeError('must be at least 1')
+        raise argparse.ArgumentTypeError('must be a number, at least 1')
     return number
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
     if not (seconds > 0 and math.isfinite(seconds)):
         raise argparse.ArgumentTypeError('must be a number of seconds')
     return seconds
@@ -192,7 +201,8 @@ def _ids(path: str | None) -> list[str] | None:
     if path is None:
         return None
     try:
-        with open(path, encoding='utf-8') as file:
+        # Some editors begin a file with a mark.
+        with open(path, encoding='utf-8-sig') as file:
             ids = [line.strip() for line in file]
     except (OSError, UnicodeError) as error:
         raise _supervisor.Unusable(f'--load-list: {error}') from error
@@ -210,15 +220,18 @@ def _configuration(path: str | None) -> dict[str, str]:
         else:
             return {}
     name = 'OS_SAFE_FIXTURES__WAIVERS_FILE'
-    with fixtures.EnvironmentVariable(name, os.path.abspath(path)):
+    value = _process.literal(os.path.abspath(path))
+    with fixtures.EnvironmentVariable(name, value):
         conf.load()
-    return {name: os.path.abspath(path)}
+    return {name: value}
 
 
 def _directory(path: str | None) -> str:
     if path is None:
         now = datetime.datetime.now(datetime.UTC)
         path = f'safe-fixtures-report-{now:%Y%m%dT%H%M%SZ}'
+    if not path:
+        raise _supervisor.Unusable('--report: it has no name')
     if os.path.lexists(path):
         if not os.path.isdir(path):
             raise _supervisor.Unusable(f'--report: {path} is no directory')
@@ -275,4 +288,7 @@ def _shortened(text: str) -> str:
     if len(lines) > 2 * _LINES:
         left_out = len(lines) - 2 * _LINES
         lines[_LINES:-_LINES] = [f'... {left_out} lines ...']
-    return '\n'.join(lines)
+    return '\n'.join(
+        line if len(line) <= _COLUMNS else f'{line[:_COLUMNS]} ...'
+        for line in lines
+    )

@@ -14,6 +14,7 @@ import contextlib
 import itertools
 import json
 import os
+import resource
 import tracemalloc
 
 import fixtures
@@ -506,6 +507,32 @@ class TestRead(TestCase):
         path = self.write('events-a.jsonl', 1)
         os.symlink(path, os.path.join(self.directory, 'events-b.jsonl'))
         self.assertEqual(1, len(self.names(self.directory, path, path)))
+
+    def test_more_files_than_can_be_open(self):
+        for number in range(100):
+            self.write(f'events-{number:03}.jsonl', 1, 2)
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (60, limits[1]))
+        self.assertEqual(200, len(set(self.names(self.directory))))
+
+    def test_large_file(self):
+        times = range(1000, 2000)
+        path = self.write('one', *times, tail=b'{')
+        self.assertGreater(os.path.getsize(path), 300_000)
+        torn = []
+        self.assertEqual(
+            [f'one {time}' for time in times], self.names(path, torn=torn)
+        )
+        self.assertEqual([f'{path}:1001'], torn)
+
+    def test_pipe(self):
+        read, write = os.pipe()
+        self.addCleanup(os.close, read)
+        with open(write, 'w') as file:
+            for time in (1, 2):
+                print(json.dumps(self.event(time, str(time))), file=file)
+        self.assertEqual(['1', '2'], self.names(f'/dev/fd/{read}'))
 
     def test_odd_names(self):
         odd = os.path.join(self.directory, '[x]*')

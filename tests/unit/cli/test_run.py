@@ -257,6 +257,21 @@ class TestOld(unittest.TestCase):
         failures = (self.report / 'failures.txt').read_text()
         self.assertEqual(12, failures.count('AssertionError: number'))
 
+    def test_long_line(self):
+        self.write(
+            'test_long.py',
+            """
+            class TestLong(testtools.TestCase):
+                def test(self):
+                    self.fail('x' * 100_000)
+            """,
+        )
+        done = self.run_cli('test_long', status=1)
+        self.assertIn('AssertionError: xxx', done.stderr)
+        self.assertLess(max(map(len, done.stderr.splitlines())), 2000)
+        failures = (self.report / 'failures.txt').read_text()
+        self.assertIn('x' * 100_000, failures)
+
     def test_stestr_reads_the_run(self):
         self.write(
             'test_plain.py',
@@ -522,6 +537,25 @@ class TestDeaths(TestCase):
             [row['Section'], row['Item'], row['Count']] for row in done.rows
         ])  # fmt: skip
 
+    def test_by_a_signal_without_a_name(self):
+        self.write(
+            'test_dies.py',
+            """
+            class TestDies(testtools.TestCase):
+                def test_1(self):
+                    os.kill(os.getpid(), signal.SIGRTMIN + 5)
+
+                def test_2(self):
+                    pass
+            """,
+        )
+        done = self.run_cli('test_dies', status=1)
+        name = 'test_dies.TestDies.test_'
+        self.assertEqual(
+            {f'{name}1': 'died', f'{name}2': 'success'}, self.outcomes()
+        )
+        self.assertIn(f'signal {signal.SIGRTMIN + 5}', done.stderr)
+
     def test_in_no_test(self):
         self.write(
             'test_between.py',
@@ -689,6 +723,22 @@ if '--tasks' in sys.argv:
         )
         self.assertIn('in import_for_ever', report.failures[0].text)
 
+    def test_while_looking_for_tests(self):
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'safe_fixtures.cli._supervisor._IMPORT_LIMIT', 3
+            )
+        )
+        self.write('test_slow.py', 'def wait():\n    time.sleep(1000)\nwait()')
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        os.chdir(self.home)
+        error = self.assertRaises(
+            _supervisor.Unusable, _supervisor.find, ['test_slow'], harden=False
+        )
+        self.assertIn('loading test_slow\n', str(error))
+        self.assertIn('in wait', str(error))
+
     def run_here(self, arguments, **options):
         self.useFixture(
             fixtures.EnvironmentVariable('PYTHONDONTWRITEBYTECODE')
@@ -748,6 +798,32 @@ class TestInterrupts(TestCase):
 
     def test_by_sigterm(self):
         self.check(signal.SIGTERM, self.LOCK)
+
+    def test_by_sighup(self):
+        self.check(signal.SIGHUP, self.LOCK)
+
+    def test_sighup_under_nohup(self):
+        self.write(
+            'test_short.py',
+            """
+            class TestShort(testtools.TestCase):
+                def test(self):
+                    (HERE / 'worker').write_text(str(os.getpid()))
+                    while not (HERE / 'go').exists():
+                        time.sleep(0.05)
+            """,
+        )
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
+        process = self.start_cli('test_short')
+        self.wait_for('worker')
+        process.send_signal(signal.SIGHUP)
+        (self.home / 'go').touch()
+        _, stderr = process.communicate(timeout=PATIENCE)
+        self.assertEqual(0, process.returncode, stderr)
+        self.assertEqual(
+            {'test_short.TestShort.test': 'success'}, self.outcomes()
+        )
 
     def test_twice(self):
         self.write(
@@ -928,6 +1004,13 @@ class TestSelection(TestCase):
         self.run_cli('--load-list', 'list')
         self.assertEqual(wanted, self.ids())
 
+    def test_load_list_of_another_system(self):
+        (self.home / 'list').write_bytes(
+            b'\xef\xbb\xbftest_plain.TestPlain.test_two\r\n\r\n'
+        )
+        self.run_cli('--load-list', 'list')
+        self.assertEqual(['test_plain.TestPlain.test_two'], self.ids())
+
     def test_load_list_of_arguments(self):
         (self.home / 'list').write_text('test_plain.TestPlain.test_two\n')
         self.run_cli('--load-list', 'list', 'test_plain')
@@ -1055,6 +1138,19 @@ class TestSelection(TestCase):
         )
         self.assertIn('said by the import', done.stderr)
 
+    def test_module_that_ends_the_process(self):
+        self.write('test_exits.py', 'os._exit(7)')
+        done = self.run_cli('test_plain', 'test_exits', status=3)
+        self.assertIn('exit code 7', done.stderr)
+        self.assertIn('loading test_exits\n', done.stderr)
+        self.assertFalse(self.report.exists())
+
+    def test_numbers_that_are_none(self):
+        for option in ('--concurrency', '--test-timeout'):
+            for value in ('0', '-1', 'x', 'nan', ''):
+                done = self.run_cli(option, value, 'test_plain', status=3)
+                self.assertIn(f'{option}: must be a number', done.stderr)
+
     def test_names_of_nothing(self):
         for name, text in (
             ('nowhere', 'there is no module nowhere'),
@@ -1093,6 +1189,59 @@ class TestReport(TestCase):
         self.assertEqual([kept], list(self.report.iterdir()))
         done = self.run_cli('test_plain', status=3, report='report/kept')
         self.assertIn('no directory', done.stderr)
+
+    def test_without_a_name(self):
+        before = sorted(self.home.iterdir())
+        self.run_cli('--report', '', 'test_plain', status=3, report=None)
+        self.assertEqual(before, sorted(self.home.iterdir()))
+
+    def test_any_name(self):
+        self.report = self.home / 'a $report of 100%[x]'
+        (self.home / 'safe$x.toml').write_text(
+            '[[waiver]]\nrule = "SF203"\ntests = "x.*"\nreason = "so"\n'
+        )
+        self.run_cli(
+            '--waivers', 'safe$x.toml', 'test_plain', report=self.report.name
+        )
+        self.assertEqual(2, len(self.outcomes()))
+        [waiver] = self.events('configure/waiver')
+        self.assertEqual('x.*', waiver['target']['name'])
+
+    def test_is_nobody_else_s_business(self):
+        self.write(
+            'test_private.py',
+            """
+            class TestPrivate(testtools.TestCase):
+                def test_1(self):
+                    self.fail()
+
+                def test_2(self):
+                    with audit.AuditTrail(self.id()) as trail:
+                        trail.record('disable', 'host1')
+                    time.sleep(1000)
+            """,
+        )
+        before = os.umask(0)
+        self.addCleanup(os.umask, before)
+        self.run_cli('--test-timeout', '1', 'test_private', status=1)
+        self.assertEqual(0o700, self.report.stat().st_mode & 0o777)
+        modes = {
+            path.name: path.stat().st_mode & 0o777
+            for path in self.report.iterdir()
+        }
+        self.assertEqual(0o700, modes.pop('.stestr'))
+        self.assertEqual(
+            {
+                'events-run.jsonl',
+                'events-worker-0-0.jsonl',
+                'failures.txt',
+                'stacks-worker-0-0.txt',
+                'stream.subunit',
+                'worker-0.log',
+            },
+            set(modes),
+        )
+        self.assertEqual({0o600}, set(modes.values()))
 
     def test_empty_directory(self):
         self.report.mkdir()
