@@ -37,9 +37,9 @@ class PromptBus(fixtures.Fixture):
 
     A listener of the fake bus looks for messages every 50 milliseconds, so
     that each step from service to service takes half of that on average, and
-    stopping a service as well. Here it looks at once where a message was
-    sent or it is to stop, and once a second at least. Order and delivery are as they were. What it
-    replaces in oslo.messaging is given back at cleanup.
+    stopping a service as well. Here it looks at once where a message was sent
+    or it is to stop, and once a second at least. Order and delivery are as
+    they were. What it replaces in oslo.messaging is given back at cleanup.
 
     Example::
 
