@@ -800,6 +800,9 @@ class TestInterrupts(TestCase):
         self.check(signal.SIGTERM, self.LOCK)
 
     def test_by_sighup(self):
+        # Ignored, if these tests are run under nohup.
+        before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
         self.check(signal.SIGHUP, self.LOCK)
 
     def test_sighup_under_nohup(self):
