@@ -18,6 +18,7 @@ import importlib
 # Module and function of each; Nova's comes first, as it patches the library.
 BENCHMARKS = {
     'functional': ('benchmarks.functional', 'main', True),
+    'guards': ('benchmarks.functional', 'guards', True),
     'memory': ('benchmarks.processes', 'memory', True),
     'imports': ('benchmarks.processes', 'imports', True),
     'gate': ('benchmarks.gate', 'main', False),

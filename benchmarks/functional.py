@@ -39,7 +39,7 @@ import testtools
 from benchmarks import _pairs
 
 SAMPLE = pathlib.Path(__file__).with_name('sample.txt')
-LANES = 2
+LANES = 3
 WAITS = 'OS_SAFE_FIXTURES__WAIT_FOR_CHANGE'
 
 
