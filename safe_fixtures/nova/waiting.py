@@ -50,6 +50,9 @@ __all__ = ['WaitForChange']
 # against a poll. Asking earlier would ask in vain, at the cost of the work
 # that is waited for.
 _QUIET = 0.03
+# A wait that goes on after so many asks in vain is a long one: to end it
+# between two polls would win little, and asking takes from what it waits for.
+_IN_VAIN = 4
 _SLEEP = time.sleep
 # That a test replaces must not stop the clock of a wait.
 _now = time.monotonic
@@ -147,13 +150,15 @@ class WaitForChange(fixtures.Fixture):
         tally = self.won[wait.code.co_name]
         tally[0] += 1
         end = _now() + seconds
-        while wait.changes.settled(wait.seen, end):
+        while wait.vain < _IN_VAIN and wait.changes.settled(wait.seen, end):
             wait.look()
             over = wait.ask_once()
             if over is not None:
                 tally[1] += 1
                 tally[2] += max(end - _now(), 0.0)
                 raise over
+            wait.vain += 1
+        time.sleep(max(end - _now(), 0.0))
         # What changes from here on is not known to the poll that follows.
         wait.look()
 
@@ -183,6 +188,7 @@ class _Wait:
     :ivar changes: what it waits for one of.
     :ivar seen: the number of changes before it last asked.
     :ivar asking: whether it is called to ask once, and not to sleep.
+    :ivar vain: how often it was asked early and not satisfied.
     """
 
     def __init__(
@@ -191,6 +197,7 @@ class _Wait:
         self.code = code
         self.changes = changes
         self.asking = False
+        self.vain = 0
         self._ask = ask
         self.look()
 

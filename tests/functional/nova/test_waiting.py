@@ -617,6 +617,32 @@ class TestWhatIsAChange(WaitingTestCase):
         self.assertEqual(0, asks(lambda function: function()))
         self.assertGreater(asks(in_thread), 0)
 
+    def test_a_long_wait_is_left_to_its_polls(self):
+        def asks(limit):
+            world = World()
+
+            def assertion():
+                world.ask()
+                write()
+                self.fail('it does not hold')
+
+            with (
+                waiting.WaitForChange(),
+                fixtures.MonkeyPatch(f'{waiting.__name__}._QUIET', 0),
+                fixtures.MonkeyPatch(f'{waiting.__name__}._IN_VAIN', limit),
+            ):
+                failure(
+                    Waiter(world)._wait_for_assert,
+                    assertion,
+                    max_retries=2,
+                    sleep=1,
+                )
+            self.assertEqual(2, world.polls)
+            return world.asks
+
+        self.assertEqual(2, asks(2))
+        self.assertGreater(asks(1000), 2)
+
     def test_what_does_not_settle_leaves_the_polls(self):
         """Work that goes on all the time does not keep it from polling."""
         fixture = self.wait_for_change()
