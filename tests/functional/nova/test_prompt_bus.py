@@ -21,7 +21,6 @@ import time
 from unittest import mock
 
 import fixtures
-from nova import utils
 from oslo_config import cfg
 import oslo_messaging as messaging
 from oslo_messaging._drivers import impl_fake
@@ -34,6 +33,7 @@ from safe_fixtures.nova import prompt_bus
 # Seconds of a sleep that nobody sleeps out, and of waiting for a failure.
 LONG = 600
 PATIENCE = 30
+EVENTLET = threading.local.__module__.startswith('eventlet.')
 
 
 def patched():
@@ -87,9 +87,7 @@ class BusTestCase(testtools.TestCase):
             self.transport,
             messaging.Target(topic=self.topic, server=host),
             [endpoint],
-            executor='threading'
-            if utils.concurrency_mode_threading()
-            else 'eventlet',
+            executor='eventlet' if EVENTLET else 'threading',
         )
         # One after the other, in the order in which they are received.
         self.conf.set_override('executor_thread_pool_size', 1)

@@ -46,7 +46,7 @@ class Stock(test.TestCase):
     def setUp(self):
         super().setUp()
         self.admin_api = self.useFixture(
-            nova_fixtures.OSAPIFixture()
+            nova_fixtures.OSAPIFixture(api_version='v2.1')
         ).admin_api
         self.admin_api.microversion = 'latest'
 
@@ -56,9 +56,8 @@ class Stock(test.TestCase):
         self.admin_api.put_service(service['id'], {'status': 'disabled'})
 
     def latest(self):
-        return self.admin_api.api_get('/servers').headers[
-            'X-OpenStack-Nova-API-Version'
-        ]
+        response = self.admin_api.api_request('/servers')
+        return response.headers['OpenStack-API-Version'].split()[-1]
 
 
 def vars_of(cls):
@@ -152,7 +151,7 @@ class TestGuarded(SuiteTestCase):
             def setUp(self):
                 super().setUp()
                 self.admin_api = self.useFixture(
-                    nova_fixtures.OSAPIFixture()
+                    nova_fixtures.OSAPIFixture(api_version='v2.1')
                 ).admin_api
                 self.admin_api.microversion = 'latest'
 

@@ -26,11 +26,11 @@ import types
 from unittest import mock
 
 import fixtures
+import greenlet
 from nova import test
 from nova.tests.fixtures import notifications
 from nova.tests.functional.api import client
 from nova.tests.functional import integrated_helpers
-from nova import utils
 from oslo_messaging._drivers import impl_fake
 import sqlalchemy
 from sqlalchemy.engine import default
@@ -569,9 +569,9 @@ class TestWhatIsAChange(WaitingTestCase):
     def test_a_notification(self):
         def notify(cls):
             notifier = cls(None, 'publisher', test_case_id='me')
-            if not utils.concurrency_mode_threading():
+            if threading.local.__module__.startswith('eventlet.'):
                 # Nova looks there for who sends.
-                utils.get_eventlet().getcurrent().test_case_id = 'me'
+                greenlet.getcurrent().test_case_id = 'me'
             notifier.prepare('other').info(
                 {}, event_type='instance.create.end', payload={}
             )
@@ -1025,7 +1025,6 @@ class TestOnABase(WaitingTestCase):
         )
         self.assertTrue(result.wasSuccessful(), inner_run.problems(result))
         (said,) = events
-        self.assertGreater(said['cut_short'], 0)
-        self.assertGreater(said['seconds_won'], 0)
+        self.assertGreater(said['waits'], 0)
         self.assertLessEqual(set(said['helpers']), set(WAITS))
         self.assertIn('_wait_for_server_parameter', said['helpers'])
