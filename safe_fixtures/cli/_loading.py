@@ -15,7 +15,8 @@
 A test is known by its id and by its source: the name that loads it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+import contextlib
 import faulthandler
 import fnmatch
 from importlib import util
@@ -171,7 +172,8 @@ class Listing:
         # The id of a test has the name of the module that its class is
         # written in, which may be another one.
         try:
-            suite = load(name)
+            with self._in_time():
+                suite = load(name)
         except (AttributeError, TypeError):
             suite = unittest.TestSuite()
         chosen = {
@@ -191,9 +193,9 @@ class Listing:
         # What ends this process, or never ends, has a name this way.
         # Not by sys.stderr, which a module may have replaced.
         os.write(2, f'loading {source}\n'.encode(errors='replace'))
-        faulthandler.dump_traceback_later(self._limit, exit=True, file=2)
         try:
-            suite = load(source)
+            with self._in_time():
+                suite = load(source)
         except unittest.SkipTest as skip:
             self.skipped[source] = str(skip)
             return {}
@@ -212,6 +214,15 @@ class Listing:
                 found[test.id()] = source
         return found
 
+    @contextlib.contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """End this process, and say where, if the block takes too long."""
+        faulthandler.dump_traceback_later(self._limit, exit=True, file=2)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
     def _merge(self, found: dict[str, str]) -> None:
         for test_id, source in found.items():
             self.tests.setdefault(test_id, source)
@@ -219,7 +230,8 @@ class Listing:
     def _module_of(self, name: str) -> str | None:
         """Return the module of a test; one that cannot be loaded is noted."""
         try:
-            return _module_of(_without_scenario(name))
+            with self._in_time():
+                return _module_of(_without_scenario(name))
         except _Unimportable as error:
             module = str(error)
             self._load(module)

@@ -13,9 +13,11 @@
 """Keep what the tests of a run came to, in its report directory."""
 
 import collections
+import contextlib
 import dataclasses
 import datetime
 import os
+import sys
 from typing import Any
 
 from pycadf import cadftaxonomy
@@ -189,11 +191,13 @@ def store(directory: str) -> None:
     """Load the stream of a report into a stestr repository beside it."""
     made = repository.RepositoryFactory().initialise(directory)
     os.chmod(os.path.join(directory, '.stestr'), 0o700)
-    inserter = _Shortening(made.get_inserter())
-    inserter.startTestRun()
-    with open(os.path.join(directory, 'stream.subunit'), 'rb') as stream:
+    path = os.path.join(directory, 'stream.subunit')
+    # Reading back a failure whose id has a line break, subunit prints of it.
+    with open(path, 'rb') as stream, contextlib.redirect_stdout(sys.stderr):
+        inserter = _Shortening(made.get_inserter())
+        inserter.startTestRun()
         subunit.ByteStreamToStreamResult(stream).run(inserter)
-    inserter.stopTestRun()
+        inserter.stopTestRun()
 
 
 class _Shortening(testtools.CopyStreamResult):

@@ -111,9 +111,7 @@ class Run(_listing.SummaryListing):
         self._status = 0
         try:
             super().run(parsed_args)
-        except _supervisor.Unusable as error:
-            return _unusable(str(error))
-        except exceptions.ConfigurationError as error:
+        except (_supervisor.Unusable, exceptions.ConfigurationError) as error:
             return _unusable(str(error))
         except KeyboardInterrupt:
             return _unusable('interrupted', 1)

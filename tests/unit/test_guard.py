@@ -468,6 +468,57 @@ class TestConclude(base.TestCase):
         self.configure(rule_modes='SF901:off')
         self.assertPasses(Inner)
 
+    def test_waiver_that_waived_nothing_is_waived(self):
+        class Inner(testtools.TestCase):
+            @safe_fixtures.waive('SF901', reason='it depends on the host')
+            @safe_fixtures.waive('SF301', reason='needed at times')
+            @safe_fixtures.waive('SF302', reason='needed at times, too')
+            def test_x(self):
+                guard = self.useFixture(Watch())
+                trails.append(guard.trail)
+
+        for mode in ('enforce', 'audit'):
+            trails = []
+            self.configure(rule_modes=f'SF901:{mode}')
+            self.assertPasses(Inner)
+            said = [
+                (event['action'], event['outcome'], event['target']['name'])
+                for event in trails[0].events
+            ]
+            test_id = Inner('test_x').id()
+            self.assertEqual(
+                [
+                    ('evaluate/violation', 'failure', test_id),
+                    ('allow/waiver', 'success', test_id),
+                ]
+                * 2
+                + [('evaluate/test', 'success', test_id)],
+                said,
+            )
+            for violation, waiver in (
+                trails[0].events[:2],
+                trails[0].events[2:4],
+            ):
+                self.assertEqual('SF901', waiver['reason']['reasonCode'])
+                self.assertEqual(
+                    {'reason': 'it depends on the host'},
+                    audit.details(waiver),
+                )
+                self.assertEqual(
+                    'it depends on the host',
+                    audit.details(violation)['waived'],
+                )
+
+    def test_waiver_of_that_rule_that_waived_nothing(self):
+        class Inner(testtools.TestCase):
+            @safe_fixtures.waive('SF901', reason='needed once')
+            @safe_fixtures.waive('SF302', reason='needed now')
+            def test_x(self):
+                self.useFixture(Watch()).violate('SF302', 'real flavor')
+
+        self.configure(rule_modes='SF901:enforce')
+        self.assertFails(Inner, 'SF901: waivers that never applied: SF901')
+
     def test_waiver_of_a_rule_that_is_off(self):
         class Inner(testtools.TestCase):
             @safe_fixtures.waive('SF104', reason='drifts')

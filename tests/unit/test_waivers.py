@@ -452,3 +452,32 @@ class TestSuite(FileTestCase):
         self.write_entries(('SF301', '*'))
         self.assertPasses(Innocent)
         self.assertFails(Stale, 'SF901: waivers that never applied: SF301')
+
+    def test_one_that_did_not_apply_is_waived(self):
+        class Stale(base.testtools.TestCase):
+            @safe_fixtures.waive('SF302', reason='needed once')
+            def test_x(self):
+                trails.append(self.useFixture(test_guard.Watch()).trail)
+
+        @safe_fixtures.waive('SF901', reason='class')
+        class OfClass(Stale):
+            pass
+
+        def waiver(case):
+            self.assertPasses(case)
+            actions = [event['action'] for event in trails[-1].events]
+            self.assertEqual(
+                ['evaluate/violation', 'allow/waiver', 'evaluate/test'],
+                actions,
+            )
+            return audit.details(trails[-1].events[1])
+
+        trails = []
+        self.configure(rule_modes='SF901:enforce')
+        self.write_entries(('SF901', '*.Stale.*'))
+        self.assertEqual(
+            {'reason': 'why', 'pattern': '*.Stale.*'}, waiver(Stale)
+        )
+        self.assertEqual({'reason': 'class'}, waiver(OfClass))
+        self.write_entries(('SF901', '*.Inner.*'))
+        self.assertFails(Stale, 'SF901: waivers that never applied: SF302')

@@ -67,13 +67,14 @@ def run(base, body, **attributes):
 
 def patched_attributes():
     """Return what the bases patch, by identity."""
+    # A wrapper is equal to what it wraps.
     return {
-        'send': vars(requests.adapters.HTTPAdapter)['send'],
-        'service_update': vars(db)['service_update'],
-        'glance create': vars(glance.GlanceFixture)['create'],
-        'glance update': vars(glance.GlanceFixture)['update'],
-        'flavor': vars(objects.Flavor)['_flavor_create'],
-        'state_path_def': vars(paths)['state_path_def'],
+        'send': id(vars(requests.adapters.HTTPAdapter)['send']),
+        'service_update': id(vars(db)['service_update']),
+        'glance create': id(vars(glance.GlanceFixture)['create']),
+        'glance update': id(vars(glance.GlanceFixture)['update']),
+        'flavor': id(vars(objects.Flavor)['_flavor_create']),
+        'state_path_def': id(vars(paths)['state_path_def']),
         'environment': dict(os.environ),
     }
 

@@ -286,23 +286,19 @@ class TestWhatStaysStock(BusTestCase):
         sleep.assert_called_once_with(0.05)
 
     def test_a_listener_that_outlives_the_fixture(self):
+        self.useFixture(
+            fixtures.MonkeyPatch(f'{prompt_bus.__name__}._AT_MOST', LONG)
+        )
         listener = self.listener()
-        slept = threading.Event()
         found = []
-        with prompt_bus.PromptBus():
+        with prompt_bus.PromptBus() as fixture:
+            waits, waiting = self.waits_of(fixture)
             prompt = impl_fake.time.sleep
-
-            def sleep(seconds):
-                slept.set()
-                prompt(seconds)
-
-            restore = _sleep.replace_sleep(impl_fake, sleep)
             thread = threading.Thread(
                 target=lambda: found.extend(listener.poll()), daemon=True
             )
             thread.start()
-            self.assertTrue(slept.wait(PATIENCE))
-            restore()
+            self.assertTrue(waiting.wait(PATIENCE))
         with mock.patch('time.sleep', wraps=time.sleep) as stock:
             again = threading.Event()
             stock.side_effect = lambda _: again.set() or mock.DEFAULT
@@ -310,6 +306,37 @@ class TestWhatStaysStock(BusTestCase):
             self.deliver(1)
             thread.join(PATIENCE)
         self.assertEqual([1], [message.message for message in found])
+        self.assertEqual([LONG], waits)
+        # As by one that was about to sleep; the first never waits.
+        self.assertTrue(self.in_time(lambda: [prompt(0) for _ in range(2)]))
+
+    def test_what_a_listener_is_not_told_of(self):
+        listener = self.listener()
+        with prompt_bus.PromptBus() as fixture:
+            waits, waiting = self.waits_of(fixture)
+            thread = threading.Thread(target=listener.poll, daemon=True)
+            thread.start()
+            self.assertTrue(waiting.wait(PATIENCE))
+            listener._stopped.set()
+            thread.join(PATIENCE)
+            self.assertFalse(thread.is_alive(), 'it slept out')
+        # Longer than stock.
+        self.assertGreater(min(waits), 0.05)
+
+    def waits_of(self, fixture):
+        """Return the seconds of each wait, and an event: one has begun."""
+        waits = []
+        waiting = threading.Event()
+        wait = fixture._condition.wait
+
+        def noted(seconds):
+            waits.append(seconds)
+            # Whoever wants to wake it waits for the lock that this holds.
+            waiting.set()
+            return wait(seconds)
+
+        fixture._condition.wait = noted
+        return waits, waiting
 
 
 class TestTheFixture(BusTestCase):

@@ -1000,13 +1000,25 @@ class TestOnABase(WaitingTestCase):
             inner._confirm_resize(server)
 
             service = admin.get_services(host='compute')[0]
-            thread = threading.Thread(
-                target=admin.put_service,
-                args=(service['id'], {'status': 'disabled'}),
-            )
+            polled = threading.Event()
+
+            def disable():
+                polled.wait()
+                admin.put_service(service['id'], {'status': 'disabled'})
+
+            def get_services(**kwargs):
+                found = admin.get_services(**kwargs)
+                polled.set()
+                return found
+
+            thread = threading.Thread(target=disable, daemon=True)
             thread.start()
+            # One wait, at least, has to sleep.
             inner._wait_for_service_parameter(
-                'compute', 'nova-compute', {'status': 'disabled'}
+                'compute',
+                'nova-compute',
+                {'status': 'disabled'},
+                api=types.SimpleNamespace(get_services=get_services),
             )
             thread.join()
             inner._delete_server(server)
@@ -1016,6 +1028,17 @@ class TestOnABase(WaitingTestCase):
                 server['id'],
             )
 
+        # So slow a clock that no sleep is slept out: what ends a wait is an
+        # early ask.
+        slowly = 1200
+        for name, value in (
+            ('_now', lambda: time.monotonic() / slowly),
+            ('_QUIET', waiting._QUIET / slowly),
+            ('_IN_VAIN', 10**6),
+        ):
+            self.useFixture(
+                fixtures.MonkeyPatch(f'{waiting.__name__}.{name}', value)
+            )
         result, events = self.run_inner(
             body,
             safe_fixtures.nova.SafeIntegratedTestBase,
@@ -1026,5 +1049,7 @@ class TestOnABase(WaitingTestCase):
         self.assertTrue(result.wasSuccessful(), inner_run.problems(result))
         (said,) = events
         self.assertGreater(said['waits'], 0)
+        self.assertEqual(said['waits'], said['cut_short'])
+        self.assertGreater(said['seconds_won'], 0)
         self.assertLessEqual(set(said['helpers']), set(WAITS))
-        self.assertIn('_wait_for_server_parameter', said['helpers'])
+        self.assertIn('_wait_for_service_parameter', said['helpers'])

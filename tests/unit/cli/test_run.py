@@ -312,6 +312,24 @@ class TestOld(unittest.TestCase):
         [text] = problems_of(store.get_latest_run()).values()
         self.assertIn('AssertionError: too much', text)
 
+    def test_id_of_two_lines(self):
+        self.write(
+            'test_lines.py',
+            """
+            class TestLines(testtools.TestCase):
+                pass
+
+            setattr(TestLines, 'test_a\\nb', lambda self: self.fail('said'))
+            """,
+        )
+        done = self.run_cli('test_lines', status=1)
+        self.assertEqual(
+            {'test_lines.TestLines.test_a\nb': 'fail'}, self.outcomes()
+        )
+        self.assertIn(['Tests', 'failed', 1], [
+            [row['Section'], row['Item'], row['Count']] for row in done.rows
+        ])  # fmt: skip
+
     def test_class_fixtures(self):
         self.write(
             'test_classes.py',
@@ -869,28 +887,40 @@ class TestInterrupts(TestCase):
             (self.home / 'lister').unlink()
 
     def test_parent_that_is_killed(self):
+        """In the worst of times: nothing else can be run in the worker."""
         self.write(
             'test_orphan.py',
             """
+            import ctypes
+
             class TestOrphan(testtools.TestCase):
-                def test_1(self):
+                def test(self):
+                    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                    os.killpg(0, signal.SIGTERM)
                     child = subprocess.Popen(['sleep', '1000'])
                     (HERE / 'child').write_text(str(child.pid))
                     (HERE / 'worker').write_text(str(os.getpid()))
-                    while not (HERE / 'go').exists():
-                        time.sleep(0.05)
-
-                def test_2(self):
-                    time.sleep(1000)
+                    # It keeps the lock of the interpreter.
+                    ctypes.PyDLL(None).sleep(1000)
             """,
         )
         process = self.start_cli('test_orphan')
         worker = self.wait_for('worker')
         process.kill()
         process.wait()
-        (self.home / 'go').touch()
         self.assertGone(worker)
         self.assertGone(self.wait_for('child'))
+
+    def test_nothing_else_is_a_child_of_a_worker(self):
+        self.write(
+            'test_wait.py',
+            """
+            class TestWait(testtools.TestCase):
+                def test(self):
+                    self.assertRaises(ChildProcessError, os.wait)
+            """,
+        )
+        self.run_cli('test_wait')
 
 
 class TestSelection(TestCase):
