@@ -22,6 +22,7 @@ BENCHMARKS = {
     'memory': ('benchmarks.processes', 'memory', True),
     'imports': ('benchmarks.processes', 'imports', True),
     'gate': ('benchmarks.gate', 'main', False),
+    'hook': ('benchmarks.hook', 'main', False),
     'records': ('benchmarks.records', 'main', False),
     'toggles': ('benchmarks.toggles', 'main', False),
 }

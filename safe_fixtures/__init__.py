@@ -22,8 +22,11 @@ from safe_fixtures.exceptions import ConfigurationError
 from safe_fixtures.exceptions import RestoreFailed
 from safe_fixtures.exceptions import SafetyViolation
 from safe_fixtures.gate import ApiGate
+from safe_fixtures.isolation import IsolationGuard
 from safe_fixtures.microversion import MicroversionPin
+from safe_fixtures.posture import PostureGuard
 from safe_fixtures.redaction import Redactor
+from safe_fixtures.service_start import ServiceStartGuard
 from safe_fixtures.services import SafeServiceToggle
 
 __all__ = [
@@ -33,11 +36,14 @@ __all__ = [
     'DummyDataGuard',
     'IsDummyFlavor',
     'IsDummyImage',
+    'IsolationGuard',
     'MicroversionPin',
+    'PostureGuard',
     'Redactor',
     'RestoreFailed',
     'SafeServiceToggle',
     'SafetyViolation',
+    'ServiceStartGuard',
     'expect_violation',
     'waive',
 ]

@@ -14,6 +14,7 @@
 
 import os
 import sys
+import sysconfig
 from types import FrameType
 import unittest
 
@@ -22,6 +23,11 @@ import testtools
 __all__ = ['calling_test', 'where']
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_LIBRARY = os.path.join(sysconfig.get_path('stdlib'), '')
+_PACKAGES = tuple(
+    os.path.join(sysconfig.get_path(name), '')
+    for name in ('purelib', 'platlib')
+)
 _RUNNERS = (
     _HERE,
     *(
@@ -46,8 +52,8 @@ def where() -> str | None:
     """Return ``file:line`` of the test's line that led here.
 
     None in a cleanup of a fixture, which no line of the test led to. In a
-    thread that no test called, the innermost line outside this package is
-    as near as one can come.
+    thread that no test called, the innermost line outside this package and
+    the standard library is as near as one can come.
     """
     frame = _testcase_frame()
     if frame is None:
@@ -73,14 +79,21 @@ def where() -> str | None:
 
 
 def _innermost(path: str | None = None) -> str | None:
-    """Return the innermost line of a file, or else outside this package."""
+    """Return the innermost line of a file, or else of what is not ours."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if name == path or (path is None and not name.startswith(_HERE)):
+        if name == path or (path is None and not _is_elsewhere(name)):
             return f'{frame.f_code.co_filename}:{frame.f_lineno}'
         frame = frame.f_back
     return None
+
+
+def _is_elsewhere(name: str) -> bool:
+    """Whether a file is this package's or the standard library's."""
+    return name.startswith((_HERE, '<frozen ')) or (
+        name.startswith(_LIBRARY) and not name.startswith(_PACKAGES)
+    )
 
 
 def _testcase_frame() -> FrameType | None:

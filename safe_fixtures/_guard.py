@@ -27,7 +27,7 @@ from safe_fixtures import conf
 from safe_fixtures import exceptions
 from safe_fixtures import rules
 
-__all__ = ['Guard', 'conclude', 'expect_violation']
+__all__ = ['Guard', 'conclude', 'expect_violation', 'mode_of']
 
 
 class Guard(fixtures.Fixture):
@@ -94,19 +94,20 @@ class Guard(fixtures.Fixture):
         *,
         keep: bool = True,
         **content: Any,
-    ) -> None:
+    ) -> bool:
         """Record a violation, and raise it if its rule is enforced.
 
         :param violation: what happened.
         :param target: the name of what it happened to.
         :param keep: raise it again at cleanup, in case it is swallowed.
         :param content: more for the record.
+        :returns: whether the test states that it is an exception.
         :raises: SafetyViolation.
         """
         rule = rules.get(violation.code)
         mode = 'enforce' if rule.always else _mode(rule, self._settings)
         if mode == 'off':
-            return
+            return False
         if not self._active:
             # Before its set-up and after its cleanup it has none.
             self._test = self._given_test or _callsite.calling_test()
@@ -154,6 +155,7 @@ class Guard(fixtures.Fixture):
             expected.append(violation)
         if refused:
             raise violation
+        return waiver is not None
 
     def _new_trail(self) -> audit.AuditTrail:
         return audit.AuditTrail(
@@ -171,6 +173,11 @@ class Guard(fixtures.Fixture):
                 yield trail
 
 
+def mode_of(code: str, settings: Any) -> str:
+    """Return the mode that the settings give a rule."""
+    return _mode(rules.get(code), settings)
+
+
 def _mode(rule: rules.Rule, settings: Any) -> str:
     mode: str = settings.rule_modes.get(rule.code, settings.mode)
     return rule.default if mode == 'default' else mode
@@ -179,7 +186,9 @@ def _mode(rule: rules.Rule, settings: Any) -> str:
 def _raise_if_swallowed(
     violation: exceptions.SafetyViolation, outcome: _outcome.Outcome | None
 ) -> None:
-    if outcome is None or not outcome.is_due_to(violation):
+    if outcome is None or not (
+        outcome.interrupted or outcome.is_due_to(violation)
+    ):
         raise violation
 
 
@@ -192,18 +201,26 @@ def conclude(test: unittest.TestCase, trail: audit.AuditTrail) -> None:
     if outcome is None:
         return
     unused = {}
+    waiver = None
     rule = rules.get('SF901')
     settings = conf.load()
     mode = _mode(rule, settings)
     if outcome.value == 'success' and mode != 'off':
+        waivers = _waivers.of(test)
         unused = {
             code: reason
-            for code, reason in _waivers.of(test).unused().items()
+            for code, reason in waivers.unused().items()
             if _mode(rules.get(code), settings) != 'off'
         }
+        # The waiver of this rule is for the others, not for itself.
+        if unused.keys() - {rule.code}:
+            waiver = waivers.apply(rule.code)
+            if waiver is not None:
+                unused.pop(rule.code, None)
+    refused = bool(unused) and mode == 'enforce' and waiver is None
     for code, reason in unused.items():
         trail.record(
-            'deny' if mode == 'enforce' else 'evaluate/violation',
+            'deny' if refused else 'evaluate/violation',
             test.id(),
             target_type='service/test',
             outcome='failure',
@@ -212,8 +229,17 @@ def conclude(test: unittest.TestCase, trail: audit.AuditTrail) -> None:
             message=f'the waiver of {code} ({reason}) never applied',
             remedy=rule.remedy,
             mode=mode,
+            **({'waived': waiver['reason']} if waiver else {}),
         )
-    refused = bool(unused) and mode == 'enforce'
+        if waiver is not None:
+            trail.record(
+                'allow/waiver',
+                test.id(),
+                target_type='service/test',
+                code=rule.code,
+                event_type='control',
+                **waiver,
+            )
     trail.record(
         'evaluate/test',
         test.id(),

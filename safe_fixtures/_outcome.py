@@ -26,12 +26,14 @@ class Outcome:
     :param test: the test case; one that is no ``testtools.TestCase`` does
         not tell.
     :ivar value: ``success``, ``failure``, or ``unknown`` for a skipped one.
+    :ivar interrupted: whether it is to end at once, as by Ctrl-C.
     :ivar recorded: whether it is taken care of that *value* is recorded.
     """
 
     def __init__(self, test: Any) -> None:
         self.value = 'success'
         self.recorded = False
+        self.interrupted = False
         self._errors: list[BaseException] = []
         method = getattr(test, test._testMethodName, None)
         # A failure that is expected is a failure that is hidden.
@@ -49,6 +51,8 @@ class Outcome:
                 self.value = 'unknown'
             return
         self.value = 'failure'
+        # Of several exceptions it is the last one that goes on.
+        self.interrupted |= not isinstance(error, Exception)
         while error is not None and not self.is_due_to(error):
             self._errors.append(error)
             error = error.__cause__

@@ -13,11 +13,16 @@
 """Change an attribute so that it can be given back exactly."""
 
 from collections.abc import Callable
+import sys
 from typing import Any
 
-__all__ = ['patch_attribute']
+import wrapt
+
+__all__ = ['patch_attribute', 'patch_when_imported']
 
 _INHERITED = object()
+# What is to be done to modules that are not imported yet, by their names.
+_waiting: dict[str, list[Callable[[Any], None]]] = {}
 
 
 def patch_attribute(
@@ -47,3 +52,40 @@ def patch_attribute(
 
     setattr(target, name, replacement)
     return restore
+
+
+def patch_when_imported(
+    name: str, patch: Callable[[Any], Callable[[], None]]
+) -> Callable[[], None]:
+    """Patch a module now, or as soon as somebody imports it.
+
+    :param name: of the module (str).
+    :param patch: changes the module it is called with, and returns what
+        gives it back as it was.
+    :returns: a callable that gives the module back, or forgets about it.
+    """
+    restores: list[Callable[[], None]] = []
+
+    def on_import(module: Any) -> None:
+        restores.append(patch(module))
+
+    def restore() -> None:
+        if on_import in _waiting.get(name, ()):
+            _waiting[name].remove(on_import)
+        while restores:
+            restores.pop()()
+
+    if name in sys.modules:
+        on_import(sys.modules[name])
+        return restore
+    if name not in _waiting:
+        # Nothing takes a hook away again, so there is one for all.
+        _waiting[name] = []
+        wrapt.register_post_import_hook(_on_import, name)
+    _waiting[name].append(on_import)
+    return restore
+
+
+def _on_import(module: Any) -> None:
+    for each in _waiting.pop(module.__name__, ()):
+        each(module)

@@ -78,7 +78,23 @@ class AuditTrail(fixtures.Fixture):
         self._file: str | None = conf.load().audit_file
         super().setUp()
 
+    @classmethod
+    def apart(cls, test_id: str | None) -> 'AuditTrail':
+        """Return a trail that can be recorded to, and is nobody else's.
+
+        :param test_id: as of the class.
+        """
+        trail = cls(test_id)
+        trail._file = conf.load().audit_file
+        trail._begin()
+        return trail
+
     def _setUp(self) -> None:
+        self._begin()
+        self.addCleanup(_deactivate, self)
+        _active.append(self)
+
+    def _begin(self) -> None:
         self.events = []
         self._initiator = resource.Resource(
             typeURI=_TEST,
@@ -89,8 +105,6 @@ class AuditTrail(fixtures.Fixture):
         self._observer = resource.Resource(
             typeURI=_OBSERVER, name='safe_fixtures'
         )
-        self.addCleanup(_deactivate, self)
-        _active.append(self)
 
     def record(
         self,

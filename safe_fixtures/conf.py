@@ -14,6 +14,7 @@
 
 from collections.abc import Callable, Iterator
 import copy
+import ipaddress
 import math
 import os
 import re
@@ -46,6 +47,7 @@ MICROVERSION_FORM = (
     'zeros'
 )
 _MICROVERSION = re.compile(r'2\.(0|[1-9][0-9]*)')
+_NAME = re.compile(r'[\w-]+(?:\.[\w-]+)*\.?')
 _HOST = re.compile(r'[\w.-]+|[0-9a-f:.]+')
 _HOST_AND_PORT = re.compile(r'[\w.-]+(?::[0-9]{1,5})?|[0-9a-f:.]+')
 
@@ -93,6 +95,26 @@ _OPTS = [
         default=[],
         help='Endpoints, besides intercepted ones and loopback, where '
         'services may be toggled: ``host``, ``host:port`` or a URL prefix.',
+    ),
+    cfg.ListOpt(
+        'allowed_hosts',
+        default=[],
+        help='What the network may lead to, besides loopback: host names, '
+        'addresses, and networks such as ``10.0.0.0/8``.',
+    ),
+    cfg.ListOpt(
+        'allowed_programs',
+        default=['grep', 'ldconfig'],
+        help="What may be started: paths, and names of programs in the "
+        "system's directories. Default: what importing Nova starts.",
+    ),
+    cfg.ListOpt(
+        'allowed_paths',
+        default=['__pycache__', '.coverage*', '.stestr', '.testrepository'],
+        help='Files and directories that may be written, besides temporary '
+        'ones: paths, and patterns without a slash for a file or directory '
+        'of that name anywhere. Default: import caches, coverage and the '
+        'repository of stestr.',
     ),
     cfg.IntOpt(
         'max_image_bytes',
@@ -184,6 +206,23 @@ def load() -> Any:
     for opt in _OPTS:
         _check(opt)
     return CONF.safe_fixtures
+
+
+def check(name: str, value: Any) -> Any:
+    """Check a list that is given in the place of an option.
+
+    :param name: of the option, and of the argument (str).
+    :returns: the value as a list.
+    :raises: ConfigurationError that names the argument.
+    """
+    allowed: str | None = 'give a list of strings'
+    if not isinstance(value, str):
+        value = list(value)
+        if all(isinstance(entry, str) for entry in value):
+            allowed = _CHECKS[name](value)
+    if allowed:
+        raise exceptions.ConfigurationError(name, value, allowed)
+    return value
 
 
 def waivers() -> list[_waivers_file.Entry]:
@@ -301,6 +340,29 @@ def _endpoints(value: list[str]) -> str | None:
     )
 
 
+def _hosts(value: list[str]) -> str | None:
+    if all(_is_host(entry) for entry in value):
+        return None
+    return (
+        'each must be a host name, an address or a network, without scheme, '
+        'port and wildcards'
+    )
+
+
+def _is_host(entry: str) -> bool:
+    try:
+        ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        return bool(_NAME.fullmatch(entry))
+    return True
+
+
+def _entries(value: list[str]) -> str | None:
+    if all(entry.strip() and entry.strip('./*') for entry in value):
+        return None
+    return 'each must name something; what stands for everything is refused'
+
+
 def _is_endpoint(entry: str) -> bool:
     # An IPv6 address stands without its brackets, as in a parsed URL.
     if '://' not in entry:
@@ -342,6 +404,9 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     'pinned_microversion': _microversion,
     'restore_timeout': _finite,
     'allowed_endpoints': _endpoints,
+    'allowed_hosts': _hosts,
+    'allowed_programs': _entries,
+    'allowed_paths': _entries,
     'dummy_image_name': _expression,
     'dummy_flavor_name': _expression,
     'audit_file': _writable_file,

@@ -25,6 +25,7 @@ from testtools import matchers
 from safe_fixtures import _backend
 from safe_fixtures import _endpoints
 from safe_fixtures import _guard
+from safe_fixtures import _outside
 from safe_fixtures import audit
 from safe_fixtures import conf
 from safe_fixtures import exceptions
@@ -37,18 +38,9 @@ __all__ = [
     'IsDummyImage',
 ]
 
-# With a scheme, or relative to whatever scheme there is.
-_URL_START = re.compile(
-    r'[a-z][a-z0-9+.-]*://|(?<![\w:/])//(?=\w)', re.IGNORECASE
-)
-_URL_END = re.compile(r'[\s\'"<>,]')
 # Where Glance keeps, or is told, where the data of an image is.
 _LOCATION_FIELDS = frozenset(
     ['location', 'locations', 'direct_url', 'copy_from', 'import_from']
-)
-# RFC 2606 and RFC 6761: names that lead nowhere.
-_RESERVED_NAMES = re.compile(
-    r'(?:.*\.)?(?:example(?:\.(?:com|net|org))?|test|invalid)', re.IGNORECASE
 )
 
 
@@ -486,7 +478,7 @@ def _image_faults(
             value = value.decode('utf-8', 'replace')
         if not isinstance(value, str) or not value:
             continue
-        urls = _urls(value)
+        urls = _outside.urls_in(value)
         for url in urls:
             if not _stays_inside(url, allowed):
                 yield f'{field} leads outside the test ({_host_of(url)})'
@@ -496,17 +488,6 @@ def _image_faults(
             and not _is_temporary(value)
         ):
             yield f'{field} is a location outside the test'
-
-
-def _urls(text: str) -> list[str]:
-    """Return the URLs in a text, also those within others."""
-    if '//' not in text:
-        return []
-    starts = [match.start() for match in _URL_START.finditer(text)]
-    return [
-        _URL_END.split(text[start:end], maxsplit=1)[0]
-        for start, end in zip(starts, [*starts[1:], None], strict=True)
-    ]
 
 
 def _flattened(value: Any, field: str = '') -> Iterator[tuple[str, Any]]:
@@ -529,7 +510,7 @@ def _stays_inside(url: str, allowed: Iterable[str]) -> bool:
         return False
     if parts.scheme.lower() == 'file':
         return _is_temporary(parse.unquote(parts.path))
-    return bool(_RESERVED_NAMES.fullmatch(parts.hostname or ''))
+    return _outside.is_reserved_name(parts.hostname or '')
 
 
 def _is_temporary(path: str) -> bool:

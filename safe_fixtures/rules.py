@@ -123,7 +123,6 @@ _CATALOGUE = (
         'B2',
         'Start only the services that the test is about.',
         'enforce',
-        reserved=True,
     ),
     Rule(
         'SF205',
@@ -132,7 +131,6 @@ _CATALOGUE = (
         'B2',
         'Stop the service in a cleanup.',
         'audit',
-        reserved=True,
     ),
     Rule(
         'SF301',
@@ -166,9 +164,9 @@ _CATALOGUE = (
         'network egress',
         'CWE-668',
         'A1',
-        'Talk to fakes, or to loopback.',
+        'Talk to fakes or to loopback, or list what is a part of the test in '
+        '[safe_fixtures] allowed_hosts.',
         'enforce',
-        reserved=True,
     ),
     Rule(
         'SF402',
@@ -177,7 +175,6 @@ _CATALOGUE = (
         'A1',
         'Use sqlite in memory or under the temporary directory of the test.',
         'enforce',
-        reserved=True,
     ),
     Rule(
         'SF403',
@@ -186,7 +183,6 @@ _CATALOGUE = (
         'A1',
         'Use the fake:// transport.',
         'enforce',
-        reserved=True,
     ),
     Rule(
         'SF404',
@@ -195,25 +191,24 @@ _CATALOGUE = (
         'A1',
         'Run the tests without cloud credentials in the environment.',
         'audit',
-        reserved=True,
     ),
     Rule(
         'SF405',
         "a write to the host's files",
         'CWE-668',
         'A1',
-        'Write under the temporary directory of the test.',
+        'Write under the temporary directory of the test, or list what is its '
+        'own in [safe_fixtures] allowed_paths.',
         'audit',
-        reserved=True,
     ),
     Rule(
         'SF406',
         'a process spawned',
         'CWE-668',
         'A1',
-        'Stub the call.',
+        'Stub the call, or list the program in [safe_fixtures] '
+        'allowed_programs.',
         'audit',
-        reserved=True,
     ),
     Rule(
         'SF501',
@@ -222,7 +217,6 @@ _CATALOGUE = (
         'A5',
         'Restore what the test changed in a cleanup.',
         'audit',
-        reserved=True,
     ),
     Rule(
         'SF502',

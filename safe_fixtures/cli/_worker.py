@@ -23,6 +23,7 @@ import io
 import json
 import os
 import re
+import select
 import signal
 import sys
 import traceback
@@ -37,6 +38,7 @@ import testtools
 from safe_fixtures import _suite
 from safe_fixtures.cli import _loading
 from safe_fixtures.cli import _packets
+from safe_fixtures import isolation
 
 # Whatever else is imported above this line may be imported before the
 # standard library is patched, which is the first thing that some projects
@@ -58,12 +60,7 @@ class _Stream(io.FileIO):
         if os.getpid() != self._process:
             # A test forked, and its child came back here.
             return len(data)
-        try:
-            return super().write(data)
-        except BrokenPipeError:
-            # Nobody is left to tell: end, with all that tests started.
-            os.killpg(os.getpgrp(), signal.SIGKILL)
-            raise
+        return super().write(data)
 
 
 def main(arguments: list[str]) -> int:
@@ -94,7 +91,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _harden(options: argparse.Namespace) -> list[str]:
-    return [] if options.stock else _suite.harden()
+    if options.stock:
+        return []
+    # From before anything of the project is imported.
+    isolation.install()
+    return _suite.harden()
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -136,6 +137,7 @@ def _list(options: argparse.Namespace) -> None:
 def _run(options: argparse.Namespace) -> int:
     # It may have been ignored by whoever started it all.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    _end_with_reader(options)
     _keep_stacks(options.stacks)
     os.set_inheritable(options.tasks, False)
     tasks = open(options.tasks, encoding='utf-8')
@@ -164,6 +166,26 @@ def _run(options: argparse.Namespace) -> int:
         tell(_packets.INTERRUPTED)
         return 130
     return 0
+
+
+def _end_with_reader(options: argparse.Namespace) -> None:
+    """Have a process end this session once nobody reads the stream.
+
+    A test that hangs may keep this one from doing so itself.
+    """
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    # What it leaves is no child of ours that a test could come upon.
+    if os.fork():
+        os._exit(0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    os.close(options.tasks)
+    reader = select.poll()
+    reader.register(options.stream, 0)
+    reader.poll()
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def _run_suite(suite: unittest.TestSuite, packets: _packets.Writer) -> None:

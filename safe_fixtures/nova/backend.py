@@ -17,7 +17,9 @@ from nova.api.openstack import api_version_request
 from safe_fixtures import _backend
 from safe_fixtures.nova import dummy_source
 from safe_fixtures.nova import pins
+from safe_fixtures.nova import posture_probes
 from safe_fixtures.nova import service_records
+from safe_fixtures.nova import service_starts
 
 __all__ = ['Backend']
 
@@ -26,12 +28,16 @@ class Backend:
     """Real Nova, as the guards of the core see it.
 
     :ivar services: the compute services (``services.Services``).
+    :ivar service_starts: who starts them (``service_start.Starts``).
     :ivar dummy_source: images and flavors (``dummy_data.DummySource``).
+    :ivar posture: policy and options (``posture.PostureSource``).
     """
 
     def __init__(self) -> None:
         self.services = service_records.ServiceRecords()
+        self.service_starts = service_starts.STARTS
         self.dummy_source = dummy_source.NovaDummySource()
+        self.posture = posture_probes.NovaPosture()
 
     @staticmethod
     def vetted_microversion() -> str:

@@ -12,7 +12,7 @@
 
 """Drop-in replacements for Nova's functional test bases."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 import functools
 import sys
 from typing import Any
@@ -27,10 +27,13 @@ from safe_fixtures import audit
 from safe_fixtures import conf
 from safe_fixtures import dummy_data
 from safe_fixtures import exceptions
+from safe_fixtures import isolation
 from safe_fixtures import microversion
 from safe_fixtures.nova import environment
 from safe_fixtures.nova import prompt_bus
 from safe_fixtures.nova import waiting
+from safe_fixtures import posture
+from safe_fixtures import service_start
 from safe_fixtures import services
 
 __all__ = [
@@ -51,11 +54,19 @@ class SafeTestCase(test.TestCase):
     state, and images and flavors must be dummy. It runs on an installed
     Nova as on a source tree.
 
+    :cvar ALLOWED_SERVICES: the services that these tests may start
+        (collection of str); None means compute, conductor and scheduler.
     :cvar MICROVERSION_PIN: the compute microversion that ``latest`` is
         served at (str); None means that of the configuration or the
         installed release.
     :ivar audit_trail: the record of what the guards did
         (:class:`~safe_fixtures.AuditTrail`).
+    :ivar isolation_guard: refuses what leaves the test
+        (:class:`~safe_fixtures.IsolationGuard`).
+    :ivar service_start_guard: sees to who starts what
+        (:class:`~safe_fixtures.ServiceStartGuard`).
+    :ivar posture_guard: compares the process before and after
+        (:class:`~safe_fixtures.PostureGuard`).
     :ivar service_toggle: toggles services
         (:class:`~safe_fixtures.SafeServiceToggle`).
     :ivar microversion_pin: the pin
@@ -73,6 +84,7 @@ class SafeTestCase(test.TestCase):
                     ...
     """
 
+    ALLOWED_SERVICES: Collection[str] | None = None
     MICROVERSION_PIN: str | None = None
 
     def run(self, result: Any = None) -> Any:
@@ -107,6 +119,14 @@ class SafeTestCase(test.TestCase):
         """
         self.dummy_data_guard.assert_only_dummy_data()
 
+    def assertPosture(self, **facts: Any) -> None:
+        """Assert facts about the posture.
+
+        :param facts: see :meth:`safe_fixtures.PostureGuard.assert_posture`.
+        :raises: AssertionError that lists all that does not hold.
+        """
+        self.posture_guard.assert_posture(**facts)
+
 
 def guard(case: Any, set_up: Callable[[], None]) -> None:
     """Set up a test of Nova's bases, and all guards around it.
@@ -122,6 +142,12 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
     _outcome.of(case)
     case.addCleanup(_guard.conclude, case, trail)
     backend = _backend.find()
+    # What Nova's own set-up changes, and what undoes it, is the test's too.
+    case.posture_guard = case.useFixture(posture.PostureGuard(test=case))
+    case.isolation_guard = case.useFixture(isolation.IsolationGuard(test=case))
+    case.service_start_guard = case.useFixture(
+        service_start.ServiceStartGuard(test=case)
+    )
     if settings.wait_for_change:
         # From before the first service is started until the last is stopped.
         case.useFixture(prompt_bus.PromptBus())
@@ -130,6 +156,7 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
     # Before Nova starts its first service.
     case.addCleanup(backend.services.note_started())
     set_up()
+    case.isolation_guard.check_configuration()
     case.audit_trail = trail
     case.microversion_pin = case.useFixture(
         microversion.MicroversionPin(

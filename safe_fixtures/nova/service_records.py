@@ -31,6 +31,7 @@ from oslo_log import log as logging
 
 from safe_fixtures import _restore
 from safe_fixtures import _services
+from safe_fixtures.nova import service_starts
 
 __all__ = ['ServiceRecords']
 
@@ -50,7 +51,7 @@ class ServiceRecords:
         self._watchers: tuple[_services.Watcher, ...] = ()
         self._unpatch: Callable[[], None] | None = None
         self._started: Any = None
-        self._unpatch_started: Callable[[], None] | None = None
+        self._unwatch_started: Callable[[], None] | None = None
 
     def watch(self, watcher: _services.Watcher) -> Callable[[], None]:
         """See ``_services.Services``."""
@@ -215,22 +216,27 @@ class ServiceRecords:
     def _note_started(self, found: Any) -> None:
         if self._started is not None:
             return
-        original = nova_service.Service.__init__
-
-        @functools.wraps(original)
-        def init(service: Any, *args: Any, **kwargs: Any) -> None:
-            original(service, *args, **kwargs)
-            found.add(service)
-
         self._started = found
-        self._unpatch_started = _restore.patch_attribute(
-            nova_service.Service, '__init__', init
-        )
+        self._unwatch_started = service_starts.STARTS.watch(_Noting(found))
 
     def _forget_started(self) -> None:
-        if self._unpatch_started is not None:
-            self._unpatch_started()
-            self._started = self._unpatch_started = None
+        if self._unwatch_started is not None:
+            self._unwatch_started()
+            self._started = self._unwatch_started = None
+
+
+class _Noting:
+    """Notes services as they are started."""
+
+    def __init__(self, found: Any) -> None:
+        self._found = found
+
+    def permit(self, service: Any, binary: str, host: str) -> None:
+        """See ``service_start.Watcher``."""
+
+    def starting(self, service: Any, binary: str, host: str) -> None:
+        """See ``service_start.Watcher``."""
+        self._found.add(service)
 
 
 def _items(

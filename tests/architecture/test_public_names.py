@@ -23,9 +23,9 @@ from tests.architecture import test_imports
 
 PUBLIC = {
     'ApiGate', 'AuditTrail', 'ConfigurationError', 'DummyDataGuard',
-    'IsDummyFlavor', 'IsDummyImage', 'MicroversionPin', 'Redactor',
-    'RestoreFailed', 'SafeServiceToggle', 'SafetyViolation',
-    'expect_violation', 'waive',
+    'IsDummyFlavor', 'IsDummyImage', 'IsolationGuard', 'MicroversionPin',
+    'PostureGuard', 'Redactor', 'RestoreFailed', 'SafeServiceToggle',
+    'SafetyViolation', 'ServiceStartGuard', 'expect_violation', 'waive',
 }  # fmt: skip
 
 

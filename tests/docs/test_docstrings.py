@@ -16,6 +16,7 @@
 import safe_fixtures.nova  # isort: skip
 
 import inspect
+import socket
 import textwrap
 import unittest
 
@@ -59,6 +60,7 @@ EXAMPLES = {
 WITHOUT_NOVA = {
     'FakeComputeClient',
     'FixtureContract',
+    'IsolationGuard',
     'ToggleHandle',
     'waive',
 }
@@ -69,7 +71,9 @@ WITH_NOVA = {
     'IsDummyFlavor',
     'IsDummyImage',
     'MicroversionPin',
+    'PostureGuard',
     'SafeServiceToggle',
+    'ServiceStartGuard',
     'expect_violation',
 }
 # They define a test class rather than do something in a test.
@@ -116,6 +120,9 @@ class TestWithoutNova(_Examples, testtools.TestCase):
             ['disabled', 'enabled'],
             [service['status'] for service in client.get_services()],
         )
+
+    def test_isolation_guard(self):
+        self.run_example('IsolationGuard', socket=socket)
 
     def test_toggle_handle(self):
         client = FakeComputeClient(['host1'])
@@ -189,6 +196,15 @@ class TestWithNova(_Examples, SafeIntegratedTestBase):
     def test_is_dummy_image(self):
         self.image_id = next(iter(self.glance.images))
         self.run_example('IsDummyImage')
+
+    def test_posture_guard(self):
+        self.run_example('PostureGuard')
+
+    def test_service_start_guard(self):
+        self.run_example('ServiceStartGuard')
+        self._start_compute('host1')
+        with safe_fixtures.expect_violation('SF204'):
+            self.start_service('scheduler')
 
     def test_safe_service_toggle(self):
         for host in ('host1', 'host2'):

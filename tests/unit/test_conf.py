@@ -46,6 +46,21 @@ SENSIBLE = {
         ('http://[2001:db8::1]:8774', None),
         ('2001:db8::1', ['2001:db8::1']),
     ],
+    'allowed_hosts': [
+        (
+            'lab.example.com,10.0.0.0/8,2001:db8::1',
+            ['lab.example.com', '10.0.0.0/8', '2001:db8::1'],
+        ),
+        ('', []),
+    ],
+    'allowed_programs': [
+        ('qemu-img,/usr/bin/true', ['qemu-img', '/usr/bin/true']),
+        ('', []),
+    ],
+    'allowed_paths': [
+        ('~/cache,*.pid,/srv/scratch', ['~/cache', '*.pid', '/srv/scratch']),
+        ('', []),
+    ],
     'max_image_bytes': [('0', 0), ('4096', 4096)],
     'dummy_image_name': [('fake-.*', 'fake-.*')],
     'dummy_flavor_name': [('m1[.].*', 'm1[.].*')],
@@ -88,6 +103,18 @@ NONSENSE = {
             'lab.example.com,*',
         )
     ],
+    'allowed_hosts': [
+        (value, 'an address or a network')
+        for value in (
+            'http://lab.example.com',
+            'lab.example.com:80',
+            '*.example.com',
+            '10.0.0.0/33',
+            'lab.example.com,*',
+        )
+    ],
+    'allowed_programs': [('*', 'everything'), ('grep,/', 'everything')],
+    'allowed_paths': [('/', 'everything'), ('*', 'everything')],
     'max_image_bytes': [
         ('-1', '0'),
         ('1MiB', 'int'),
