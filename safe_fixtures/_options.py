@@ -136,6 +136,8 @@ def judge_url(kind: str, url: str) -> _concern.Finding | None:
     reference = _outside.Reference(kind, url)
     if not _outside.leads_outside(reference):
         return None
+    if kind == 'database' and _outside.is_made_here(url):
+        return None
     what = {'database': 'engine', 'transport': 'transport'}[kind]
     where = _outside.shown(reference)
     return _concern.Finding(

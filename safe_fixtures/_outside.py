@@ -30,6 +30,7 @@ __all__ = [
     'Reference',
     'address',
     'is_dialect',
+    'is_made_here',
     'is_reserved_name',
     'is_transport',
     'leads_outside',
@@ -76,6 +77,8 @@ _HOST_AND_PORT = re.compile(
 )
 _END_OF_NETLOC = re.compile('[/?#]')
 _TRUE = frozenset(['1', 'on', 't', 'true', 'y', 'yes'])
+# The files that were not there when a database was first made of them.
+_made_here: set[str] = set()
 # The process's own. That of a test is below it, and may be nested.
 _TEMPORARY = os.path.realpath(tempfile.gettempdir())
 
@@ -120,6 +123,20 @@ def leads_outside(
         or (url.startswith('//') and host in own)
         or host in _this_machine()
     )
+
+
+def is_made_here(url: str) -> bool:
+    """Whether a database is a new file in the current directory.
+
+    That one is the test's own too. SF405 is about where it is.
+    """
+    path = _database_file(url)
+    if not path or os.path.isabs(path):
+        return False
+    path = os.path.realpath(path)
+    if not os.path.lexists(path):
+        _made_here.add(path)
+    return path in _made_here
 
 
 def may_lead_outside(reference: Reference) -> bool:

@@ -115,6 +115,7 @@ class Summary:
             'monitor/run': self._add_end,
             'monitor/wait': self._waiting.add,
             'restore/service': self._services.add_restore,
+            'start/service': self._services.add_start,
             'update/disabled_reason': self._services.add_change,
             'update/forced_down': self._services.add_change,
         }
@@ -356,9 +357,10 @@ class _Tests:
 
 
 class _Services:
-    """The services that were changed, and what became of them."""
+    """The services that were started or changed, and what came of it."""
 
     def __init__(self) -> None:
+        self._started: collections.Counter[str] = collections.Counter()
         self._changes = 0
         self._changed: dict[tuple[str, str], str] = {}
         # Whether the last attempt to restore it succeeded.
@@ -366,6 +368,10 @@ class _Services:
         # The smallest first; of the equal ones, the latest.
         self._slowest: list[tuple[float, int, str, str]] = []
         self._restores = 0
+
+    def add_start(self, stored: _Event, said: _Event) -> None:
+        """Take the start of a service."""
+        self._started[said.get('binary', 'a service')] += 1
 
     def add_change(self, stored: _Event, said: _Event) -> None:
         """Take a change to a service."""
@@ -390,7 +396,16 @@ class _Services:
             heapq.heappushpop(self._slowest, entry)
 
     def rows(self) -> _Rows:
-        """Yield rows of what was toggled and restored."""
+        """Yield rows of what was started, toggled and restored."""
+        if self._started:
+            yield (
+                'started',
+                self._started.total(),
+                ', '.join(
+                    f'{binary} ({count})'
+                    for binary, count in sorted(self._started.items())
+                ),
+            )
         changed = self._changed.keys()
         lost = [key for key, good in self._restored.items() if not good]
         pending = [key for key in changed if key not in self._restored]

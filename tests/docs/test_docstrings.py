@@ -20,6 +20,7 @@ import socket
 import textwrap
 import unittest
 
+from nova import service
 from nova import test
 from nova.tests.functional import integrated_helpers
 import testtools
@@ -204,7 +205,7 @@ class TestWithNova(_Examples, SafeIntegratedTestBase):
         self.run_example('ServiceStartGuard')
         self._start_compute('host1')
         with safe_fixtures.expect_violation('SF204'):
-            self.start_service('scheduler')
+            service.Service.create(binary='nova-scheduler')
 
     def test_safe_service_toggle(self):
         for host in ('host1', 'host2'):

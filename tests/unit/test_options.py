@@ -11,6 +11,7 @@
 # under the License.
 
 
+import functools
 import os
 import tempfile
 
@@ -562,6 +563,23 @@ class TestJudgeUrl(base.TestCase):
             found,
         )
         self.assertIsNone(_options.judge_url('database', 'sqlite://'))
+
+    def test_file_in_the_current_directory(self):
+        here = self.useFixture(fixtures.TempDir()).path
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(here)
+        # Where that is not in a temporary directory.
+        self.useFixture(fixtures.NestedTempfile())
+        self.patch(_outside, '_TEMPORARY', '/nowhere')
+        self.patch(_outside, '_made_here', set())
+        judge = functools.partial(_options.judge_url, 'database')
+        open('old.db', 'w').close()
+        self.assertIsNotNone(judge('sqlite:///old.db'))
+        self.assertIsNone(judge('sqlite:///new.db'))
+        open('new.db', 'w').close()
+        self.assertIsNone(judge('sqlite:///new.db'))
+        self.assertIsNotNone(judge(f'sqlite:///{here}/newer.db'))
+        self.assertIsNotNone(judge('mysql:///newer.db'))
 
     def test_transport(self):
         found = _options.judge_url('transport', 'rabbit://u:s3cret@bus/')

@@ -278,6 +278,15 @@ class TestWaivers(TestCase):
 
 
 class TestServices(TestCase):
+    def test_started(self):
+        with self.trail('one') as trail:
+            for binary in ('nova-scheduler', 'nova-compute', 'nova-compute'):
+                trail.record('start/service', 'x', binary=binary)
+        self.assertEqual(
+            ('started', 3, 'nova-compute (2), nova-scheduler (1)'),
+            self.rows('Services')[0],
+        )
+
     def test_what_became_of_them(self):
         with self.trail('one') as trail:
             trail.record('disable', 'x', target_id=ONE)

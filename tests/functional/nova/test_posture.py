@@ -221,7 +221,7 @@ def one_role_for_all(test):
 
 def change_check(test):
     """The rule stays the same object."""
-    check = nova_policy._ENFORCER.rules[SERVICES]
+    check = nova_policy._ENFORCER.rules['context_is_admin']
     before = check.match
     check.match = 'everybody'
     return lambda: setattr(check, 'match', before)

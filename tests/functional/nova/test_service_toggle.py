@@ -1356,7 +1356,8 @@ class TestManyServices(testtools.TestCase):
         many = self._statements_of_restore(1000)
 
         self.assertNotEqual(0, few)
-        self.assertEqual(few / 100, many / 1000)
+        # Cells may have to be looked up once, whatever the number.
+        self.assertEqual(few // 100, (many - few) / 900)
 
 
 def _create_services(hosts):
