@@ -12,7 +12,7 @@
 
 """What every guard is built on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import contextlib
 from typing import Any
 import unittest
@@ -27,7 +27,13 @@ from safe_fixtures import conf
 from safe_fixtures import exceptions
 from safe_fixtures import rules
 
-__all__ = ['Guard', 'conclude', 'expect_violation', 'mode_of']
+__all__ = [
+    'Guard',
+    'conclude',
+    'expect_violation',
+    'mode_of',
+    'raise_all',
+]
 
 
 class Guard(fixtures.Fixture):
@@ -190,6 +196,16 @@ def _raise_if_swallowed(
         outcome.interrupted or outcome.is_due_to(violation)
     ):
         raise violation
+
+
+def raise_all(errors: Sequence[exceptions.SafetyViolation]) -> None:
+    """Raise what a cleanup has found, if anything, all of it."""
+    if len(errors) > 1:
+        raise fixtures.MultipleExceptions(
+            *((type(error), error, error.__traceback__) for error in errors)
+        )
+    if errors:
+        raise errors[0]
 
 
 def conclude(test: unittest.TestCase, trail: audit.AuditTrail) -> None:

@@ -20,12 +20,12 @@ import sys
 from typing import Any
 
 from safe_fixtures import _concern
+from safe_fixtures import _outside
 from safe_fixtures import _restore
 
 __all__ = ['Network', 'see_unaudited']
 
 _CODE = 'SF401'
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # Families that end in this machine's kernel.
 _LOCAL_FAMILIES = frozenset(
     getattr(socket, name)
@@ -64,7 +64,7 @@ class Network:
                 self._names.add(_canonical(entry))
             else:
                 self._networks.append(network)
-        self._resolved: set[_Address] | None = None
+        self._resolved: set[_outside.Address] | None = None
 
     def judge(
         self, event: str, args: tuple[Any, ...]
@@ -90,7 +90,7 @@ class Network:
         if host is None:
             return None
         host = _text(host)
-        if event in _LOOKUPS_OF_NAMES and _address(host) is not None:
+        if event in _LOOKUPS_OF_NAMES and _outside.address(host) is not None:
             # That asks nobody; to connect to it is judged then.
             return None
         return (
@@ -98,7 +98,7 @@ class Network:
         )
 
     def _allows(self, host: str, probe: bool) -> bool:
-        address = _address(host)
+        address = _outside.address(host)
         if address is None:
             name = _canonical(host)
             return (
@@ -117,7 +117,7 @@ class Network:
             or address in self._addresses_of_names()
         )
 
-    def _addresses_of_names(self) -> set[_Address]:
+    def _addresses_of_names(self) -> set[_outside.Address]:
         # Whoever connects has looked up the name before, in its own way.
         if self._resolved is None:
             self._resolved = set()
@@ -127,7 +127,7 @@ class Network:
                 except OSError:
                     continue
                 for info in infos:
-                    address = _address(str(info[4][0]))
+                    address = _outside.address(str(info[4][0]))
                     if address is not None:
                         self._resolved.add(address)
         return self._resolved
@@ -191,18 +191,3 @@ def _network(
 
 def _canonical(name: str) -> str:
     return name.rstrip('.').lower()
-
-
-def _address(host: str) -> _Address | None:
-    # A zone tells which interface of this machine, not where it leads.
-    text = host.partition('%')[0]
-    try:
-        address: _Address = ipaddress.ip_address(text)
-    except ValueError:
-        try:
-            # 127.1, 0x7f000001 and the like, as the C library reads them.
-            return ipaddress.IPv4Address(socket.inet_aton(text))
-        except (OSError, ValueError):
-            return None
-    mapped = getattr(address, 'ipv4_mapped', None)
-    return mapped or address

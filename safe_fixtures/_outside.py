@@ -27,6 +27,7 @@ from oslo_utils import netutils
 from safe_fixtures import _endpoints
 
 __all__ = [
+    'Address',
     'Reference',
     'address',
     'is_dialect',
@@ -39,7 +40,7 @@ __all__ = [
     'urls_in',
 ]
 
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # With a scheme, or relative to whatever scheme there is.
 _URL_START = re.compile(
@@ -177,12 +178,12 @@ def urls_in(text: str) -> list[str]:
     ]
 
 
-def address(host: str) -> _Address | None:
+def address(host: str) -> Address | None:
     """Return the address that *host* is, None if it is a name."""
     # A zone tells which interface of this machine, not where it leads.
     text = host.partition('%')[0]
     try:
-        found: _Address = ipaddress.ip_address(text)
+        found: Address = ipaddress.ip_address(text)
     except ValueError:
         try:
             # 127.1, 0x7f000001 and the like, as the C library reads them.

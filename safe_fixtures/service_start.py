@@ -21,7 +21,6 @@ from typing import Any, Protocol
 import unittest
 import weakref
 
-import fixtures
 import testtools
 
 from safe_fixtures import _backend
@@ -271,15 +270,7 @@ class ServiceStartGuard(_guard.Guard):
             except exceptions.SafetyViolation as violation:
                 errors.append(violation)
             self._halt(start)
-        if len(errors) > 1:
-            raise fixtures.MultipleExceptions(
-                *(
-                    (type(error), error, error.__traceback__)
-                    for error in errors
-                )
-            )
-        if errors:
-            raise errors[0]
+        _guard.raise_all(errors)
 
     def _is_left_to_another(self, start: _Start) -> bool:
         """Whether a guard around this one will judge what is left."""

@@ -20,7 +20,6 @@ import time
 from typing import Any
 import unittest
 
-import fixtures
 
 from safe_fixtures import _backend
 from safe_fixtures import _callsite
@@ -391,15 +390,7 @@ class SafeServiceToggle(_guard.Guard):
                 )
             except exceptions.SafetyViolation as violation:
                 errors.append(violation)
-        if len(errors) > 1:
-            raise fixtures.MultipleExceptions(
-                *(
-                    (type(error), error, error.__traceback__)
-                    for error in errors
-                )
-            )
-        if errors:
-            raise errors[0]
+        _guard.raise_all(errors)
 
     def _read_all(
         self, wanted: Mapping[ServiceRef, ServiceState]
