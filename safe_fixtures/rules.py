@@ -130,7 +130,7 @@ _CATALOGUE = (
         'CWE-459',
         'B2',
         'Stop the service in a cleanup.',
-        'audit',
+        'enforce',
     ),
     Rule(
         'SF301',
@@ -216,7 +216,7 @@ _CATALOGUE = (
         'CWE-459',
         'A5',
         'Restore what the test changed in a cleanup.',
-        'audit',
+        'enforce',
     ),
     Rule(
         'SF502',

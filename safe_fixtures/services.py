@@ -20,7 +20,6 @@ import time
 from typing import Any
 import unittest
 
-
 from safe_fixtures import _backend
 from safe_fixtures import _callsite
 from safe_fixtures import _client_services

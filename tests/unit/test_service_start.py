@@ -539,7 +539,8 @@ class TestLeft(TestCase):
         starts = self.starts
         self.leave = lambda test: starts.start()
 
-    def test_audited_by_default(self):
+    def test_audited(self):
+        self.configure(rule_modes='SF205:audit')
         self.assertPasses(self.inner(self.leave))
         ((name, outcome, said),) = self.events('evaluate/violation')
         self.assertEqual('nova-compute on host1', name)
@@ -599,6 +600,7 @@ class TestLeft(TestCase):
         )
 
     def test_stopped_and_recorded(self):
+        self.configure(rule_modes='SF205:audit')
         self.configure(restore_timeout='2.5')
         self.assertPasses(self.inner(self.leave))
         self.assertEqual(['nova-compute on host1'], self.starts.halted)
@@ -615,6 +617,7 @@ class TestLeft(TestCase):
         )
 
     def test_one_that_does_not_stop(self):
+        self.configure(rule_modes='SF205:audit')
         def halt(service, seconds):
             self.starts.halted.append(str(service))
             raise TimeoutError('too slow')
@@ -648,6 +651,7 @@ class TestLeft(TestCase):
         self.assertEqual(['nova-compute on host1'], self.starts.halted)
 
     def test_started_in_its_own_way(self):
+        self.configure(rule_modes='SF205:audit')
         self.assertPasses(
             self.inner(lambda test: self.starts.start(cls=OwnStart))
         )
