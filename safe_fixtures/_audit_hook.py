@@ -17,7 +17,7 @@ looking up a name in a dictionary costs, and that dictionary is empty while
 nobody asks.
 """
 
-from _thread import get_ident
+import _thread
 from collections.abc import Callable, Mapping
 import sys
 from typing import Any
@@ -27,7 +27,8 @@ __all__ = ['Handler', 'handlers', 'watch']
 Handler = Callable[[str, tuple[Any, ...]], None]
 
 _handlers: dict[str, Handler] = {}
-# The threads that are in a handler, whose own events nobody sees.
+# The threads and greenlets that are in a handler, whose own events nobody
+# sees.
 _busy: set[int] = set()
 _hooked = False
 
@@ -69,15 +70,17 @@ def _dispatch(
     args: tuple[Any, ...],
     handlers: Mapping[str, Handler] = _handlers,
     busy: set[int] = _busy,
-    ident: Callable[[], int] = get_ident,
+    thread: Any = _thread,
     is_finalizing: Callable[[], bool] = sys.is_finalizing,
 ) -> None:
-    thread = ident()
+    # Not bound early, as eventlet gives each greenlet one.
+    ident = thread.get_ident()
     handler = handlers.get(event)
-    if thread in busy or handler is None or is_finalizing():
+    if ident in busy or handler is None or is_finalizing():
         return
-    busy.add(thread)
+    # Within it, as a signal can raise anywhere.
     try:
+        busy.add(ident)
         handler(event, args)
     finally:
-        busy.discard(thread)
+        busy.discard(ident)

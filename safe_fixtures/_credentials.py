@@ -113,6 +113,7 @@ _PLACES = (
     'HOME', 'SNAP_REAL_HOME', 'XDG_CONFIG_HOME', 'XDG_CONFIG_DIRS',
     'CLOUDSDK_CONFIG', 'AZURE_CONFIG_DIR',
 )  # fmt: skip
+_KEPT = 16
 # What was found where, last time.
 _known: dict[Any, dict[tuple[int, int] | None, tuple[str, str | None]]] = {}
 # What is taken out now, outermost first.
@@ -181,6 +182,8 @@ class CredentialFiles:
         # What comes later is found by its name.
         key = (tuple(self._named.items()), self._patterns)
         if key not in _known:
+            if len(_known) > _KEPT:
+                _known.clear()
             _known[key] = self._look()
         self._known = _known[key]
 
@@ -219,7 +222,10 @@ class CredentialFiles:
             self._known = self._look()
         for key in keys:
             path, variable = self._known.get(key, (None, None))
-            if path is not None and not _is_own(path, variable):
+            # What had that number can be gone.
+            if path is None or _key(path) != key:
+                continue
+            if not _is_own(path, variable):
                 which = f', which {variable} names' if variable else ''
                 return _concern.Finding(
                     _CODE,

@@ -133,16 +133,18 @@ class HostFiles:
             path = absolute(name, base)
             if path is None:
                 return None
-            found.append(os.path.realpath(path))
+            resolved = os.path.realpath(path)
             if (
-                self._allows(found[-1])
-                or found[-1] in _DEVICES
-                or found[-1].startswith(_TERMINALS)
+                self._allows(resolved)
+                or resolved in _DEVICES
+                or resolved.startswith(_TERMINALS)
                 # Nobody can; tempfile asks for a file without a name so.
-                or os.path.isdir(found[-1])
-                or _is_no_file(path, found[-1])
+                or os.path.isdir(resolved)
+                or _is_no_file(path, resolved)
             ):
                 return None
+            if not _cannot_open(resolved, args[2]):
+                found.append(resolved)
         if not found:
             return None
         # Which of several it is is not known.
@@ -165,13 +167,11 @@ class HostFiles:
             else:
                 path = absolute(args[at], directory)
                 resolved = _resolve(path, follows, args)
-                if (
-                    change.what == 'mkdir'
-                    and resolved is not None
-                    and os.path.lexists(resolved)
+                makes = change.what in ('mkdir', 'symlink') or at
+                if resolved is not None and _cannot(
+                    resolved, makes=makes, anew=change.what == 'mkdir'
                 ):
-                    # To see whether it is there, as exist_ok does.
-                    resolved = None
+                    return None
             if resolved is not None and not self._allows(resolved):
                 return _finding(change.what, resolved)
         return None
@@ -337,7 +337,7 @@ class _Call:
             last = [*last[-2:], instruction]
             if instruction.offset >= frame.f_lasti:
                 break
-        if not last or not last[-1].opname.startswith('CALL'):
+        if not last or not last[-1].opname.startswith(('CALL', 'PRECALL')):
             return
         self.is_open_ended = last[-1].opname == 'CALL_FUNCTION_EX'
         for instruction in last[:-1]:
@@ -347,6 +347,24 @@ class _Call:
                 if isinstance(value, tuple):
                     self.keywords = frozenset(map(str, value))
         self.is_open_ended |= 'opener' in self.keywords
+
+
+def _cannot(path: str, *, makes: Any, anew: bool) -> bool:
+    """Whether an act on a path fails by itself, as missing_ok relies on."""
+    if not makes:
+        return not os.path.lexists(path)
+    if not os.path.isdir(os.path.dirname(path)):
+        return True
+    return anew and os.path.lexists(path)
+
+
+def _cannot_open(path: str, flags: int) -> bool:
+    return _cannot(
+        path,
+        # Where it is C that opens, the event has no flags.
+        makes=not flags or flags & os.O_CREAT,
+        anew=bool(flags & os.O_EXCL),
+    )
 
 
 def _finding(what: str, path: str) -> _concern.Finding:

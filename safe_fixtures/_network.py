@@ -13,6 +13,7 @@
 """The network, as a concern of isolation (SF401)."""
 
 from collections.abc import Callable, Collection, Iterable
+import contextlib
 import functools
 import ipaddress
 import socket
@@ -39,7 +40,7 @@ _LOCAL_NAMES = frozenset((
 ))  # fmt: skip
 # To learn its own address one connects a datagram socket to what is reserved
 # for documentation, as oslo.utils does; that sends nothing.
-_PROBED = ipaddress.ip_network('192.0.2.0/24')
+_PROBED = tuple(map(ipaddress.ip_network, ('192.0.2.0/24', '2001:db8::/32')))
 _TRANSFERS = ('socket.connect', 'socket.sendto', 'socket.sendmsg')
 _LOOKUPS_OF_NAMES = ('socket.getaddrinfo', 'socket.gethostbyname')
 _LOOKUPS_OF_ADDRESSES = ('socket.gethostbyaddr', 'socket.getnameinfo')
@@ -64,7 +65,7 @@ class Network:
                 self._names.add(_canonical(entry))
             else:
                 self._networks.append(network)
-        self._resolved: set[_outside.Address] | None = None
+        self._resolved: set[_outside.Address] = set()
 
     def judge(
         self, event: str, args: tuple[Any, ...]
@@ -110,27 +111,25 @@ class Network:
         if address.is_loopback or address.is_unspecified:
             # The wildcard address is this machine, as one connects to it.
             return True
-        if probe and address in _PROBED:
+        if probe and any(address in network for network in _PROBED):
             return True
         return (
-            any(address in network for network in self._networks)
-            or address in self._addresses_of_names()
+            str(address) in _outside.this_machine()
+            or any(address in network for network in self._networks)
+            or self._is_of_a_name(address)
         )
 
-    def _addresses_of_names(self) -> set[_outside.Address]:
-        # Whoever connects has looked up the name before, in its own way.
-        if self._resolved is None:
-            self._resolved = set()
+    def _is_of_a_name(self, address: _outside.Address) -> bool:
+        # Whoever connects has looked up the name before, in its own way. The
+        # next answer can be another one.
+        if self._names and address not in self._resolved:
             for name in self._names:
-                try:
-                    infos = socket.getaddrinfo(name, None)
-                except OSError:
-                    continue
-                for info in infos:
-                    address = _outside.address(str(info[4][0]))
-                    if address is not None:
-                        self._resolved.add(address)
-        return self._resolved
+                with contextlib.suppress(OSError):
+                    for info in socket.getaddrinfo(name, None):
+                        found = _outside.address(str(info[4][0]))
+                        if found is not None:
+                            self._resolved.add(found)
+        return address in self._resolved
 
 
 def see_unaudited() -> Callable[[], None]:

@@ -25,6 +25,7 @@ from urllib import parse
 from oslo_utils import netutils
 
 from safe_fixtures import _endpoints
+from safe_fixtures import _host_files
 
 __all__ = [
     'Address',
@@ -37,6 +38,7 @@ __all__ = [
     'leads_outside',
     'may_lead_outside',
     'shown',
+    'this_machine',
     'urls_in',
 ]
 
@@ -122,7 +124,7 @@ def leads_outside(
         _endpoints.is_test_endpoint(url, allowed)
         or _is_allowed(host, allowed)
         or (url.startswith('//') and host in own)
-        or host in _this_machine()
+        or host in this_machine()
     )
 
 
@@ -279,7 +281,8 @@ def _is_allowed(host: str, allowed: Iterable[str]) -> bool:
 
 
 @functools.cache
-def _this_machine() -> frozenset[str]:
+def this_machine() -> frozenset[str]:
+    """Return the name and the address of this machine."""
     # Neither asks a name server.
     return frozenset(
         [
@@ -314,4 +317,7 @@ def _is_temporary(path: str) -> bool:
         # What was made before the directory was nested deeper is there too.
         name = inside.removeprefix(_TEMPORARY + os.sep).partition(os.sep)[0]
         inside = os.path.join(_TEMPORARY, name)
-    return os.path.realpath(path).startswith(inside + os.sep)
+    resolved = os.path.realpath(path)
+    return resolved.startswith(inside + os.sep) or _host_files.is_temporary(
+        resolved
+    )

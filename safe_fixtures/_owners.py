@@ -14,7 +14,9 @@
 
 from _thread import get_ident
 from collections.abc import Callable
+from concurrent import futures
 import contextlib
+import contextvars
 import functools
 import sys
 import threading
@@ -27,21 +29,31 @@ __all__ = ['Owner', 'find', 'follow']
 
 _OWNER = '_safe_fixtures_owner'
 
+# Whom the task that is worked on belongs to.
+_working: contextvars.ContextVar['Owner | None'] = contextvars.ContextVar(
+    'safe_fixtures_working', default=None
+)
+
 
 class Owner:
     """Somebody who starts threads and greenlets."""
 
     def __init__(self) -> None:
-        self._started: list[weakref.ref[Any]] = []
+        self._started: dict[int, weakref.ref[Any]] = {}
 
     def is_alive(self) -> bool:
         """Whether something that it started may still run."""
-        return any(_is_alive(started()) for started in self._started)
+        return any(
+            _is_alive(started()) for started in list(self._started.values())
+        )
 
     def own(self, started: Any) -> None:
         """Take what it starts now for its own."""
         vars(started)[_OWNER] = self
-        self._started.append(weakref.ref(started))
+        key = id(started)
+        self._started[key] = weakref.ref(
+            started, lambda _: self._started.pop(key, None)
+        )
 
 
 def follow(current: Callable[[], Owner | None]) -> Callable[[], None]:
@@ -68,6 +80,16 @@ def follow(current: Callable[[], Owner | None]) -> Callable[[], None]:
 
         return noted
 
+    def submitting(submit: Any) -> Any:
+        @functools.wraps(submit)
+        def noted(pool: Any, task: Any, /, *args: Any, **kwargs: Any) -> Any:
+            owner = current()
+            if owner is not None:
+                task = functools.partial(_work_for, owner, task)
+            return submit(pool, task, *args, **kwargs)
+
+        return noted
+
     def patch_eventlet(greenthread: Any) -> Callable[[], None]:
         with contextlib.ExitStack() as stack:
             cls = greenthread.GreenThread
@@ -78,6 +100,9 @@ def follow(current: Callable[[], Owner | None]) -> Callable[[], None]:
     with contextlib.ExitStack() as stack:
         stack.callback(_patch(threading.Thread, 'start', noting))
         stack.callback(
+            _patch(futures.ThreadPoolExecutor, 'submit', submitting)
+        )
+        stack.callback(
             _restore.patch_when_imported(
                 'eventlet.greenthread', patch_eventlet
             )
@@ -86,7 +111,13 @@ def follow(current: Callable[[], Owner | None]) -> Callable[[], None]:
 
 
 def find() -> Owner | None:
-    """Return the owner of the thread or greenlet that runs this, or None."""
+    """Return the owner of the thread or greenlet that runs this, or None.
+
+    That of a task that a pool works on is who gave it to the pool.
+    """
+    working = _working.get()
+    if working is not None:
+        return working
     # While greenlet is imported it is there, and empty.
     getcurrent = getattr(sys.modules.get('greenlet'), 'getcurrent', None)
     current = None if getcurrent is None else getcurrent()
@@ -98,6 +129,14 @@ def find() -> Owner | None:
     # Not current_thread(), which makes one up for what is none.
     thread = threading._active.get(get_ident())  # type: ignore[attr-defined]
     return None if thread is None else vars(thread).get(_OWNER)
+
+
+def _work_for(owner: Owner, task: Any, *args: Any, **kwargs: Any) -> Any:
+    token = _working.set(owner)
+    try:
+        return task(*args, **kwargs)
+    finally:
+        _working.reset(token)
 
 
 def _note(started: Any, owner: Owner | None) -> None:

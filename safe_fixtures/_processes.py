@@ -15,6 +15,7 @@
 import _posixsubprocess
 from collections.abc import Callable, Collection, Iterable
 import os
+import shutil
 import subprocess
 import sys
 from typing import Any
@@ -62,16 +63,27 @@ class Processes:
             program = '/bin/sh'
         else:
             program = _text(args[1] if event == 'os.spawn' else args[0])
-        if self._allows(program):
+        environment = args[3] if event == 'subprocess.Popen' else None
+        if self._allows(program, environment):
             return None
         # Without its arguments, which may hold secrets.
         return _concern.Finding(_CODE, f'{how} of {program}', program)
 
-    def _allows(self, program: str) -> bool:
+    def _allows(self, program: str, environment: Any) -> bool:
         directory, name = os.path.split(program)
-        return program in self._allowed or (
-            name in self._allowed and (not directory or directory in _PLACES)
-        )
+        if program in self._allowed and directory:
+            return True
+        if name not in self._allowed:
+            return False
+        if not directory:
+            # What that name stands for, to whoever starts it.
+            places = os.get_exec_path(environment)
+            found = shutil.which(name, path=os.pathsep.join(places))
+            if found is None:
+                # That fails by itself.
+                return True
+            directory = os.path.dirname(found)
+        return directory in _PLACES
 
 
 def see_unaudited() -> Callable[[], None]:

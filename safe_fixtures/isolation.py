@@ -12,6 +12,7 @@
 
 """Keep a test from reaching what is not its own."""
 
+import _thread
 from collections.abc import Callable, Iterable, Iterator
 import os
 from typing import Any
@@ -215,6 +216,7 @@ class _Scope(_owners.Owner):
     """Judges what a test does, and what outlives it; or a process.
 
     :ivar guard: the guard, as long as it is active.
+    :ivar entered_by: the thread or greenlet that set it up.
     :ivar endpoints: where options, engines and transports may lead; None
         if nobody asks.
     """
@@ -228,6 +230,7 @@ class _Scope(_owners.Owner):
         super().__init__()
         self.guard: IsolationGuard | None = None
         self.endpoints = endpoints
+        self.entered_by: int | None = None
         self.by_event: dict[str, list[_concern.Concern]] = {}
         for concern in concerns:
             for event in concern.events:
@@ -277,6 +280,11 @@ _unwatch: list[Callable[[], None]] = []
 
 def _current() -> _Scope | None:
     """Return what judges the thread or greenlet that runs this."""
+    # One that it has entered itself goes before whose it is.
+    ident = _thread.get_ident()
+    for scope in reversed(_active):
+        if scope.entered_by == ident:
+            return scope
     owner = _owners.find()
     if isinstance(owner, _Scope):
         return owner
@@ -301,6 +309,7 @@ def _on_connection(kind: str, url: str) -> None:
 
 
 def _enter(scope: _Scope) -> None:
+    scope.entered_by = _thread.get_ident()
     _active.append(scope)
     _refresh()
 

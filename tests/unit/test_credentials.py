@@ -307,6 +307,14 @@ class TestFiles(TestCase):
         os.replace(self.home + '/.kube/new', path)
         self.assertFound(path, read, path)
 
+    def test_number_that_another_file_has_by_now(self):
+        # As a new file may get the number of one that is gone.
+        other = self.home + '/other'
+        os.rename(self.home + '/.aws/credentials', other)
+        self.assertFree(read, other)
+        self.use()
+        self.assertFree(read, other)
+
     def test_home_that_the_test_moves_to(self):
         self.useFixture(fixtures.EnvironmentVariable('HOME', self.own))
         path = self.home + '/.aws/config'

@@ -336,6 +336,36 @@ class TestActs(TestCase):
                 act(self.fill(self.own))
 
 
+class TestWhatFailsByItself(TestCase):
+    """Nothing is done, and some rely on that."""
+
+    def test_nothing_there(self):
+        missing = self.host + '/missing'
+        for act in (
+            os.remove,
+            os.rmdir,
+            lambda path: pathlib.Path(path).unlink(missing_ok=True),
+            lambda path: shutil.rmtree(path, ignore_errors=True),
+            lambda path: os.rename(path, path + '2'),
+            lambda path: os.link(path, path + '2'),
+            lambda path: os.chmod(path, 0o600),
+            lambda path: os.utime(path),
+            lambda path: written(path, 'r+'),
+            lambda path: written(path + '/f'),
+            lambda path: os.mkdir(path + '/d'),
+            lambda path: os.symlink('x', path + '/l'),
+        ):
+            self.assertFree(act, missing)
+            self.assertFalse(os.path.lexists(missing))
+
+    def test_something_there(self):
+        path = self.host + '/f'
+        pathlib.Path(path).write_text('x')
+        self.assertFree(written, path, 'x')
+        self.assertFree(os.mkdir, path)
+        self.assertFound(path, written, path, 'r+')
+
+
 class TestLinks(TestCase):
     def setUp(self):
         super().setUp()
@@ -359,6 +389,29 @@ class TestLinks(TestCase):
         self.assertFree(os.rename, self.link, self.link + '2')
         self.assertFree(os.remove, self.link + '2')
         self.assertFree(os.symlink, self.target, self.link)
+
+    def test_itself_at_a_call_that_is_made_often(self):
+        # The interpreter rewrites what it executes often.
+        os.symlink(self.target, self.link)
+
+        def act():
+            for _ in range(20):
+                os.utime(self.link, follow_symlinks=False)
+
+        self.assertFree(act)
+
+    def test_directory_at_a_call_that_is_made_often(self):
+        flags = os.O_WRONLY | os.O_CREAT
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.own)
+        number = os.open(self.host, os.O_RDONLY)
+        self.addCleanup(os.close, number)
+
+        def act():
+            for _ in range(20):
+                os.close(os.open('g', flags, dir_fd=number))
+
+        self.assertEqual(20, len(self.found(act)))
 
     def test_copied(self):
         os.mkdir(self.own + '/tree')

@@ -10,7 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+from concurrent import futures
 import contextlib
+import gc
 import json
 import os
 import socket
@@ -18,6 +20,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import types
 
 import _posixsubprocess
 import fixtures
@@ -233,6 +236,101 @@ class TestGuard(base.TestCase):
             self.assertRaises(RecursionError, deeper)
             with testing.expect_violation('SF401'):
                 connect()
+
+
+class TestWhoseItIs(base.TestCase):
+    """Who is judged by what, and who is to blame."""
+
+    def case(self, act, **arguments):
+        class Case(testtools.TestCase):
+            def test_it(self):
+                self.useFixture(isolation.IsolationGuard(**arguments))
+                act()
+
+        return Case
+
+    def in_thread(self, act):
+        thread = threading.Thread(target=act)
+        thread.start()
+        thread.join()
+
+    def test_guard_set_up_in_a_thread_that_belongs_to_another(self):
+        seen = []
+
+        def run():
+            with isolation.IsolationGuard(allowed_hosts=[ADDRESS[0]]):
+                connect()
+            try:
+                connect()
+            except exceptions.SafetyViolation as violation:
+                seen.append(violation)
+
+        with isolation.IsolationGuard():
+            outer = self.case(lambda: self.in_thread(run))
+            self.assertFails(outer, 'connect to 198.51.100.7:9')
+        self.assertEqual(1, len(seen))
+
+    def test_task_of_a_pool_that_another_test_began(self):
+        with futures.ThreadPoolExecutor(1) as pool:
+
+            def work():
+                pool.submit(connect).result()
+
+            def swallow():
+                pool.submit(connect).exception()
+
+            self.assertPasses(self.case(lambda: pool.submit(int).result()))
+            self.assertPasses(self.case(work, allowed_hosts=[ADDRESS[0]]))
+            self.assertFails(self.case(work), 'SF401')
+            self.assertFails(self.case(swallow), 'SF401')
+
+    def test_greenlets_are_not_blind_for_one_another(self):
+        # As eventlet has it, in one thread.
+        idents = iter([1, 2])
+        self.patch(
+            _audit_hook._dispatch,
+            '__defaults__',
+            (
+                {'x': lambda event, args: args[0]()},
+                set(),
+                types.SimpleNamespace(get_ident=lambda: next(idents)),
+                sys.is_finalizing,
+            ),
+        )
+        calls = []
+        _audit_hook._dispatch(
+            'x',
+            (lambda: _audit_hook._dispatch('x', (lambda: calls.append(2),)),),
+        )
+        self.assertEqual([2], calls)
+
+    def test_signal_between_any_two_steps(self):
+        # Whatever it interrupts, the next event is judged.
+        def interrupt(frame, event, _):
+            if frame.f_code is _audit_hook._dispatch.__code__:
+                steps.append(event)
+                if len(steps) == at:
+                    raise ZeroDivisionError
+            return interrupt
+
+        with isolation.IsolationGuard(allowed_hosts=['192.0.2.0/24']):
+            for at in range(1, 30):
+                steps = []
+                sys.settrace(interrupt)
+                try:
+                    sys.audit('socket.gethostbyname', 'localhost')
+                except ZeroDivisionError:
+                    pass
+                finally:
+                    sys.settrace(None)
+                self.assertEqual(set(), _audit_hook._busy, at)
+
+    def test_what_it_started_is_forgotten(self):
+        with isolation.IsolationGuard() as guard:
+            for _ in range(100):
+                self.in_thread(int)
+            gc.collect()
+            self.assertGreater(5, len(guard._scope._started))
 
 
 class TestThreads(base.TestCase):

@@ -20,6 +20,7 @@ import pty
 import subprocess
 from subprocess import Popen as early_bound
 
+import fixtures
 import testtools
 
 from safe_fixtures import isolation
@@ -171,6 +172,29 @@ class TestWays(base.TestCase):
                     lambda: subprocess.run(true), allowed_programs=allowed
                 )[0],
             )
+
+    def test_allowed_name_of_another_program(self):
+        self.configure(mode='enforce')
+        directory = self.useFixture(fixtures.TempDir()).path
+        path = os.path.join(directory, 'grep')
+        with open(path, 'w') as file:
+            file.write('#!/bin/sh\n')
+        os.chmod(path, 0o700)
+        for where in (directory, f'{directory}:/bin'):
+            texts = self.run_way(
+                lambda where=where: subprocess.run(
+                    ['grep'], env={'PATH': where}
+                )
+            )
+            self.assertIn('SF406', '\n'.join(texts))
+        self.assertEqual(
+            [],
+            self.run_way(
+                lambda: subprocess.check_output(
+                    ['grep', '-V'], env={'PATH': f'/bin:{directory}'}
+                )
+            ),
+        )
 
     def test_nonsense(self):
         for entry in ('', '*', ' '):

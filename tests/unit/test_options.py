@@ -498,8 +498,8 @@ class TestOptions(base.TestCase):
         opt = option('proxy_host')
         for value in values:
             self.assertEqual(1, len(faults(opt, value)))
-        _outside._this_machine.cache_clear()
-        self.addCleanup(_outside._this_machine.cache_clear)
+        _outside.this_machine.cache_clear()
+        self.addCleanup(_outside.this_machine.cache_clear)
         for name, value in (
             ('socket.gethostname', 'VM.acme.com'),
             ('oslo_utils.netutils.get_my_ipv4', '10.9.8.7'),

@@ -618,6 +618,7 @@ class TestLeft(TestCase):
 
     def test_one_that_does_not_stop(self):
         self.configure(rule_modes='SF205:audit')
+
         def halt(service, seconds):
             self.starts.halted.append(str(service))
             raise TimeoutError('too slow')
