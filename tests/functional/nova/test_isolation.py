@@ -176,7 +176,7 @@ class TestBases(testtools.TestCase):
             except exceptions.SafetyViolation as violation:
                 raised.append(violation)
 
-        thread = threading.Thread(target=later)
+        thread = threading.Thread(target=later, daemon=True)
 
         class Starts(safe_nova.SafeNoDBTestCase):
             def test(self):
