@@ -111,7 +111,7 @@ class Guard(fixtures.Fixture):
         :raises: SafetyViolation.
         """
         rule = rules.get(violation.code)
-        mode = 'enforce' if rule.always else _mode(rule, self._settings)
+        mode = 'enforce' if rule.always else mode_of(rule.code, self._settings)
         if mode == 'off':
             return False
         if not self._active:
@@ -181,12 +181,8 @@ class Guard(fixtures.Fixture):
 
 def mode_of(code: str, settings: Any) -> str:
     """Return the mode that the settings give a rule."""
-    return _mode(rules.get(code), settings)
-
-
-def _mode(rule: rules.Rule, settings: Any) -> str:
-    mode: str = settings.rule_modes.get(rule.code, settings.mode)
-    return rule.default if mode == 'default' else mode
+    mode: str = settings.rule_modes.get(code, settings.mode)
+    return rules.get(code).default if mode == 'default' else mode
 
 
 def _raise_if_swallowed(
@@ -220,13 +216,13 @@ def conclude(test: unittest.TestCase, trail: audit.AuditTrail) -> None:
     waiver = None
     rule = rules.get('SF901')
     settings = conf.load()
-    mode = _mode(rule, settings)
+    mode = mode_of(rule.code, settings)
     if outcome.value == 'success' and mode != 'off':
         waivers = _waivers.of(test)
         unused = {
             code: reason
             for code, reason in waivers.unused().items()
-            if _mode(rules.get(code), settings) != 'off'
+            if mode_of(code, settings) != 'off'
         }
         # The waiver of this rule is for the others, not for itself.
         if unused.keys() - {rule.code}:

@@ -254,8 +254,7 @@ class ServiceStartGuard(_guard.Guard):
         :raises: SafetyViolation (SF205), or MultipleExceptions of them, once
             all are stopped.
         """
-        settings = self._settings
-        if settings.rule_modes.get('SF205', settings.mode) == 'off':
+        if _guard.mode_of('SF205', self._settings) == 'off':
             return
         left = [
             (start, remains)
