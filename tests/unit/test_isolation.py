@@ -15,6 +15,7 @@ import contextlib
 import gc
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -103,6 +104,18 @@ class TestExits(base.TestCase):
         for error in (KeyboardInterrupt(), SystemExit(3)):
             for where in ('test', 'setUp'):
                 self.exit_by(error, where)
+
+    def test_timeout(self):
+        class Case(testtools.TestCase):
+            def test_out_of_time(self):
+                self.useFixture(isolation.IsolationGuard())
+                self.useFixture(fixtures.Timeout(100, gentle=True))
+                # As once they are over.
+                signal.raise_signal(signal.SIGALRM)
+
+        before = state()
+        self.assertFails(Case, 'raise TimeoutException')
+        self.assertEqual(before, state())
 
     def test_set_up_that_fails_halfway(self):
         class Broken(isolation.IsolationGuard):
