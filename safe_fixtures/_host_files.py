@@ -98,6 +98,8 @@ class HostFiles:
     def __init__(self, allowed: Iterable[str]) -> None:
         self._roots = []
         self._patterns = []
+        # Those that were found to be inside.
+        self._databases: set[str] = set()
         for entry in allowed:
             if os.sep in entry or entry == '~':
                 path = os.path.expanduser(entry)
@@ -189,12 +191,18 @@ class HostFiles:
     def _judge_database(
         self, args: tuple[Any, ...]
     ) -> _concern.Finding | None:
-        name = _database(os.fsdecode(args[0]))
+        given = os.fsdecode(args[0])
+        # A test connects to the same one hundreds of times.
+        if given in self._databases:
+            return None
+        name = _database(given)
         path = None if name is None else absolute(name)
         if path is None:
             return None
         resolved = os.path.realpath(path)
         if self._allows(resolved) or _is_no_file(path, resolved):
+            if os.path.isabs(given):
+                self._databases.add(given)
             return None
         return _finding('sqlite3.connect', resolved)
 
