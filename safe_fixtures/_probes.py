@@ -299,11 +299,13 @@ class ConfigProbe(Probe):
         # Identical entries, as nearly all are, are found equal at once.
         if not everything and before.entries == after.entries:
             return
-        keys = before.entries.keys() | after.entries.keys()
+        keys = [
+            key
+            for key in before.entries.keys() | after.entries.keys()
+            if everything or before.entries.get(key) != after.entries.get(key)
+        ]
         for key in sorted(keys, key=lambda key: (key[0] or '', key[1])):
             was, is_ = before.entries.get(key), after.entries.get(key)
-            if not everything and was == is_:
-                continue
             entry = is_ or was
             assert entry is not None
             opt = entry[0]
