@@ -24,6 +24,7 @@ BENCHMARKS = {
     'gate': ('benchmarks.gate', 'main', False),
     'hook': ('benchmarks.hook', 'main', False),
     'records': ('benchmarks.records', 'main', False),
+    'redaction': ('benchmarks.redaction', 'main', False),
     'toggles': ('benchmarks.toggles', 'main', False),
 }
 

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What it takes to merge and report the records of a large run.
+"""What it takes to make records, and to merge and report those of a large run.
 
 The records are those of the examples, as often as it takes, each time as if
 of other tests at another time.
@@ -23,6 +23,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 
 from benchmarks import processes
@@ -39,6 +40,9 @@ EXAMPLES = (
 )
 TESTS = 10000
 FILES = 20
+EVENTS = 100_000
+EVENT_MEBIBYTES = 95
+SERVICE = '3bd1e5b8-5f7c-4b3c-9d5d-0a5f0a8a3c11'
 SECONDS = 30
 MEBIBYTES = 500
 START = datetime.datetime(2026, 1, 1)
@@ -115,8 +119,44 @@ def _as_of(event, test, initiator, time):
     }
 
 
+def cost(path=None):
+    """Return the seconds and the bytes that an event costs its trail."""
+    if path is not None:
+        os.environ['OS_SAFE_FIXTURES__AUDIT_FILE'] = path
+    try:
+        with audit.AuditTrail('a test') as trail:
+            before = _resident()
+            began = time.process_time()
+            for number in range(EVENTS):
+                trail.record(
+                    'disable',
+                    'nova-compute on host1',
+                    target_id=SERVICE,
+                    by=f'PUT /v2.1/os-services/{SERVICE} (test_x.py:{number})',
+                    before='enabled',
+                    after="disabled ('maintenance')",
+                )
+            seconds = time.process_time() - began
+            return seconds / EVENTS, _resident() - before
+    finally:
+        os.environ.pop('OS_SAFE_FIXTURES__AUDIT_FILE', None)
+
+
+def _resident():
+    with open('/proc/self/statm') as file:
+        return int(file.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')
+
+
 def main():
-    """Print the seconds and the peak memory of a report."""
+    """Print what events cost, and the seconds and memory of a report."""
+    with tempfile.TemporaryDirectory() as directory:
+        seconds, size = cost()
+        written, _ = cost(os.path.join(directory, 'events.jsonl'))
+    print(f'{EVENTS} events of a test')
+    print(
+        f'  each    {seconds * 1e6:6.1f} us   ({written * 1e6:.1f} to a file)'
+    )
+    print(f'  memory  {size / 2**20:6.0f} MiB  (limit {EVENT_MEBIBYTES} MiB)')
     with tempfile.TemporaryDirectory() as directory:
         events = write(directory, templates(directory))
         size = sum(

@@ -14,6 +14,8 @@
 
 from safe_fixtures._guard import expect_violation
 from safe_fixtures._waivers import waive
+from safe_fixtures.alerts import Alert
+from safe_fixtures.alerts import Alerts
 from safe_fixtures.audit import AuditTrail
 from safe_fixtures.dummy_data import DummyDataGuard
 from safe_fixtures.dummy_data import IsDummyFlavor
@@ -24,12 +26,16 @@ from safe_fixtures.exceptions import SafetyViolation
 from safe_fixtures.gate import ApiGate
 from safe_fixtures.isolation import IsolationGuard
 from safe_fixtures.microversion import MicroversionPin
+from safe_fixtures.output import RedactedOutput
+from safe_fixtures.payload import PayloadGuard
 from safe_fixtures.posture import PostureGuard
 from safe_fixtures.redaction import Redactor
 from safe_fixtures.service_start import ServiceStartGuard
 from safe_fixtures.services import SafeServiceToggle
 
 __all__ = [
+    'Alert',
+    'Alerts',
     'ApiGate',
     'AuditTrail',
     'ConfigurationError',
@@ -38,7 +44,9 @@ __all__ = [
     'IsDummyImage',
     'IsolationGuard',
     'MicroversionPin',
+    'PayloadGuard',
     'PostureGuard',
+    'RedactedOutput',
     'Redactor',
     'RestoreFailed',
     'SafeServiceToggle',

@@ -18,11 +18,12 @@ nobody asks.
 """
 
 import _thread
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+import contextlib
 import sys
 from typing import Any
 
-__all__ = ['Handler', 'handlers', 'watch']
+__all__ = ['Handler', 'handlers', 'unseen', 'watch']
 
 Handler = Callable[[str, tuple[Any, ...]], None]
 
@@ -52,6 +53,19 @@ def watch(handlers: Mapping[str, Handler]) -> None:
 def handlers() -> Mapping[str, Handler]:
     """Return the handlers that see events now."""
     return _handlers
+
+
+@contextlib.contextmanager
+def unseen() -> Iterator[None]:
+    """Have no handler see what this thread or greenlet does in it."""
+    ident = _thread.get_ident()
+    hidden = ident in _busy
+    try:
+        _busy.add(ident)
+        yield
+    finally:
+        if not hidden:
+            _busy.discard(ident)
 
 
 # Whatever it needs is bound early: at the end of the interpreter the module

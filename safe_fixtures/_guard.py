@@ -99,6 +99,7 @@ class Guard(fixtures.Fixture):
         target: str = 'request',
         *,
         keep: bool = True,
+        trail: audit.AuditTrail | None = None,
         **content: Any,
     ) -> bool:
         """Record a violation, and raise it if its rule is enforced.
@@ -106,6 +107,7 @@ class Guard(fixtures.Fixture):
         :param violation: what happened.
         :param target: the name of what it happened to.
         :param keep: raise it again at cleanup, in case it is swallowed.
+        :param trail: where it is recorded; default: where its acts are.
         :param content: more for the record.
         :returns: whether the test states that it is an exception.
         :raises: SafetyViolation.
@@ -140,7 +142,7 @@ class Guard(fixtures.Fixture):
             self.addCleanup(
                 _raise_if_swallowed, violation, _outcome.of(self._test)
             )
-        with self._any_trail() as trail:
+        with self._any_trail(trail) as trail:
             trail.record(
                 'deny' if refused else 'evaluate/violation',
                 target,
@@ -169,8 +171,11 @@ class Guard(fixtures.Fixture):
         )
 
     @contextlib.contextmanager
-    def _any_trail(self) -> Iterator[audit.AuditTrail]:
-        trail = self.trail if self._active else self._given_trail
+    def _any_trail(
+        self, trail: audit.AuditTrail | None = None
+    ) -> Iterator[audit.AuditTrail]:
+        if trail is None:
+            trail = self.trail if self._active else self._given_trail
         trail = trail or audit.current()
         if trail is not None:
             yield trail
@@ -194,7 +199,7 @@ def _raise_if_swallowed(
         raise violation
 
 
-def raise_all(errors: Sequence[exceptions.SafetyViolation]) -> None:
+def raise_all(errors: Sequence[AssertionError]) -> None:
     """Raise what a cleanup has found, if anything, all of it."""
     if len(errors) > 1:
         raise fixtures.MultipleExceptions(
@@ -204,10 +209,13 @@ def raise_all(errors: Sequence[exceptions.SafetyViolation]) -> None:
         raise errors[0]
 
 
-def conclude(test: unittest.TestCase, trail: audit.AuditTrail) -> None:
+def conclude(test: Any, trail: audit.AuditTrail) -> None:
     """Record how a test ended, and which of its waivers never applied.
 
-    :raises: SafetyViolation (SF901) for such a waiver, if that is enforced.
+    One that failed is given the record as a detail.
+
+    :raises: SafetyViolation (SF901) for such a waiver, if that is enforced;
+        else AuditFailed if an event did not reach a sink.
     """
     outcome = _outcome.of(test)
     if outcome is None:
@@ -252,19 +260,25 @@ def conclude(test: unittest.TestCase, trail: audit.AuditTrail) -> None:
                 event_type='control',
                 **waiver,
             )
+    fails = refused or not trail.is_whole
     trail.record(
         'evaluate/test',
         test.id(),
         target_type='service/test',
-        outcome='failure' if refused else outcome.value,
+        outcome='failure' if fails else outcome.value,
         event_type='monitor',
+        seconds=round(trail.seconds, 6),
     )
+    if fails or outcome.value == 'failure' or not trail.is_whole:
+        test.addDetail('safe_fixtures.audit', trail.as_detail())
     if refused:
         raise exceptions.SafetyViolation(
             rule.code,
             'waivers that never applied: ' + ', '.join(sorted(unused)),
             where=test.id(),
         )
+    # Also for a trail whose own cleanup is over.
+    trail.check()
 
 
 class _Expectation:

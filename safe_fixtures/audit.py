@@ -12,11 +12,14 @@
 
 """The record of every act of a guard, as CADF events."""
 
-from collections.abc import Mapping
-import contextlib
-import fcntl
-import json
+from collections.abc import Callable, Iterable, Mapping
+import errno
+import functools
+import itertools
+import math
 import os
+import threading
+import time
 from typing import Any
 import uuid
 
@@ -25,18 +28,63 @@ from oslo_utils import uuidutils
 from pycadf import attachment
 from pycadf import cadftaxonomy
 from pycadf import event
+from pycadf import host
+from pycadf import identifier
 from pycadf import reason
 from pycadf import resource
+from pycadf import tag
+from pycadf import timestamp
+from testtools import content as detail
+from testtools import content_type
 
+from safe_fixtures import _sinks
 from safe_fixtures import conf
+from safe_fixtures import exceptions
 from safe_fixtures import redaction
 
-__all__ = ['AuditTrail', 'current', 'details']
+__all__ = [
+    'MAX_EVENTS',
+    'WORKER',
+    'AuditFailed',
+    'AuditTrail',
+    'Sink',
+    'current',
+    'details',
+    'sequence',
+    'watch',
+]
+
+#: What an event is passed on to: anything that can be called with it.
+Sink = Callable[[dict[str, Any]], Any]
+
+#: The variable of the environment that names the worker, if there are several.
+WORKER = 'SAFE_FIXTURES_WORKER'
+
+#: How many events a trail keeps in memory by default.
+MAX_EVENTS = 10_000
 
 _TEST = 'service/test'
 _OBSERVER = 'service/security/audit/safe_fixtures'
+_SEQUENCE = 'sequence'
+_SCALARS = frozenset({str, int, bool, type(None)})
+_LISTS = frozenset({list, tuple, set, frozenset})
+_SHOWN = 100  # events in the detail of a test
+_REMEDY = (
+    'Make it writable and leave it there while tests run; without a whole '
+    'record nobody can tell what the test did.'
+)
 
 _active: list['AuditTrail'] = []
+# What is passed the events of all trails.
+_watching: list[Sink] = []
+
+
+class AuditFailed(AssertionError):
+    """Events of a trail did not reach one of its sinks.
+
+    The acts were done, and the events are in memory, where JSON can hold
+    them; the test fails, as its record has gaps.
+    """
 
 
 class AuditTrail(fixtures.Fixture):
@@ -44,9 +92,15 @@ class AuditTrail(fixtures.Fixture):
 
     Guards record to the trail they are given, else to the innermost active
     one, else to one of their own. Every event is a CADF event
-    (``pycadf``), masked by a :class:`Redactor` and kept in :attr:`events`;
-    with ``[safe_fixtures] audit_file`` set it is also appended to that file
-    as one line of JSON, at once, whole, whatever other processes append.
+    (``pycadf``), masked by a :class:`Redactor`, numbered, and kept in
+    :attr:`events`. It is also passed on, at once, to each sink: the file
+    that ``[safe_fixtures] audit_file`` names, as one whole line of JSON
+    (``{pid}`` in the name gives each process a file of its own); the logger
+    ``safe_fixtures.audit``, if that has a handler; and what *sinks*,
+    ``add_sink()`` and ``safe_fixtures.audit.watch()`` name.
+
+    A sink that fails disturbs nothing that the test does. The cleanup of
+    the trail then fails the test, once.
 
     Example::
 
@@ -57,54 +111,108 @@ class AuditTrail(fixtures.Fixture):
     :param test_id: the test that initiates the events (str); default: the
         name of this process.
     :param redactor: masks each event before it is stored.
+    :param sinks: callables that are passed each event (a dict, not to be
+        changed), in the thread that records it.
+    :param max_events: how many events stay in memory (int, at least 1);
+        of more, the oldest go.
     :raises: ConfigurationError at set-up if the configuration makes no
-        sense.
+        sense; AuditFailed at cleanup if an event did not reach a sink.
     """
 
     def __init__(
         self,
         test_id: str | None = None,
         redactor: redaction.Redactor | None = None,
+        *,
+        sinks: Iterable[Sink] = (),
+        max_events: int = MAX_EVENTS,
     ) -> None:
         super().__init__()
         self.test_id = test_id
         self.redactor = redactor or redaction.Redactor()
-        #: The events so far, as dictionaries.
+        self._given_sinks = sinks
+        self._max_events = max_events
+        # One that has no cleanup to come fails where it is.
+        self._fails_at_once = False
+        #: The last events, as dictionaries; not to be changed.
         self.events: list[dict[str, Any]] = []
+        #: How many events were before those (int).
+        self.dropped = 0
 
     def setUp(self) -> None:
         # Read before anything is installed, and outside _setUp, which would
         # wrap the error.
         self._file: str | None = conf.load().audit_file
+        self._check_arguments()
         super().setUp()
+
+    def _check_arguments(self) -> None:
+        if type(self._max_events) is not int or self._max_events < 1:
+            raise exceptions.ConfigurationError(
+                'AuditTrail max_events', self._max_events, 'give 1 or more'
+            )
+        self._given_sinks = list(self._given_sinks)
+        for sink in self._given_sinks:
+            _check_sink('AuditTrail sinks', sink)
 
     @classmethod
     def apart(cls, test_id: str | None) -> 'AuditTrail':
         """Return a trail that can be recorded to, and is nobody else's.
 
+        It has no cleanup: an event that does not reach a sink raises
+        AuditFailed where it is recorded.
+
         :param test_id: as of the class.
         """
         trail = cls(test_id)
         trail._file = conf.load().audit_file
+        trail._fails_at_once = True
         trail._begin()
         return trail
 
     def _setUp(self) -> None:
         self._begin()
         self.addCleanup(_deactivate, self)
+        self.addCleanup(self.check)
         _active.append(self)
 
     def _begin(self) -> None:
         self.events = []
-        self._initiator = resource.Resource(
+        self.dropped = 0
+        self._began = time.monotonic()
+        self._sinks: list[Sink] = [
+            *([] if self._file is None else [_sinks.File(self._file)]),
+            _sinks.log,
+            *self._given_sinks,
+        ]
+        # By the name of the sink.
+        self._losses: dict[str, _Loss] = {}
+        self._told: set[str] = set()
+        self._begin_process()
+
+    def _begin_process(self) -> None:
+        # A process that was forked is another initiator.
+        self._pid = os.getpid()
+        self._numbers = itertools.count(1)
+        self._dropping = threading.Lock()
+        name = self.test_id or f'process {self._pid}'
+        initiator: dict[str, Any] = resource.Resource(
             typeURI=_TEST,
-            name=self.redactor.redact(
-                self.test_id or f'process {os.getpid()}'
-            ),
-        )
-        self._observer = resource.Resource(
-            typeURI=_OBSERVER, name='safe_fixtures'
-        )
+            name=self.redactor.redact(name),
+            domain=os.environ.get(WORKER) or None,
+            host=host.Host(agent=f'process {self._pid}'),
+        ).as_dict()
+        self._initiator = initiator
+
+    def add_sink(self, sink: Sink) -> None:
+        """Pass each event from now on to a callable too.
+
+        :param sink: as in the argument *sinks*; till the trail is set up
+            again.
+        :raises: ConfigurationError for what cannot be called.
+        """
+        _check_sink('AuditTrail.add_sink', sink)
+        self._sinks.append(sink)
 
     def record(
         self,
@@ -124,46 +232,250 @@ class AuditTrail(fixtures.Fixture):
             ``restore/service``.
         :param target: the name of what was acted on.
         :param target_type: its CADF type.
-        :param target_id: its uuid, or another id that a uuid is made from.
+        :param target_id: its uuid, or another id that a uuid is made from;
+            default: the name.
         :param outcome: ``success``, ``failure`` or ``unknown``.
         :param code: the rule the event is about, such as ``SF201``.
         :param event_type: ``activity``, ``control`` or ``monitor``.
         :param content: what else there is to say; must be representable in
-            JSON once redacted.
+            JSON once redacted. Of an act that takes time, ``seconds``.
         :returns: the event as it was stored.
+        :raises: ValueError for what CADF does not know.
         """
-        if target_id is not None and not uuidutils.is_uuid_like(target_id):
-            # CADF wants uuids; the same one each time for the same thing.
-            target_id = str(uuid.uuid5(uuid.NAMESPACE_OID, target_id))
-        cadf = event.Event(
-            eventType=event_type,
-            action=action,
-            outcome=outcome,
-            initiator=self._initiator,
-            target=resource.Resource(
-                typeURI=target_type,
-                name=self.redactor.redact(target),
-                id=target_id,
-            ),
-            observer=self._observer,
+        if os.getpid() != self._pid:
+            self._begin_process()
+        stored = _skeleton(event_type, action, outcome).copy()
+        stored['target'] = _resource(
+            target_type, self.redactor.redact(target), target_id
         )
+        stored['initiator'] = self._initiator
+        stored['id'] = identifier.generate_uuid()
+        stored['eventTime'] = timestamp.get_utc_now()
+        stored['tags'] = [
+            tag.generate_name_value_tag(_SEQUENCE, str(next(self._numbers)))
+        ]
         if code is not None:
-            cadf.reason = reason.Reason(
-                reasonType='safe_fixtures', reasonCode=code
-            )
+            stored['reason'] = _reason(code)
         if content:
-            cadf.add_attachment(
-                attachment.Attachment(
-                    typeURI='application/json',
-                    name='details',
-                    content=self.redactor.redact(content),
-                )
-            )
-        stored: dict[str, Any] = cadf.as_dict()
-        self.events.append(stored)
-        if self._file is not None:
-            _append_line(self._file, json.dumps(stored, sort_keys=True))
+            stored['attachments'] = [
+                {
+                    'typeURI': 'application/json',
+                    'content': self._said(content, stored),
+                    'name': 'details',
+                }
+            ]
+        self._keep(stored)
+        for sink in (*self._sinks, *_watching):
+            self._pass_on(sink, stored)
         return stored
+
+    def _said(
+        self, content: dict[str, Any], stored: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return what is said besides, masked, as JSON can hold it."""
+        try:
+            said: dict[str, Any] = self._plain(self.redactor.redact(content))
+        except Exception as error:
+            self._lose('what JSON can hold', stored, error)
+            return {'lost': type(error).__name__}
+        return said
+
+    def _plain(self, value: Any) -> Any:
+        """Return a masked value as JSON gives it back.
+
+        :raises: ValueError, or what the value raises, if JSON cannot hold
+            it.
+        """
+        kind = type(value)
+        if kind in _SCALARS:
+            return value
+        if kind is float:
+            if not math.isfinite(value):
+                raise ValueError(f'{value} is no number of JSON')
+            return value
+        if kind is dict:
+            return {
+                name if type(name) is str else str(name): self._plain(item)
+                for name, item in value.items()
+            }
+        if kind in _LISTS:
+            return [self._plain(item) for item in value]
+        if isinstance(value, str):
+            return str(value)
+        given = attachment.Attachment(content=value).as_dict()['content']
+        if type(given) is kind:
+            raise TypeError(f'JSON has nothing for {kind.__name__}')
+        # What was hidden in it is seen only now.
+        return self._plain(self.redactor.redact(given))
+
+    def _keep(self, stored: dict[str, Any]) -> None:
+        self.events.append(stored)
+        if len(self.events) > self._max_events:
+            with self._dropping:
+                excess = max(0, len(self.events) - self._max_events)
+                del self.events[:excess]
+                self.dropped += excess
+
+    def _pass_on(self, sink: Sink, stored: dict[str, Any]) -> None:
+        try:
+            sink(stored)
+        except fixtures.TimeoutException as error:
+            # Of the test, and it is to go on.
+            self._lose(_name_of(sink), stored, error)
+            raise
+        except Exception as error:
+            self._lose(_name_of(sink), stored, error)
+
+    def _lose(
+        self, sink: str, stored: dict[str, Any], error: Exception
+    ) -> None:
+        loss = self._losses.get(sink)
+        if loss is None:
+            number = getattr(error, 'errno', None)
+            symbol = errno.errorcode.get(number) if number else None
+            loss = self._losses[sink] = _Loss(
+                f'{stored["action"]} of {stored["target"]["name"]}',
+                self.redactor.redact(
+                    f'{symbol or type(error).__name__}: {error}'
+                ),
+            )
+        loss.count += 1
+        if self._fails_at_once:
+            self.check()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every event so far has reached every sink."""
+        return not self._losses
+
+    @property
+    def seconds(self) -> float:
+        """How long ago the trail was set up."""
+        return time.monotonic() - self._began
+
+    def check(self) -> None:
+        """Fail if events did not reach a sink; once for each sink.
+
+        The cleanup calls it. Who records after that must do so, too.
+
+        :raises: AuditFailed.
+        """
+        untold = {
+            sink: loss
+            for sink, loss in self._losses.items()
+            if self._fails_at_once or sink not in self._told
+        }
+        self._told.update(untold)
+        if untold:
+            raise AuditFailed(
+                f'the audit trail of {self._initiator["name"]} is not whole: '
+                + '; '.join(
+                    f'{loss.count} of its events did not reach {sink}, the '
+                    f'first of them {loss.first} ({loss.error})'
+                    for sink, loss in untold.items()
+                )
+                + f'. {_REMEDY}'
+            )
+
+    def as_detail(self) -> detail.Content:
+        """Return the last events as a detail of a test, a line each.
+
+        What it shows is looked up when it is read.
+        """
+        return detail.Content(
+            content_type.UTF8_TEXT, lambda: [self._text().encode()]
+        )
+
+    def _text(self) -> str:
+        shown = self.events[-_SHOWN:]
+        left_out = self.dropped + len(self.events) - len(shown)
+        lines = [_sinks.as_line(stored) for stored in shown]
+        if left_out:
+            where = (
+                'see [safe_fixtures] audit_file'
+                if self._file is None
+                else f'they are in {_sinks.path_of(self._file)}'
+            )
+            lines.insert(0, f'... {left_out} events before these; {where}')
+        return '\n'.join(lines) + '\n'
+
+
+class _Loss:
+    """Events that did not reach a sink."""
+
+    def __init__(self, first: str, error: str) -> None:
+        self.first = first
+        self.error = error
+        self.count = 0
+
+
+def _check_sink(argument: str, sink: Any) -> None:
+    if not callable(sink):
+        raise exceptions.ConfigurationError(
+            argument, sink, 'it must be callable, with an event'
+        )
+
+
+def _name_of(sink: Any) -> str:
+    if isinstance(sink, _sinks.File):
+        return str(sink)
+    if sink is _sinks.log:
+        return 'the logger safe_fixtures.audit'
+    name = getattr(sink, '__qualname__', None) or type(sink).__qualname__
+    return f'the sink {name}'
+
+
+# The parts of an event are made and checked by pycadf, the same part once:
+# what is shared between events takes neither time nor memory again.
+
+
+@functools.lru_cache(maxsize=256)
+def _skeleton(event_type: str, action: str, outcome: str) -> dict[str, Any]:
+    nothing = resource.Resource(typeURI=_TEST)
+    skeleton: dict[str, Any] = event.Event(
+        eventType=event_type,
+        action=action,
+        outcome=outcome,
+        initiator=nothing,
+        target=nothing,
+        observer=_observer(),
+    ).as_dict()
+    skeleton['observer'] = _observer_part()
+    return skeleton
+
+
+@functools.cache
+def _observer() -> resource.Resource:
+    return resource.Resource(typeURI=_OBSERVER, name='safe_fixtures')
+
+
+@functools.cache
+def _observer_part() -> dict[str, Any]:
+    part: dict[str, Any] = _observer().as_dict()
+    return part
+
+
+@functools.lru_cache(maxsize=1024)
+def _resource(
+    target_type: str, name: str, target_id: str | None
+) -> dict[str, Any]:
+    if target_id is None:
+        target_id = f'{target_type} {name}'
+    if not uuidutils.is_uuid_like(target_id):
+        # CADF wants uuids; the same one each time for the same thing.
+        target_id = str(uuid.uuid5(uuid.NAMESPACE_OID, target_id))
+    part: dict[str, Any] = resource.Resource(
+        typeURI=target_type, name=name, id=target_id
+    ).as_dict()
+    return part
+
+
+@functools.lru_cache(maxsize=256)
+def _reason(code: str) -> dict[str, Any]:
+    part: dict[str, Any] = reason.Reason(
+        reasonType='safe_fixtures', reasonCode=code
+    ).as_dict()
+    return part
 
 
 def _deactivate(trail: AuditTrail) -> None:
@@ -174,6 +486,26 @@ def _deactivate(trail: AuditTrail) -> None:
 def current() -> AuditTrail | None:
     """Return the innermost active trail, or None."""
     return _active[-1] if _active else None
+
+
+def watch(sink: Sink) -> Callable[[], None]:
+    """Pass the events of all trails of this process to a callable.
+
+    Example::
+
+        self.addCleanup(audit.watch(print))
+
+    :param sink: as in the argument *sinks* of :class:`.AuditTrail`.
+    :returns: what ends that.
+    :raises: ConfigurationError for what cannot be called.
+    """
+    _check_sink('watch', sink)
+    _watching.append(sink)
+
+    def end() -> None:
+        _watching[:] = [other for other in _watching if other is not sink]
+
+    return end
 
 
 def details(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,13 +521,17 @@ def details(stored: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _append_line(path: str, line: str) -> None:
-    data = line.encode() + b'\n'
-    descriptor = os.open(
-        path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
-    )
-    with contextlib.closing(os.fdopen(descriptor, 'wb', buffering=0)) as out:
-        # O_APPEND alone keeps lines whole only if each write is.
-        fcntl.flock(out, fcntl.LOCK_EX)
-        while data:
-            data = data[out.write(data) :]
+def sequence(stored: Mapping[str, Any]) -> int | None:
+    """Return the number of an event, or None if it has none.
+
+    Those of one initiator (by its ``id``: one trail in one process) are
+    numbered from 1, in the order of their acts; one that is missing was
+    lost.
+
+    :param stored: as in :func:`details`.
+    """
+    for each in stored.get('tags', ()):
+        name, _, value = each.partition('?value=')
+        if name == _SEQUENCE and value.isdecimal():
+            return int(value)
+    return None

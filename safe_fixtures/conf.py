@@ -99,7 +99,8 @@ _OPTS = [
     cfg.ListOpt(
         'allowed_hosts',
         default=[],
-        help='What the network may lead to, besides loopback: host names, '
+        help='What the network may lead to, besides loopback, and what a '
+        'request may hold, besides made-up data: host names, domains, '
         'addresses, and networks such as ``10.0.0.0/8``.',
     ),
     cfg.ListOpt(
@@ -141,7 +142,9 @@ _OPTS = [
     cfg.StrOpt(
         'audit_file',
         help='A file to which every audit event is appended, as one line of '
-        'JSON. Its directory must exist. Default: events stay in memory.',
+        'JSON. Its directory must exist. ``{pid}`` in its name is the number '
+        'of the process, so that each has a file of its own. Default: events '
+        'stay in memory.',
     ),
     cfg.StrOpt(
         'waivers_file',

@@ -62,12 +62,19 @@ class ApiCall:
             return self._path
 
     @property
+    def content(self) -> Any:
+        """The request's body as it is sent, text or bytes; None if there
+        is none, or if it is a stream that can be read only once.
+        """
+        return _content(self.request.body)
+
+    @property
     def body(self) -> Any:
         """The request's body as read from JSON; None if it is not JSON."""
         try:
             return self._body
         except AttributeError:
-            self._body: Any = _from_json(_content(self.request.body))
+            self._body: Any = _from_json(self.content)
             return self._body
 
     @property
@@ -195,13 +202,16 @@ def _path(url: str) -> str:
 
 def _content(body: Any) -> Any:
     """Return a request's body, of a stream without using it up."""
-    if not hasattr(body, 'read') or not hasattr(body, 'seek'):
+    if not hasattr(body, 'read'):
         return body
-    position = body.tell()
     try:
-        return body.read()
-    finally:
-        body.seek(position)
+        position = body.tell()
+        try:
+            return body.read()
+        finally:
+            body.seek(position)
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 def _from_json(content: Any) -> Any:
@@ -209,5 +219,5 @@ def _from_json(content: Any) -> Any:
         return None
     try:
         return json.loads(content)
-    except (TypeError, ValueError):
+    except (RecursionError, TypeError, ValueError):
         return None

@@ -150,8 +150,6 @@ class IsolationGuard(_guard.Guard):
             for name, given in self._given.items()
         }
         paths = list(allowed['allowed_paths'])
-        if settings.audit_file is not None:
-            paths.append(os.path.abspath(settings.audit_file))
         concerns: dict[str, Callable[[], _concern.Concern]] = {
             'SF401': lambda: _network.Network(allowed['allowed_hosts']),
             'SF404': lambda: _credentials.CredentialFiles(os.environ),

@@ -155,9 +155,9 @@ _CATALOGUE = (
         'real-looking data in a request',
         'CWE-531',
         'A2',
-        'Use documentation addresses, example domains and made-up secrets.',
+        'Use documentation addresses, example domains and made-up secrets, or '
+        'list what is part of the test in [safe_fixtures] allowed_hosts.',
         'audit',
-        reserved=True,
     ),
     Rule(
         'SF401',
@@ -234,7 +234,6 @@ _CATALOGUE = (
         'B1',
         'Do not print or log the secret.',
         'audit',
-        reserved=True,
     ),
     Rule(
         'SF901',

@@ -53,6 +53,16 @@ class Watcher(Protocol):
     def starting(self, service: Any, binary: str, host: str) -> None:
         """Note a service that is started now: all watchers permitted it."""
 
+    def started(
+        self, service: Any, uuid: str | None, seconds: float, failed: bool
+    ) -> None:
+        """Note that the start is over.
+
+        :param uuid: of its record, if it has one.
+        :param seconds: how long it took.
+        :param failed: whether it raised something.
+        """
+
 
 class Starts(Protocol):
     """Where services are started.
@@ -88,6 +98,7 @@ class _Start:
     where: str | None
     # From the test's own line inwards.
     stack: list[str]
+    uuid: str | None = None
 
     def __str__(self) -> str:
         return f'{self.binary} on {self.host}'
@@ -217,14 +228,26 @@ class ServiceStartGuard(_guard.Guard):
             terms.append(self._term)
 
     def starting(self, service: Any, binary: str, host: str) -> None:
+        """See ``Watcher``."""
+
+    def started(
+        self, service: Any, uuid: str | None, seconds: float, failed: bool
+    ) -> None:
         """Record a start; see ``Watcher``."""
-        start = self._seen[id(service)]
+        start = self._seen.get(id(service))
+        if start is None:
+            # The guard has come, or gone, meanwhile.
+            return
+        start.uuid = uuid
         self.trail.record(
             'start/service',
             str(start),
-            binary=binary,
-            host=host,
+            target_id=uuid,
+            outcome='failure' if failed else 'success',
+            binary=start.binary,
+            host=start.host,
             where=start.where,
+            seconds=round(seconds, 6),
         )
 
     def _fault(
@@ -306,6 +329,7 @@ class ServiceStartGuard(_guard.Guard):
         self.trail.record(
             'stop/service',
             str(start),
+            target_id=start.uuid,
             outcome='failure' if still else 'success',
             how=how,
             remains=still,

@@ -29,6 +29,7 @@ from typing import Any
 
 from pycadf import event as cadf
 
+from safe_fixtures import alerts
 from safe_fixtures import audit
 from safe_fixtures import rules
 
@@ -78,13 +79,18 @@ class Summary:
             ...
         sys.exit(total.exit_code())
 
+    :param watching: what raises alerts over the events; default: one with
+        the limits by default.
     :ivar torn: where a line was torn, as ``file:line`` (list of str); for
         :func:`read` to fill.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, watching: alerts.Alerts | None = None) -> None:
         self.torn: list[str] = []
         self._events = 0
+        self._alerts = alerts.Alerts() if watching is None else watching
+        # The highest number, and how many there are, by initiator.
+        self._numbers: dict[str, tuple[int, int]] = {}
         self._runs: dict[str, _Run] = {}
         self._tests = _Tests()
         self._violations: dict[tuple[str, str], collections.Counter[str]] = {}
@@ -127,6 +133,8 @@ class Summary:
             :func:`read`.
         """
         self._events += 1
+        self._count(event)
+        self._alerts.add(event)
         add = self._by_action.get(event['action'])
         if add is not None:
             add(event, audit.details(event))
@@ -139,6 +147,7 @@ class Summary:
                 ('Run', self._run_rows()),
                 ('Tests', self._tests.rows(self._missing())),
                 ('Violations', self._violation_rows()),
+                ('Alerts', self._alert_rows()),
                 ('Waivers', self._waiver_rows()),
                 ('Services', self._services.rows()),
                 ('Slowest restores', self._services.slowest_rows()),
@@ -162,6 +171,13 @@ class Summary:
         if self._tests.failed() or self._missing():
             return 1
         return int(any(run.interrupted for run in self._runs.values()))
+
+    def _count(self, stored: _Event) -> None:
+        number = audit.sequence(stored)
+        if number is not None:
+            key = stored['initiator'].get('id', '')
+            highest, count = self._numbers.get(key, (0, 0))
+            self._numbers[key] = max(highest, number), count + 1
 
     def _run_of(self, stored: _Event) -> '_Run':
         # Each trail of a process that runs tests has an id of its own.
@@ -237,6 +253,31 @@ class Summary:
                 f'{_counted(len(tests), "test")}, most in {worst}',
             )
 
+    def _alert_rows(self) -> _Rows:
+        found: dict[str, list[alerts.Alert]] = {}
+        for alert in self._alerts.raised(ended=True):
+            found.setdefault(alert.rule, []).append(alert)
+        for rule in sorted(found):
+            of_rule = found[rule]
+            for alert in of_rule[:_NAMED]:
+                yield (
+                    rule,
+                    alert.count,
+                    f'{alert.message}; in {_few(alert.tests)}',
+                )
+            more = of_rule[_NAMED:]
+            if more:
+                tests = list(
+                    dict.fromkeys(test for each in more for test in each.tests)
+                )
+                yield (
+                    rule,
+                    sum(alert.count for alert in more),
+                    f'{_counted(len(more), "more alert")}; in {_few(tests)}',
+                )
+        if self._alerts.dropped:
+            yield 'more', self._alerts.dropped, 'not kept'
+
     def _waiver_rows(self) -> _Rows:
         applied = {
             (code, pattern): count
@@ -283,6 +324,12 @@ class Summary:
 
     def _record_rows(self) -> _Rows:
         yield 'events', self._events, ''
+        missing = sum(
+            max(0, highest - count)
+            for highest, count in self._numbers.values()
+        )
+        if missing:
+            yield 'missing', missing, 'numbers of events that are not there'
         if self.torn:
             yield 'torn lines', len(self.torn), _few(self.torn)
 
@@ -468,13 +515,16 @@ class _Waiting:
             yield helper, self._won[helper], f'seconds won in {waits}'
 
 
-def summarize(paths: Iterable[str]) -> Summary:
+def summarize(
+    paths: Iterable[str], watching: alerts.Alerts | None = None
+) -> Summary:
     """Return the summary of the records in some files and directories.
 
     :param paths: as for :func:`read`.
+    :param watching: as of :class:`Summary`.
     :raises: OSError, ValueError: as by :func:`read`.
     """
-    summary = Summary()
+    summary = Summary(watching)
     for stored in read(paths, summary.torn):
         summary.add(stored)
     return summary

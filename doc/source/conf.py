@@ -47,7 +47,7 @@ autodoc_member_order = 'bysource'
 # that -n cannot find their classes.
 nitpick_ignore_regex = [
     ('py:.*', r'(fixtures|nova|oslo_config|oslo_utils|pycadf)(\..*)?'),
-    ('py:.*', r'(testtools|unittest|wrapt|collections\.abc)(\..*)?'),
+    ('py:.*', r'(testtools|unittest|wrapt|collections)(\..*)?'),
     # Type variables.
     ('py:class', r'safe_fixtures\.\w+\._T'),
 ]

@@ -65,12 +65,14 @@ class Report:
     :param failures: those that failed, with what is known about them.
     :param interrupted: whether a signal ended it.
     :param seconds: how long it took.
+    :param lost: what is wrong with its record, if anything.
     """
 
     outcomes: dict[str, _outcomes.Outcome]
     failures: list[_outcomes.Failure]
     interrupted: bool
     seconds: float
+    lost: str = ''
 
 
 @dataclasses.dataclass
@@ -182,7 +184,14 @@ def run(
                 harden,
                 {
                     **(environment or {}),
-                    **({'OS_SAFE_FIXTURES__MODE': mode} if harden else {}),
+                    **(
+                        {
+                            'OS_SAFE_FIXTURES__MODE': mode,
+                            audit.WORKER: f'worker-{number}',
+                        }
+                        if harden
+                        else {}
+                    ),
                 },
                 os.path.join(
                     directory, f'events-worker-{number}-{generation}.jsonl'
@@ -228,12 +237,19 @@ def run(
             seconds=round(seconds, 3),
             interrupted=supervisor.interrupted,
         )
+        lost = ''
+        try:
+            trail.check()
+        except audit.AuditFailed as error:
+            # What was found is told all the same.
+            lost = str(error)
     _outcomes.store(directory)
     return Report(
         supervisor.record.outcomes,
         supervisor.record.failures,
         supervisor.interrupted,
         seconds,
+        lost,
     )
 
 

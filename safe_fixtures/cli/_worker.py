@@ -35,10 +35,13 @@ from stestr.subunit_runner import program
 from subunit import test_results
 import testtools
 
+from safe_fixtures import _masked_result
+from safe_fixtures import _masked_streams
 from safe_fixtures import _suite
 from safe_fixtures.cli import _loading
 from safe_fixtures.cli import _packets
 from safe_fixtures import isolation
+from safe_fixtures import redaction
 
 # Whatever else is imported above this line may be imported before the
 # standard library is patched, which is the first thing that some projects
@@ -98,6 +101,24 @@ def _harden(options: argparse.Namespace) -> list[str]:
     return _suite.harden()
 
 
+def _masker(options: argparse.Namespace) -> _masked_result.Masker | None:
+    """Return what masks what is not of a hardened test, which does itself."""
+    if options.stock:
+        return None
+    return _masked_result.Masker(
+        redaction.Redactor(), counts=False, again=False
+    )
+
+
+def _masked(
+    masker: _masked_result.Masker | None, texts: dict[str, str]
+) -> dict[str, str]:
+    if masker is None:
+        return texts
+    # Not as one mapping, in which the name of a module would count.
+    return {name: masker.text(name, text) for name, text in texts.items()}
+
+
 def _list(options: argparse.Namespace) -> None:
     with open(options.question, encoding='utf-8') as file:
         question = json.load(file)
@@ -122,10 +143,11 @@ def _list(options: argparse.Namespace) -> None:
             for test_id, source in tests.items()
             if not exclude.search(test_id)
         }
+    masker = _masker(options)
     answer = {
         'tests': tests,
-        'errors': listing.errors,
-        'skipped': listing.skipped,
+        'errors': _masked(masker, listing.errors),
+        'skipped': _masked(masker, listing.skipped),
         'unknown': listing.unknown,
         'missing': missing,
         'hardened': hardened,
@@ -143,8 +165,13 @@ def _run(options: argparse.Namespace) -> int:
     tasks = open(options.tasks, encoding='utf-8')
     packets = _packets.Writer(_Stream(options.stream))
     process = os.getpid()
+    masker = _masker(options)
+    if masker is not None:
+        _masked_streams.MaskedStreams(masker).setUp()
 
     def tell(name: str, text: str = '') -> None:
+        if masker is not None:
+            text = masker.text(name, text)
         packets.status(file_name=name, file_bytes=text.encode(), eof=True)
 
     try:
@@ -157,7 +184,7 @@ def _run(options: argparse.Namespace) -> int:
             except (Exception, SystemExit):
                 tell(_packets.FAILED, traceback.format_exc())
                 continue
-            _run_suite(suite, packets)
+            _run_suite(suite, packets, masker)
             if os.getpid() != process:
                 # A test forked: what is left is its parent's.
                 os._exit(0)
@@ -188,10 +215,15 @@ def _end_with_reader(options: argparse.Namespace) -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def _run_suite(suite: unittest.TestSuite, packets: _packets.Writer) -> None:
-    result = test_results.AutoTimingTestResultDecorator(
-        testtools.ExtendedToStreamDecorator(packets)
-    )
+def _run_suite(
+    suite: unittest.TestSuite,
+    packets: _packets.Writer,
+    masker: _masked_result.Masker | None,
+) -> None:
+    told: Any = testtools.ExtendedToStreamDecorator(packets)
+    if masker is not None:
+        told = _masked_result.MaskedResult(told, masker)
+    result = test_results.AutoTimingTestResultDecorator(told)
     result.startTestRun()
     try:
         suite(result)

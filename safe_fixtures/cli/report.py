@@ -16,6 +16,7 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from safe_fixtures.cli import _alerts
 from safe_fixtures.cli import _listing
 from safe_fixtures import summary
 
@@ -32,6 +33,7 @@ class Report(_listing.SummaryListing):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
+        _alerts.add_argument(parser)
         parser.add_argument(
             'paths',
             nargs='+',
@@ -43,7 +45,9 @@ class Report(_listing.SummaryListing):
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
-        self._summary = summary.summarize(parsed_args.paths)
+        self._summary = summary.summarize(
+            parsed_args.paths, _alerts.of(parsed_args)
+        )
         return summary.COLUMNS, self._summary.rows()
 
     def run(self, parsed_args: argparse.Namespace) -> int:

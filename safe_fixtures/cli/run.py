@@ -23,6 +23,7 @@ from typing import Any
 
 import fixtures
 
+from safe_fixtures.cli import _alerts
 from safe_fixtures.cli import _listing
 from safe_fixtures.cli import _process
 from safe_fixtures.cli import _supervisor
@@ -98,6 +99,7 @@ class Run(_listing.SummaryListing):
             metavar='SECONDS',
             help='end a test from outside after so long (default: 300)',
         )
+        _alerts.add_argument(parser)
         parser.add_argument(
             'tests',
             nargs='*',
@@ -151,9 +153,15 @@ class Run(_listing.SummaryListing):
             environment=environment,
         )
         _tell(report, directory, len(tests.tests))
-        total = summary.summarize([directory])
+        try:
+            total = summary.summarize([directory], _alerts.of(parsed_args))
+        except (OSError, ValueError) as error:
+            # A test has laid hands on it.
+            raise _supervisor.Unusable(str(error)) from error
         self._status = total.exit_code()
-        if not self._status and (report.interrupted or report.failures):
+        if not self._status and (
+            report.interrupted or report.failures or report.lost
+        ):
             self._status = 1
         return summary.COLUMNS, total.rows()
 
@@ -278,6 +286,8 @@ def _tell(report: _supervisor.Report, directory: str, total: int) -> None:
         _say(f'all failures: {os.path.join(directory, "failures.txt")}')
     if report.interrupted:
         _say(f'interrupted: {len(report.outcomes)} of {total} tests were run')
+    if report.lost:
+        _say(report.lost)
     _say(f'report: {directory}')
 
 

@@ -49,6 +49,7 @@ importlib.import_module('nova.tests.functional')
 
 from safe_fixtures.nova import backend  # noqa: E402, F401
 from safe_fixtures.nova import bases  # noqa: E402
+from safe_fixtures.nova import cast_as_call  # noqa: E402
 from safe_fixtures.nova import environment  # noqa: E402
 from safe_fixtures.nova import prompt_bus  # noqa: E402
 from safe_fixtures.nova import waiting  # noqa: E402
@@ -56,6 +57,7 @@ from safe_fixtures.nova import waiting  # noqa: E402
 __all__ = [
     'InstalledNova',
     'PromptBus',
+    'SafeCastAsCall',
     'SafeIntegratedTestBase',
     'SafeNoDBTestCase',
     'SafeProviderUsageBaseTestCase',
@@ -67,6 +69,7 @@ __all__ = [
 
 InstalledNova = environment.InstalledNova
 PromptBus = prompt_bus.PromptBus
+SafeCastAsCall = cast_as_call.SafeCastAsCall
 SafeIntegratedTestBase = bases.SafeIntegratedTestBase
 SafeNoDBTestCase = bases.SafeNoDBTestCase
 SafeProviderUsageBaseTestCase = bases.SafeProviderUsageBaseTestCase

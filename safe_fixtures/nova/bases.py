@@ -29,9 +29,12 @@ from safe_fixtures import dummy_data
 from safe_fixtures import exceptions
 from safe_fixtures import isolation
 from safe_fixtures import microversion
+from safe_fixtures.nova import cast_as_call
 from safe_fixtures.nova import environment
 from safe_fixtures.nova import prompt_bus
 from safe_fixtures.nova import waiting
+from safe_fixtures import output
+from safe_fixtures import payload
 from safe_fixtures import posture
 from safe_fixtures import service_start
 from safe_fixtures import services
@@ -61,6 +64,8 @@ class SafeTestCase(test.TestCase):
         installed release.
     :ivar audit_trail: the record of what the guards did
         (:class:`~safe_fixtures.AuditTrail`).
+    :ivar redacted_output: masks what the test puts out
+        (:class:`~safe_fixtures.RedactedOutput`).
     :ivar isolation_guard: refuses what leaves the test
         (:class:`~safe_fixtures.IsolationGuard`).
     :ivar service_start_guard: sees to who starts what
@@ -73,6 +78,8 @@ class SafeTestCase(test.TestCase):
         (:class:`~safe_fixtures.MicroversionPin`).
     :ivar dummy_data_guard: checks images and flavors
         (:class:`~safe_fixtures.DummyDataGuard`).
+    :ivar payload_guard: checks what requests hold
+        (:class:`~safe_fixtures.PayloadGuard`).
 
     Example::
 
@@ -91,7 +98,7 @@ class SafeTestCase(test.TestCase):
         """Run the test; see ``testtools.TestCase``."""
         # Some tests need it before they call the setUp of their base.
         with environment.InstalledNova():
-            return super().run(result)
+            return super().run(output.masked(result))
 
     def setUp(self) -> None:
         guard(self, super().setUp)
@@ -141,6 +148,8 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
     # From here on, so that a failure of Nova's own set-up is seen too.
     _outcome.of(case)
     case.addCleanup(_guard.conclude, case, trail)
+    # Before anything that puts something out.
+    case.redacted_output = case.useFixture(output.RedactedOutput(test=case))
     backend = _backend.find()
     # What Nova's own set-up changes, and what undoes it, is the test's too.
     case.posture_guard = case.useFixture(posture.PostureGuard(test=case))
@@ -151,6 +160,8 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
     if settings.wait_for_change:
         # From before the first service is started until the last is stopped.
         case.useFixture(prompt_bus.PromptBus())
+    # From before the first server listens until casts are turned no more.
+    case.useFixture(cast_as_call.Permit(case))
     # Before Nova creates its default flavors, which are dummy.
     case.addCleanup(backend.dummy_source.record())
     # Before Nova starts its first service.
@@ -166,6 +177,7 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
     case.dummy_data_guard = case.useFixture(
         dummy_data.DummyDataGuard(test=case)
     )
+    case.payload_guard = case.useFixture(payload.PayloadGuard(test=case))
     case.service_toggle = case.useFixture(
         services.SafeServiceToggle(test=case)
     )

@@ -238,6 +238,9 @@ class _Noting:
         """See ``service_start.Watcher``."""
         self._found.add(service)
 
+    def started(self, *_: Any) -> None:
+        """See ``service_start.Watcher``."""
+
 
 def _items(
     state: _services.ServiceState,

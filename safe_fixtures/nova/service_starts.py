@@ -16,6 +16,7 @@ from collections.abc import Callable
 import contextlib
 import functools
 import threading
+import time
 from typing import Any
 import weakref
 
@@ -28,6 +29,9 @@ from safe_fixtures import service_start
 __all__ = ['STARTS', 'ServiceStarts']
 
 CONF = nova.conf.CONF
+
+# That a test replaces must not stop the clock.
+_now = time.monotonic
 
 # Nova 31 has services of their own for its WSGI applications.
 _WSGI = getattr(nova_service, 'WSGIService', None)
@@ -132,7 +136,15 @@ class ServiceStarts:
             for watcher in self._watchers:
                 watcher.starting(*known)
             self._former[service] = self._listening(service)
-            original_start(service, *args, **kwargs)
+            began = _now()
+            failed = True
+            try:
+                original_start(service, *args, **kwargs)
+                failed = False
+            finally:
+                seconds = _now() - began
+                for watcher in self._watchers:
+                    watcher.started(service, _uuid(service), seconds, failed)
 
         @functools.wraps(original_stop)
         def stop(service: Any, *args: Any, **kwargs: Any) -> None:
@@ -155,6 +167,12 @@ class ServiceStarts:
     def _permit(self, service: Any, binary: str, host: str) -> None:
         for watcher in self._watchers:
             watcher.permit(service, binary, host)
+
+
+def _uuid(service: Any) -> str | None:
+    """Return the uuid of its record; a WSGI service has none."""
+    uuid = getattr(vars(service).get('service_ref'), 'uuid', None)
+    return uuid if isinstance(uuid, str) else None
 
 
 def _named(

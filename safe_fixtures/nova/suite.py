@@ -21,6 +21,7 @@ import wrapt
 from safe_fixtures import _restore
 from safe_fixtures.nova import bases
 from safe_fixtures.nova import environment
+from safe_fixtures import output
 
 __all__ = ['harden']
 
@@ -69,7 +70,11 @@ def _set_up(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> None:
 
 def _run(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
     with environment.InstalledNova():
-        return wrapped(*args, **kwargs)
+        return wrapped(output.masked(_result_of(*args, **kwargs)))
+
+
+def _result_of(result: Any = None) -> Any:
+    return result
 
 
 def _nothing() -> None:

@@ -22,10 +22,11 @@ import safe_fixtures
 from tests.architecture import test_imports
 
 PUBLIC = {
-    'ApiGate', 'AuditTrail', 'ConfigurationError', 'DummyDataGuard',
-    'IsDummyFlavor', 'IsDummyImage', 'IsolationGuard', 'MicroversionPin',
-    'PostureGuard', 'Redactor', 'RestoreFailed', 'SafeServiceToggle',
-    'SafetyViolation', 'ServiceStartGuard', 'expect_violation', 'waive',
+    'Alert', 'Alerts', 'ApiGate', 'AuditTrail', 'ConfigurationError',
+    'DummyDataGuard', 'IsDummyFlavor', 'IsDummyImage', 'IsolationGuard',
+    'MicroversionPin', 'PayloadGuard', 'PostureGuard', 'RedactedOutput',
+    'Redactor', 'RestoreFailed', 'SafeServiceToggle', 'SafetyViolation',
+    'ServiceStartGuard', 'expect_violation', 'waive',
 }  # fmt: skip
 
 

@@ -72,13 +72,15 @@ WITH_NOVA = {
     'IsDummyFlavor',
     'IsDummyImage',
     'MicroversionPin',
+    'PayloadGuard',
     'PostureGuard',
+    'SafeCastAsCall',
     'SafeServiceToggle',
     'ServiceStartGuard',
     'expect_violation',
 }
 # They define a test class rather than do something in a test.
-METHODS = {'InstalledNova', 'PromptBus', 'WaitForChange'}
+METHODS = {'InstalledNova', 'PromptBus', 'RedactedOutput', 'WaitForChange'}
 CLASSES = {*METHODS, 'SafeTestCase', 'hardened'}
 
 
@@ -198,8 +200,14 @@ class TestWithNova(_Examples, SafeIntegratedTestBase):
         self.image_id = next(iter(self.glance.images))
         self.run_example('IsDummyImage')
 
+    def test_payload_guard(self):
+        self.run_example('PayloadGuard')
+
     def test_posture_guard(self):
         self.run_example('PostureGuard')
+
+    def test_safe_cast_as_call(self):
+        self.run_example('SafeCastAsCall')
 
     def test_service_start_guard(self):
         self.run_example('ServiceStartGuard')

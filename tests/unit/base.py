@@ -13,12 +13,14 @@
 """What the unit tests share."""
 
 import os
+import re
 
 import fixtures
 import testtools
 
 from safe_fixtures import conf
 
+_RECORD = re.compile(r'safe_fixtures\.audit: \{\{\{.*?\}\}\}\n+', re.DOTALL)
 ROOT = os.path.dirname(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 )
@@ -73,5 +75,10 @@ class TestCase(testtools.TestCase):
 
 
 def problems(result):
-    """Return the texts of all failures and errors."""
-    return [text for _, text in result.failures + result.errors]
+    """Return the texts of all failures and errors.
+
+    They are without the record of the test, which says all of it again.
+    """
+    return [
+        _RECORD.sub('', text) for _, text in result.failures + result.errors
+    ]

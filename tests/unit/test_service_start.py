@@ -26,6 +26,9 @@ from tests.unit import base
 ServiceStartGuard = service_start.ServiceStartGuard
 
 
+UUID = '0c4f1f7e-6c4f-4d0b-9d0e-7a2f3f3c9b10'
+
+
 class Service:
     """A service that runs in nobody's process."""
 
@@ -45,6 +48,8 @@ class Service:
         for watcher in self.starts.watchers:
             watcher.starting(self, self.binary, self.host)
         self.remains = ['it listens', '2 periodic timers run']
+        for watcher in self.starts.watchers:
+            watcher.started(self, UUID, 0.25, False)
         self.starts.started.append(str(self))
 
     def stop(self):
@@ -415,6 +420,7 @@ class TestStarts(TestCase):
         self.assertEqual('success', outcome)
         self.assertEqual('nova-compute', said['binary'])
         self.assertEqual('h', said['host'])
+        self.assertEqual(0.25, said['seconds'])
         self.assertIn(f'{__file__}:', said['where'])
 
     def test_nested(self):

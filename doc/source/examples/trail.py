@@ -10,6 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+from safe_fixtures import audit
 from safe_fixtures.nova import SafeIntegratedTestBase
 
 
@@ -24,3 +25,12 @@ class TestTrail(SafeIntegratedTestBase):
         self.assertEqual('nova-compute on compute', disabled['target']['name'])
         self.assertEqual('restore/service', restored['action'])
         self.assertEqual('success', restored['outcome'])
+        numbers = [audit.sequence(event) for event in self.audit_trail.events]
+        self.assertEqual(list(range(1, len(numbers) + 1)), numbers)
+
+    def test_with_a_sink_of_ones_own(self):
+        seen = []
+        self.audit_trail.add_sink(seen.append)
+        with self.service_toggle.force_down('compute'):
+            pass
+        self.assertEqual(self.audit_trail.events[-len(seen) :], seen)

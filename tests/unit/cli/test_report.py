@@ -10,6 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import contextlib
 import csv
 import io
 import json
@@ -166,3 +167,49 @@ class TestReport(base.TestCase):
         code, out, err = self.command('report', '/dev/null/x')
         self.assertEqual((3, ''), (code, out))
         self.assertIn('/dev/null/x', err)
+
+    def write_alerts(self):
+        path = os.path.join(self.directory, 'events-2.jsonl')
+        self.configure(audit_file=path)
+        with audit.AuditTrail('t') as trail:
+            trail.record(
+                'disable', 'host1', before='enabled', after='disabled'
+            )
+            trail.record('evaluate/test', 't')
+            trail.record('evaluate/violation', 'x', code='SF204')
+
+    def alerts(self, *arguments):
+        code, out, _ = self.command(
+            'report', self.directory, '-f', 'json', *arguments
+        )
+        self.assertEqual(0, code)
+        return [
+            row['Item'] for row in json.loads(out)
+            if row['Section'] == 'Alerts'
+        ]  # fmt: skip
+
+    def test_alerts(self):
+        self.write_alerts()
+        self.assertEqual(['service left disabled'], self.alerts())
+        self.assertEqual(
+            ['repeated refused starts', 'service left disabled'],
+            self.alerts(
+                '--alert', 'refused_starts=1', '--alert', 'refusals=5'
+            ),
+        )
+
+    def test_no_alerts(self):
+        self.write()
+        self.assertEqual([], self.alerts())
+
+    def test_limits_that_make_no_sense(self):
+        self.write()
+        for limit in ('x=1', 'refusals', 'refusals=x', 'refusals=0',
+                      'disabled_seconds=nan'):  # fmt: skip
+            err = io.StringIO()
+            with contextlib.redirect_stderr(err):
+                code, out, _ = self.command(
+                    'report', self.directory, '--alert', limit
+                )
+            self.assertNotEqual(0, code)
+            self.assertEqual('', out)

@@ -30,6 +30,7 @@ from safe_fixtures import audit
 from safe_fixtures.cli import _packets
 from safe_fixtures.cli import _progress
 from safe_fixtures.cli import _supervisor
+from safe_fixtures import summary
 from tests.unit import base
 
 # How long to wait for what another process is about to do, in seconds.
@@ -495,6 +496,92 @@ class TestRules(TestCase):
         self.assertEqual({'reason': 'so'}, audit.details(waiver))
         [configured] = self.events('configure/run')
         self.assertEqual('enforce', audit.details(configured)['mode'])
+
+    def test_initiator_of_a_worker(self):
+        self.write(
+            'test_worker.py',
+            """
+            class TestWorker(testtools.TestCase):
+                def test(self):
+                    with audit.AuditTrail(self.id()) as trail:
+                        trail.record('enable', 'host1')
+                        if not os.fork():
+                            trail.record('enable', 'host2')
+                            os._exit(0)
+                        os.wait()
+            """,
+        )
+        done = self.run_cli('test_worker')
+        # One that it has forked has a file of its own.
+        found = [
+            [event['initiator'] for event in summary.read([str(path)])]
+            for path in self.report.glob('events-worker-0-0*')
+        ]
+        self.assertEqual(2, len(found))
+        for initiators in found:
+            self.assertEqual({'worker-0'}, {i['domain'] for i in initiators})
+            self.assertEqual(1, len({str(i['host']) for i in initiators}))
+            self.assertIn(
+                'test_worker.TestWorker.test', [i['name'] for i in initiators]
+            )
+        self.assertNotEqual(found[0][0]['host'], found[1][0]['host'])
+        self.assertNotIn('missing', [row['Item'] for row in done.rows])
+
+    def test_alerts(self):
+        self.write(
+            'test_alert.py',
+            """
+            class TestAlert(testtools.TestCase):
+                def test(self):
+                    with audit.AuditTrail(self.id()) as trail:
+                        trail.record('disable', 'host1', before='enabled',
+                                     after='disabled', by='PUT /x')
+            """,
+        )
+        done = self.run_cli('--alert', 'undeclared_toggles=1', 'test_alert')
+        self.assertEqual(
+            [
+                ('service left disabled', 'in test_alert.TestAlert.test'),
+                (
+                    'toggle outside a declared block',
+                    'in test_alert.TestAlert.test',
+                ),
+            ],
+            [
+                (row['Item'], row['Details'].rpartition('; ')[2])
+                for row in done.rows
+                if row['Section'] == 'Alerts'
+            ],
+        )
+
+    def test_record_that_a_test_spoils(self):
+        self.write(
+            'test_spoils.py',
+            """
+            class TestSpoils(testtools.TestCase):
+                def test(self):
+                    with audit.AuditTrail(self.id()) as trail:
+                        trail.record('enable', 'host1')
+                    os.unlink(HERE / 'report/events-run.jsonl')
+            """,
+        )
+        done = self.run_cli('test_spoils', status=1)
+        self.assertIn('is not whole', done.stderr)
+        self.assertIn('ENOENT', done.stderr)
+        self.assertIn('Tests', str(done.rows))
+
+    def test_record_that_a_test_takes_away(self):
+        self.write(
+            'test_spoils.py',
+            """
+            class TestSpoils(testtools.TestCase):
+                def test(self):
+                    os.unlink(HERE / 'report/events-run.jsonl')
+            """,
+        )
+        done = self.run_cli('test_spoils', status=3)
+        self.assertIn('is not whole', done.stderr)
+        self.assertIn('has no events-*.jsonl', done.stderr)
 
     def test_waivers_that_make_no_sense(self):
         self.write('test_plain.py', PLAIN)

@@ -1,0 +1,192 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Find secrets that are known by their shape alone, without a key."""
+
+from collections.abc import Iterator
+import re
+from typing import NamedTuple
+
+__all__ = ['Shape', 'find']
+
+# What each shape is looked for by, its kind, and what it is from there on. To
+# look for a fixed string takes a small part of the time of a regular
+# expression. None goes back for what it has read, and none depends on what is
+# before it, so that masking one secret cannot uncover another.
+_WORD = r'[A-Za-z0-9_-]'
+_SHAPES = tuple(
+    (anchor, kind, re.compile(re.escape(anchor) + rest))
+    for anchor, kind, rest in (
+        ('gAAAA', 'fernet token', rf'{_WORD}{{60,}}+(?:=|%3[Dd]){{0,2}}'),
+        ('AKIA', 'AWS key', r'[A-Z0-9]{16}'),
+        ('ASIA', 'AWS key', r'[A-Z0-9]{16}'),
+        ('ghp_', 'GitHub token', r'[A-Za-z0-9]{36,}+'),
+        ('gho_', 'GitHub token', r'[A-Za-z0-9]{36,}+'),
+        ('ghs_', 'GitHub token', r'[A-Za-z0-9]{36,}+'),
+        ('github_pat_', 'GitHub token', r'\w{40,}+'),
+        ('glpat-', 'GitLab token', rf'{_WORD}{{20,}}+'),
+        ('xox', 'Slack token', r'[abeoprs]-[A-Za-z0-9-]{10,}+'),
+        (
+            'hooks.slack.com/services/',
+            'Slack token',
+            r'[A-Za-z0-9/]{20,}+',
+        ),
+        ('AIza', 'Google key', rf'{_WORD}{{35}}'),
+        ('GOCSPX-', 'Google key', rf'{_WORD}{{28}}'),
+        ('ya29.', 'Google token', rf'{_WORD}{{20,}}+'),
+        ('k_live_', 'Stripe key', r'[A-Za-z0-9]{16,}+'),
+        ('npm_', 'npm token', r'[A-Za-z0-9]{36}'),
+        ('pypi-AgE', 'PyPI token', rf'{_WORD}{{40,}}+'),
+        ('hvs.', 'Vault token', rf'{_WORD}{{24,}}+'),
+        ('AGE-SECRET-KEY-', 'private key', r'1[A-Z0-9]{58}'),
+        # As crypt makes them: $6$salt$hash.
+        (
+            '$',
+            'password hash',
+            r'(?:(?:1|5|6|y|gy|7|apr1)\$'
+            r'(?:rounds=[0-9]+\$|j[./A-Za-z0-9]{2,8}\$)?'
+            r'[./A-Za-z0-9]{1,32}\$[./A-Za-z0-9]{22,}+'
+            r'|2[abxy]\$[0-9]{2}\$[./A-Za-z0-9]{53}'
+            r'|argon2[a-z]{1,2}\$[A-Za-z0-9=,+/$-]{40,}+)',
+        ),
+    )
+)
+
+# Signed, or encrypted.
+_JWT = re.compile(
+    rf'eyJ{_WORD}{{8,}}+\.(?:eyJ{_WORD}{{2,}}+\.{_WORD}*+'
+    rf'|{_WORD}*+(?:\.{_WORD}++){{3}})'
+)
+_JWT_HEADER = re.compile(rf'{_WORD}++')
+# As PEM (OpenSSL, OpenSSH, PGP), as SSH2 has it, or quoted for a URL.
+_BEGIN = re.compile(
+    r'-{4,5}(?: |\+|%20)?BEGIN(?:(?: |\+|%20)[A-Z0-9]+)*(?: |\+|%20)\Z'
+)
+_KEY = re.compile(r'PRIVATE(?: |\+|%20)KEY(?:(?: |\+|%20)BLOCK)? ?-{4,5}')
+_END_OF_KEY = re.compile(
+    r'-{4,5}(?: |\+|%20)?END(?:(?: |\+|%20)[A-Z0-9]+)*(?: |\+|%20)?-{4,5}'
+)
+_LONGEST_BEGIN = 60
+_LONGEST_KEY = 100_000
+# What stands between the lines of a key: white space, also escaped, quotes,
+# and the signs by which a log, a diff or a mail quotes.
+_BREAK = r'(?>(?:\s|\\+[nrt]|%0[AaDd]|["\'|>+,()]|&#(?:10|13|xA|xD);)++)'
+_LINES = re.compile(
+    rf'(?:{_BREAK}(?:(?:Proc-Type|DEK-Info|Comment|Version):[^\n\\]*+'
+    rf'|[A-Za-z0-9+/=%]{{16,}}+(?:{_BREAK}[A-Za-z0-9+/]++={{1,2}})?))*+'
+)
+# A key whose first line is lost: what OpenSSH begins it with, in base64; the
+# algorithm of PKCS 8; what PuTTY writes before it.
+_OPENSSH = 'b3BlbnNzaC1rZXktdjE'
+_PKCS8 = 'BgkqhkiG9w0BAQEFAASC'
+_PUTTY = 'Private-Lines:'
+_BARE_LINES = re.compile(
+    rf'[A-Za-z0-9+/=]++(?:{_BREAK}[A-Za-z0-9+/=]{{16,}}+)*+'
+)
+_PUTTY_LINES = re.compile(
+    rf'Private-Lines: *[0-9]+(?:{_BREAK}[A-Za-z0-9+/=]{{16,}}+)*+'
+    rf'(?:{_BREAK}[A-Za-z0-9+/]++={{1,2}})?'
+)
+
+
+class Shape(NamedTuple):
+    """A secret in a text.
+
+    :ivar kind: what it is, such as ``private key`` (str).
+    :ivar start: where it begins.
+    :ivar end: where it ends.
+    """
+
+    kind: str
+    start: int
+    end: int
+
+
+def find(text: str, words: str | None = None) -> Iterator[Shape]:
+    """Find what is a secret whatever is around it.
+
+    :param text: any text.
+    :param words: each word of it at least once, if that is shorter.
+    :returns: an iterator of :class:`Shape`, those of a kind in their order;
+        one can be within another.
+    """
+    if words is None:
+        words = text
+    for anchor, kind, shape in _SHAPES:
+        if anchor in words:
+            for match in shape.finditer(text):
+                yield Shape(kind, *match.span())
+    if 'eyJ' in words:
+        yield from _web_tokens(text)
+    if 'PRIVATE' in words:
+        yield from _private_keys(text)
+    for anchor in (_OPENSSH, _PKCS8):
+        if anchor in words:
+            yield from _bare_keys(text, anchor)
+    if _PUTTY in words:
+        for match in _PUTTY_LINES.finditer(text):
+            yield Shape('private key', *match.span())
+
+
+def _web_tokens(text: str) -> Iterator[Shape]:
+    position = text.find('eyJ')
+    while position >= 0:
+        header = _JWT_HEADER.match(text, position)
+        assert header
+        end = header.end()
+        if text.startswith('.', end):
+            token = _JWT.match(text, position)
+            if token:
+                end = token.end()
+                yield Shape('JWT', position, end)
+        position = text.find('eyJ', end)
+
+
+def _private_keys(text: str) -> Iterator[Shape]:
+    # Where the next end is, once known; past the text if there is none.
+    end_at = end = -1
+    position = text.find('PRIVATE')
+    while position >= 0:
+        following = position + 1
+        key = _KEY.match(text, position)
+        begin = key and _BEGIN.search(
+            text[max(0, position - _LONGEST_BEGIN) : position]
+        )
+        if key and begin:
+            start = position - (begin.endpos - begin.start())
+            following = key.end()
+            if end_at < following:
+                found = _END_OF_KEY.search(text, following)
+                end_at, end = found.span() if found else (len(text) + 1, -1)
+            limit = min(end_at, following + _LONGEST_KEY)
+            if (
+                limit == end_at <= len(text)
+                and text.find('BEGIN', following, limit) < 0
+            ):
+                following = end
+            else:
+                lines = _LINES.match(text, following)
+                assert lines
+                following = lines.end()
+            if following > key.end():
+                yield Shape('private key', start, following)
+        position = text.find('PRIVATE', following)
+
+
+def _bare_keys(text: str, anchor: str) -> Iterator[Shape]:
+    position = text.find(anchor)
+    while position >= 0:
+        match = _BARE_LINES.match(text, position)
+        assert match
+        if match.end() - position >= 64:
+            yield Shape('private key', position, match.end())
+        position = text.find(anchor, match.end())
