@@ -51,7 +51,8 @@ _QUOTE = r'\\*+(?:["\']|&quot;|&#(?:34|39|x27);)'
 # The rest of the name, and what is between it and the value. Quotes may be
 # escaped, as often as they were put into a string.
 _FIELD = re.compile(
-    r'(?>pass(?:word|wd|phrase|code)?s?|p?s?wd|tokens?|secrets?(?:_uuid|_id)?'
+    r'(?>pass(?:word|wd|phrase|code)?s?|p?s?wd|tokens?'
+    r'|secrets?(?:_uuid|_id|_value)?'
     r'|key(?:[_-]?id)?s?|cookies?|authorization|credential|signature|sig'
     r'|configdrive|barbicansimplecryptokek|cephclusterfsid|swifthashsuffix'
     r'|user_?data|contents?)(?>[0-9]*)(?P<end>)(?![\w-])'
@@ -74,7 +75,7 @@ _SECRET_NAME = re.compile(
     r'|cookies?|(?:x-amz-|temp_url_|^)sig(?:nature)?|x-amz-credential'
     r'|(?:access|secret|api|account|shared|encryption|signing|master|storage'
     r'|auth|client|private|session|hmac|rndc)[_-]?keys?|access[_-]?key[_-]?id'
-    r'|(?:auth|access)[_-]?tokens|secrets)[0-9]*$'
+    r'|(?:auth|access)[_-]?tokens|secrets|secret_value)[0-9]*$'
 )
 _HOLDER_NAME = re.compile(r'(?:user_?data|contents?)$')
 _BARE = re.compile(r'(?:[^\s"\'&<,%]++|%(?!26)|,(?![\w.-]{1,80}=))++')
@@ -87,8 +88,6 @@ _TO_END_OF_LINE = ('authorization', 'cookie')
 _INNER_ID = re.compile(
     rf'[^{{}}]{{0,2000}}?{_QUOTE}id{_QUOTE}\s*+:\s*+(?P<open>[bu]?{_QUOTE})'
 )
-# What there is after a string.
-_AFTER_STRING = ',:;}])\'"\\<>& \t\r\n'
 _MARKS = {
     mark: re.compile(rf'(\\*+){mark}')
     for mark in ('"', "'", '&quot;', '&#34;', '&#39;', '&#x27;')
@@ -97,9 +96,12 @@ _MARKS = {
 # a rule of a policy, a hash that keystoneauth has made of it, a public key.
 _NO_SECRET = re.compile(
     r'\*+|[.?-]*|none|null|nil|true|false|undefined|str|string|bytes|bool|int'
-    r'|optional\b.*|<[\w .-]*>?|\{\w*\}?|%[sdr]|%\(\w+\)[sdr]|\$\{\w+\}?'
-    r'|\$[a-z]+(?:_[a-z]+)+|(?-i:\$[A-Z_]+)|(?:rule|role|is_admin):.*|@|!'
-    r'|\{SHA(?:1|256)\}[0-9a-f]+|ssh-\w+ .*|ecdsa-\S+ .*|<SANITIZED>',
+    r'|optional\b[\w .\[\]]*|<[\w .-]*>?|\{\w*\}?|%[sdr]'
+    r'|%\(\w+\)[sdr]|\$\{\w+\}?'
+    r'|\$[a-z]+(?:_[a-z]+)+|(?-i:\$[A-Z_]+)'
+    r'|(?:rule|role|is_admin):[\w.:%() -]*|@|!'
+    r'|\{SHA(?:1|256)\}[0-9a-f]+'
+    r'|(?:ssh|ecdsa)-[\w@.-]+ [\w+/]+=*(?: [\w@.-]*)*|<SANITIZED>',
     re.IGNORECASE | re.DOTALL,
 )
 _UUID = re.compile(
@@ -286,12 +288,15 @@ class _Pass:
         return key
 
     def _items(self, value: Any) -> Any:
-        items = [self.any(item) for item in value]
-        if isinstance(value, tuple) and len(value) == 2:
+        if (
+            isinstance(value, tuple)
+            and len(value) == 2
+            and not (isinstance(value[1], str) and _is_secret_name(value[1]))
+        ):
             # A header, or an item of a mapping; not the names of two fields.
-            name, item = value
-            if not (isinstance(item, str) and _is_secret_name(item)):
-                items[1] = self._item(name, item)
+            items = [self.any(value[0]), self._item(*value)]
+        else:
+            items = [self.any(item) for item in value]
         if type(value) in (list, tuple, set, frozenset):
             return type(value)(items)
         return _made_of(getattr(value, '_make', type(value)), items, items)
@@ -445,14 +450,16 @@ class _Pass:
             found = reader.value_of(name, field)
             if found is None:
                 continue
-            start, done = found
+            start, stop = found
+            # What is no secret may hold one.
             if _is_secret(
                 name,
-                text[start:done],
+                text[start:stop],
                 quoted=field['open'] is not None,
                 colon=':' in field[0],
-                after=text[done : done + 1],
+                after=text[stop : stop + 1],
             ):
+                done = stop
                 spans.append(_secret_shapes.Shape(_kind_of(name), *found))
         if not spans:
             return text
@@ -489,7 +496,6 @@ class _Pass:
 
     def _mask_quoted(self, match: re.Match[str]) -> str:
         inner = match[1]
-        credentials, sign, _ = inner.rpartition('%')
         if not re.search('%(?:25)*3A', inner, re.IGNORECASE):
             return match[0]
         self._counts['URL credentials'] += 1
@@ -659,15 +665,10 @@ class _Reader:
         depth = len(quote) - len(mark)
         if self._none_from.get(quote, len(text) + 1) > start:
             for found in _MARKS[mark.lower()].finditer(text, start):
-                escapes = len(found[1])
-                after = text[found.end() : found.end() + 1]
-                if escapes > depth == 0 and after.strip(_AFTER_STRING):
-                    # JSON in a repr: its backslashes are doubled there, and
-                    # its quotes are not.
-                    continue
-                if escapes < depth or escapes % (2 * depth + 2) == depth:
-                    # The backslashes beyond those of the quote are its own.
-                    return found.end(1) - min(escapes, depth)
+                # With more backslashes it is one within the string, also if
+                # that was put into another string since.
+                if len(found[1]) <= depth:
+                    return found.start()
             self._none_from[quote] = start
         # It was cut off.
         line = text.find('\n', start)

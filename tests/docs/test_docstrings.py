@@ -66,6 +66,7 @@ WITHOUT_NOVA = {
     'waive',
 }
 WITH_NOVA = {
+    'Alerts',
     'ApiGate',
     'AuditTrail',
     'DummyDataGuard',
@@ -166,6 +167,9 @@ class TestWithNova(_Examples, SafeIntegratedTestBase):
     def setUp(self):
         super().setUp()
         self.admin_api = self.api
+
+    def test_alerts(self):
+        self.run_example('Alerts')
 
     def test_api_gate(self):
         count = self.run_example('ApiGate')['count']

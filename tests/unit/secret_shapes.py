@@ -244,6 +244,8 @@ SECRETS = [
     Secret('apiKey', f'{{"apiKey": "{PLAIN}"}}', PLAIN),
     Secret('encryption key', {'encryption_key': PLAIN}, PLAIN),
     Secret('private key', {'private_key': PLAIN}, PLAIN),
+    Secret('value of a secret', f"Data(vtpm_secret_value=b'{PLAIN}')", PLAIN),
+    Secret('console token', f"Token(token='{TOKEN}', port=1)", TOKEN),
     Secret('client secret', f'client_secret={PLAIN}', PLAIN),
     Secret('GitHub', 'ghp' + '_' + _word(36), _word(36)),
     Secret('GitLab', 'glpat' + '-' + _word(20), _word(20)),

@@ -18,6 +18,7 @@ import html
 import json
 import os
 import types
+from urllib import parse
 
 from safe_fixtures import redaction
 from tests.unit import base
@@ -158,9 +159,28 @@ ORDINARY = [
     'Content-Type: application/json Content-Length: 45 content: text',
 ]  # fmt: skip
 
+QUOTES = {'adminPass': f'''a"b, "c", it's {SECRET} "''', 'a': 'b'}
 EXACTLY = [
     (f'a password={SECRET}, b', 'a password=***, b'),
     (f'x --password {SECRET} y', 'x --password *** y'),
+    (f'\u0130\u0130 password={SECRET}', '\u0130\u0130 password=***'),
+    (f"{{'password': 'a {SECRET} b\nnext", "{'password': '***\nnext"),
+    (json.dumps(QUOTES), '{"adminPass": "***", "a": "b"}'),
+    (
+        f"{{'token': 'rule:x', 'a': 'role:b token={SECRET}'}}",
+        "{'token': 'rule:x', 'a': 'role:b token=***'}",
+    ),
+    (f"{{'token': '<a token={SECRET}>'}}", "{'token': '***'}"),
+    (str(QUOTES), "{'adminPass': '***', 'a': 'b'}"),
+    (
+        json.dumps({'c': json.dumps(QUOTES), 'd': 'e'}),
+        json.dumps({'c': '{"adminPass": "***", "a": "b"}', 'd': 'e'}),
+    ),
+    (
+        repr(json.dumps(QUOTES)),
+        repr('{"adminPass": "***", "a": "b"}'),
+    ),
+    (f'%253Ftoken%253D{SECRET}', '%253Ftoken%253D***'),
     (f'?token={SECRET}&a=b', '?token=***&a=b'),
     (f'Cookie: a={SECRET}; b\r\nHost: c', 'Cookie: ***\r\nHost: c'),
     (f"{{'adminPass': '{SECRET}', 'a': 1}}", "{'adminPass': '***', 'a': 1}"),
@@ -288,6 +308,14 @@ class TestRedactor(base.TestCase):
         lines[55] = 'adminPass=***'
         self.assertEqual('\n'.join(lines), self.redactor.redact(text))
 
+    def test_many_in_one_text(self):
+        lines = [f"password={SECRET} {{'token': '{SECRET}'}}"] * 50
+        text, counts = self.redactor.redact_and_count(' '.join(lines))
+        self.assertEqual(
+            ' '.join(["password=*** {'token': '***'}"] * 50), text
+        )
+        self.assertEqual({'password': 50, 'token': 50}, counts)
+
     def test_exactly(self):
         for text, expected in EXACTLY:
             self.assertEqual(expected, self.redactor.redact(text))
@@ -328,6 +356,16 @@ class TestRedactor(base.TestCase):
         )
         self.assertEqual({'password': '***'}, dict(masked))
 
+    def test_what_is_not_made_of_its_items(self):
+        class Odd(list):
+            def __init__(self, _):
+                super().__init__('odd')
+
+        self.assertEqual(['o', 'd', 'd'], self.redactor.redact(Odd(1)))
+        odd = Odd(1)
+        odd[:] = [f'password={SECRET}', 'a', 'b']
+        self.assertEqual(['password=***', 'a', 'b'], self.redactor.redact(odd))
+
     def test_what_shares_its_items_is_left_alone(self):
         name = 'SAFE_FIXTURES_TEST_PASSWORD'
         os.environ[name] = SECRET
@@ -362,6 +400,8 @@ class TestRedactor(base.TestCase):
             (f'http://a:{SECRET}@b', {'URL credentials': 1}),
             (secret_shapes.PEM, {'private key': 1}),
             ([secret_shapes.JWT] * 2, {'JWT': 2}),
+            (('a', secret_shapes.JWT), {'JWT': 1}),
+            (('token', 'Zt7kQ2mXw'), {'token': 1}),
             ({'user_data': b'cGFzc3dvcmQ9YWJjZGVm'}, {'password': 1}),
             ('user_data=cGFzc3dvcmQ9YWJjZGVm', {'password': 1}),
         ):
@@ -402,6 +442,13 @@ class TestLearned(base.TestCase):
                     masked = redactor.redact(text)
                     self.assertIn('***', masked)
                     self.assertLess(len(masked), 24, masked)
+
+    def test_quoted_twice(self):
+        for secret in LEARNED:
+            redactor = redaction.Redactor([secret])
+            text = parse.quote(parse.quote(secret, safe=''), safe='')
+            if any(each.isalnum() and each.isascii() for each in secret):
+                self.assertEqual('a=***', redactor.redact(f'a={text}'))
 
     def test_what_is_not_learned(self):
         for value in (
@@ -444,7 +491,7 @@ class TestLearned(base.TestCase):
     def test_many_in_a_long_text(self):
         secrets = [f'Zt7/kQ2mXw{number:03}' for number in range(50)]
         redactor = redaction.Redactor(secrets)
-        filler = '\n'.join(ORDINARY * 10)
+        filler = '\n'.join([*ORDINARY, *(f'req-{n:032x}' for n in range(999))])
         for secret in secrets[::10]:
             for form in secret_shapes.encodings(secret):
                 masked = redactor.redact(f'{filler}\n{form}\n{filler}')

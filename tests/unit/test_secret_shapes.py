@@ -32,6 +32,8 @@ FOUND = [
     ('AGE-SECRET' + '-KEY-1' + 'AB' * 29, 'private key'),
     ('$6$' + 'salt$' + 'aB3./' * 17, 'password hash'),
     ('$2b$12$' + 'aB3' * 17 + 'ab', 'password hash'),
+    (f'Private-Lines: 1\n{secret_shapes.PEM_LINE}', 'private key'),
+    ('BgkqhkiG9w0BAQEFAASC' + 'aB3c' * 20, 'private key'),
     ('b3BlbnNzaC1r' + 'ZXktdjEAAAAA' + 'aB3c' * 20, 'private key'),
 ]
 NOT_FOUND = [
@@ -49,6 +51,8 @@ NOT_FOUND = [
     '7d3f2c64-0f1b-4b0e-9c53-3a8b2cf0a1de',
     'd41d8cd98f00b204e9800998ecf8427e' * 4,
     'PRIVATE network, PRIVATE KEY',
+    'b3BlbnNzaC1r' + 'ZXktdjE and more',
+    'Private-Lines: ',
 ]
 
 
