@@ -20,6 +20,7 @@ from nova.tests import fixtures as nova_fixtures
 import testtools
 
 from safe_fixtures import nova as safe_nova
+from tests.unit import base
 
 __all__ = [
     'CLIENTS',
@@ -77,7 +78,7 @@ def run_inner(cls, method='test'):
 
 def problems(result):
     """Return what a result says went wrong, as text."""
-    return '\n'.join(text for _, text in result.errors + result.failures)
+    return '\n'.join(base.problems(result))
 
 
 def make_service(test, host, cell='cell1', mapped=True, **state):
