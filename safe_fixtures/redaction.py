@@ -81,7 +81,7 @@ _HOLDER_NAME = re.compile(r'(?:user_?data|contents?)$')
 _BARE = re.compile(r'(?:[^\s"\'&<,%]++|%(?!26)|,(?![\w.-]{1,80}=))++')
 _LINE = re.compile(r'[^\r\n"\'<\\]++')
 _LIST = re.compile(r'\[[^\[\]{}\r\n]{0,9999}\]')
-_AFTER_VALUE = ',;.)]}>\\'
+_AFTER_VALUE = ',;:.)]}>\\'
 _SCHEME = re.compile(r'(?:basic|bearer|digest|negotiate|aws4-\S+)\s', re.I)
 _TO_END_OF_LINE = ('authorization', 'cookie')
 # Of the description of a token: its own id.
@@ -288,7 +288,10 @@ class _Pass:
         return key
 
     def _items(self, value: Any) -> Any:
-        if (
+        fields = getattr(value, '_fields', ())
+        if isinstance(value, tuple) and len(fields) == len(value) > 0:
+            items = list(map(self._item, fields, value))
+        elif (
             isinstance(value, tuple)
             and len(value) == 2
             and not (isinstance(value[1], str) and _is_secret_name(value[1]))

@@ -27,6 +27,7 @@ from tests.unit import secret_shapes
 # Assembled, so that no tool takes this file itself for a leak.
 SECRET = 's3' + 'cr3t'
 Login = collections.namedtuple('Login', ['user', 'text'])
+Account = collections.namedtuple('Account', ['user', 'password'])
 
 LEAKS = [
     {'password': SECRET},
@@ -40,6 +41,7 @@ LEAKS = [
     {f'password={SECRET}'},
     frozenset([f'password={SECRET}']),
     Login('nova', f'password={SECRET}'),
+    Account('nova', SECRET),
     f'password={SECRET}',
     f"{{'adminPass': '{SECRET}'}}",
     f'{{"adminPass": "{SECRET}"}}',
@@ -80,6 +82,7 @@ INNOCENT = [
 LOG = "nova.compute [instance: 7d3f2c64] 'name': 'vm'"
 # What real logs, tracebacks and configurations are made of.
 ORDINARY = [
+    "    def login(user, password='', token=None):",
     '2026-11-22 12:00:00,123 INFO [nova.compute.manager] [instance: 7d3f2'
     'c64-0f1b-4b0e-9c53-3a8b2cf0a1de] Took 0.50 seconds to build',
     'req-0d3c9a3e-6b1e-4d6a-8f33-2f5e7a7f6d10 6f70656e737461636b203420657'
