@@ -72,6 +72,8 @@ class File:
             try:
                 self._append(descriptor, data)
             finally:
+                # A process that was forked meanwhile has it open too.
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
                 os.close(descriptor)
 
     def _append(self, descriptor: int, data: bytes) -> None:
@@ -113,6 +115,8 @@ def log(stored: dict[str, Any]) -> None:
     """Pass an event on to the logger, if somebody listens there."""
     if not (LOGGER.handlers or LOGGER.propagate):
         return
+    if LOGGER.disabled:
+        raise RuntimeError('the logger was disabled, and has handlers')
     refused = stored['action'] in _REFUSALS and not _is_excused(stored)
     LOGGER.log(
         logging.WARNING if refused else logging.INFO,

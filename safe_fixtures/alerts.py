@@ -18,6 +18,7 @@ import dataclasses
 import datetime
 import math
 import sys
+import threading
 from typing import Any, NamedTuple
 
 from safe_fixtures import audit
@@ -51,6 +52,7 @@ _DECLARED = 'SafeServiceToggle.'
 # What is kept where there is much: alerts, services that are disabled and
 # tests that an alert names.
 _MOST = 1000
+_LARGEST = 10**9
 _NAMED = 20
 
 
@@ -124,6 +126,8 @@ class Alerts:
         self._undeclared_toggles = bool(undeclared_toggles)
         self._refusals = int(refusals)
         self._refusals_seconds = refusals_seconds
+        # Threads of a test record at the same time.
+        self._lock = threading.RLock()
         self._alerts: dict[Any, Alert] = {}
         #: How many alerts were dropped, of more than 1000 (int).
         self.dropped = 0
@@ -144,6 +148,10 @@ class Alerts:
         :param event: as in :attr:`safe_fixtures.AuditTrail.events`, or of
             :func:`safe_fixtures.summary.read`.
         """
+        with self._lock:
+            self._add(event)
+
+    def _add(self, event: _Event) -> None:
         action = event['action']
         if action in _CHANGES:
             self._on_change(event, audit.details(event))
@@ -161,13 +169,14 @@ class Alerts:
         :param ended: whether no event will come any more: what is disabled
             is then left disabled, though its test did not come to its end.
         """
-        alerts = list(self._alerts.values())
-        if ended:
-            alerts += [
-                service.never()
-                for service in self._changed.values()
-                if service.since
-            ]
+        with self._lock:
+            alerts = list(self._alerts.values())
+            if ended:
+                alerts += [
+                    service.never()
+                    for service in self._changed.values()
+                    if service.since
+                ]
         return alerts
 
     # Services that are disabled.
@@ -371,6 +380,7 @@ def _check(name: str, value: Any) -> None:
         or not isinstance(value, (int, float))
         or not math.isfinite(value)
         or value <= 0
+        or value > _LARGEST
         or (not name.endswith('_seconds') and value != int(value))
     ):
         raise exceptions.ConfigurationError(

@@ -144,6 +144,8 @@ class AuditTrail(fixtures.Fixture):
         # wrap the error.
         self._file: str | None = conf.load().audit_file
         self._check_arguments()
+        if any(trail is self for trail in _active):
+            raise RuntimeError(f'{self!r} is set up already')
         super().setUp()
 
     def _check_arguments(self) -> None:
@@ -383,7 +385,8 @@ class AuditTrail(fixtures.Fixture):
         What it shows is looked up when it is read.
         """
         return detail.Content(
-            content_type.UTF8_TEXT, lambda: [self._text().encode()]
+            content_type.UTF8_TEXT,
+            lambda: [self._text().encode(errors='backslashreplace')],
         )
 
     def _text(self) -> str:
@@ -461,6 +464,8 @@ def _resource(
 ) -> dict[str, Any]:
     if target_id is None:
         target_id = f'{target_type} {name}'
+    # What stands for bytes of a file name is no text.
+    target_id = target_id.encode(errors='backslashreplace').decode()
     if not uuidutils.is_uuid_like(target_id):
         # CADF wants uuids; the same one each time for the same thing.
         target_id = str(uuid.uuid5(uuid.NAMESPACE_OID, target_id))

@@ -239,6 +239,13 @@ class ServiceStartGuard(_guard.Guard):
             # The guard has come, or gone, meanwhile.
             return
         start.uuid = uuid
+        inner = _active[_active.index(self) + 1 :] if self in _active else []
+        if any(
+            guard.trail is self.trail and id(service) in guard._seen
+            for guard in inner
+        ):
+            # It is on record there.
+            return
         self.trail.record(
             'start/service',
             str(start),

@@ -366,8 +366,12 @@ def _masked(
         each for each in cls.__mro__ if each.__module__ == 'builtins'
     )
     given = base.__reduce__(error)[1]
-    args = redactor.redact(given)
-    state = redactor.redact(vars(error))
+    try:
+        args = redactor.redact(given)
+        state = redactor.redact(vars(error))
+    except Exception:
+        # Where it is put out it is masked as text.
+        return error
     if args == given and state == vars(error):
         return error
     masked: BaseException = base.__new__(cls, *args)

@@ -297,7 +297,7 @@ class TestAlerts(TestCase):
         for name in alerts.LIMITS:
             if name == 'undeclared_toggles':
                 continue
-            for value in (0, -1, 'x', None, True, float('nan')):
+            for value in (0, -1, 'x', None, True, float('nan'), 1e30):
                 error = self.assertRaises(
                     exceptions.ConfigurationError,
                     alerts.Alerts,

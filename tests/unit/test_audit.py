@@ -462,6 +462,12 @@ class TestMemory(base.TestCase):
             self.assertEqual(3, len(lines.readlines()))
         self.assertIn(path, trail.as_detail().as_text())
 
+    def test_set_up_twice(self):
+        with audit.AuditTrail() as trail:
+            trail.record('disable', 'host1')
+            self.assertRaises(RuntimeError, trail.setUp)
+            self.assertEqual(1, len(trail.events))
+
     def test_none_are_dropped_again_after_reuse(self):
         trail = audit.AuditTrail('t', max_events=1)
         for _ in range(2):
@@ -945,6 +951,17 @@ class TestSinks(base.TestCase):
         )
         self.assertTrue(lines[1].endswith(' deny SF301 h (failure)'), lines)
 
+    def test_logger_that_somebody_disabled(self):
+        self.listen()
+        self.useFixture(
+            fixtures.MonkeyPatch('safe_fixtures._sinks.LOGGER.disabled', True)
+        )
+        trail = audit.AuditTrail()
+        trail.setUp()
+        trail.record('disable', 'host1')
+        error = self.assertRaises(audit.AuditFailed, trail.cleanUp)
+        self.assertIn('the logger safe_fixtures.audit', str(error))
+
     def test_logger_leaves_the_root_alone(self):
         self.listen()
         for level in (logging.DEBUG, logging.INFO):
@@ -1033,6 +1050,14 @@ class TestDetail(base.TestCase):
         lines = self.detail_of(lambda test: test.fail('x'), events=500)
         self.assertEqual(101, len(lines))
         self.assertIn('402 events before these', lines[0])
+
+    def test_bytes_that_are_no_text(self):
+        def act(test):
+            test.trail.record('deny', '/tmp/\udcff', code='SF405', to='\ud800')
+            test.fail('x')
+
+        lines = self.detail_of(act)
+        self.assertIn('/tmp/\\udcff', lines[1])
 
     def test_secrets_are_masked(self):
         secret = 'hunter' + '2000'

@@ -431,6 +431,16 @@ class TestStarts(TestCase):
                 with safe_fixtures.expect_violation('SF204'):
                     self.starts.start('nova-scheduler')
 
+    def test_nested_is_recorded_once(self):
+        with audit.AuditTrail() as trail, self.guard(), self.guard():
+            self.starts.start('nova-compute').stop()
+        started = [
+            event
+            for event in trail.events
+            if event['action'] == 'start/service'
+        ]
+        self.assertEqual([UUID], [each['target']['id'] for each in started])
+
     def test_nothing_is_kept(self):
         guard = self.guard()
         with guard:
