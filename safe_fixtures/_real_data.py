@@ -16,6 +16,7 @@ import binascii
 from collections.abc import Iterable, Iterator
 import functools
 import ipaddress
+import json
 import re
 from typing import NamedTuple
 import zlib
@@ -24,7 +25,7 @@ from safe_fixtures import _endpoints
 from safe_fixtures import _outside
 from safe_fixtures import _secret_shapes
 
-__all__ = ['Allowed', 'Found', 'find']
+__all__ = ['Allowed', 'Found', 'find', 'unpacked']
 
 # Of four numbers, or of more, as in an OID, all but the first: it is quick to
 # look for what begins with a dot. One that is sent to filter by is a regular
@@ -52,6 +53,13 @@ _NO_ADDRESS = re.compile(
     r'["\']?\s?[:=#]?\s?["\']?\Z',
     re.IGNORECASE,
 )
+# Whose versions have four numbers: qemu 8.2.2.1, Chrome/120.0.6099.71
+_SOFTWARE = re.compile(
+    r'\b(?:qemu(?:-kvm)?|kvm|libvirt|xen|esxi?|vcenter|vmware|hyper-?v'
+    r'|openvswitch|ovs|ovn|dpdk|linux|kernel|windows|chrom(?:e|ium)|firefox'
+    r'|python|nova|openstack)[ /]\Z',
+    re.IGNORECASE,
+)
 # Not a letter that belongs to a word, though it stands before one.
 _ESCAPED = re.compile(r'\\[nrt]\Z')
 _EMAIL = re.compile(r'[\w+%-]@((?:[\w-]+\.)+[^\W\d_](?:[\w-]*\w))(?![\w@])')
@@ -73,6 +81,13 @@ _SHORTEST_SECRET = 16
 _KEY_LINES = re.compile(r'[A-Za-z0-9+/]{32,}')
 # What a private key in base64 begins with.
 _BEGIN_IN_BASE64 = 'LS0t'
+# As DER has it: a sequence of the version, and then of the modulus (PKCS 1),
+# the algorithm (PKCS 8), the private number (SEC 1), or more (PKCS 12).
+_DER_KEY = re.compile(
+    rb'\x30(?:[\x20-\x7f]|\x81.|\x82..)\x02\x01'
+    rb'(?:\x00(?:\x02[\x40-\x82]|\x30)|\x01\x04[\x14-\x42]|\x03\x30)',
+    re.DOTALL,
+)
 # How many different characters a secret has at least.
 _LIVE_VARIETY = 8
 
@@ -83,7 +98,12 @@ _DOCUMENTATION = ipaddress.IPv6Network('3fff::/20')
 # What everybody types, and nobody means: Nova's own tests and samples do. A
 # resolver such as 1.1.1.1 is none of them.
 _MADE_UP = frozenset(['1.2.3.4', '4.3.2.1', '5.6.7.8'])
-_MADE_UP_DOMAINS = frozenset(['this.nice.domain.com'])
+# Below a top-level domain, such as fake.com; Nova's samples have an address
+# at this.nice.domain.com.
+_MADE_UP_DOMAINS = frozenset([
+    'bar', 'baz', 'bogus', 'domain', 'dummy', 'example', 'fake', 'foo',
+    'foobar', 'mydomain', 'nowhere', 'sample', 'somewhere', 'test',
+])  # fmt: skip
 # A network that is wider stands for a part of the world.
 _WIDEST = {4: 8, 6: 16}
 # Special-use names (RFC 6761 and others), which no mail is sent to, and what
@@ -174,6 +194,13 @@ def _find(
                 yield Found('e-mail domain', domain, len(domain), encoded)
     if depth:
         for content in _decoded(text):
+            if _DER_KEY.match(content):
+                yield Found('private key', None, len(content), True)
+                continue
+            encoding = json.detect_encoding(content)
+            if encoding.startswith(('utf-16', 'utf-32')):
+                within = content.decode(encoding, 'ignore')
+                yield from _find(within, allowed, name, depth - 1)
             try:
                 within = content.decode()
             except UnicodeDecodeError as error:
@@ -291,6 +318,7 @@ def _is_version(text: str, start: int, end: int) -> bool:
         _AFTER_VERSION.match(text, end)
         or _BEFORE_VERSION.search(before)
         or _NO_ADDRESS.search(before)
+        or _SOFTWARE.search(before)
     )
 
 
@@ -347,7 +375,7 @@ def _email_domains(text: str) -> Iterator[str]:
     for match in _EMAIL.finditer(text):
         domain = match[1].lower()
         if not (
-            domain in _MADE_UP_DOMAINS
+            domain.split('.')[-2] in _MADE_UP_DOMAINS
             or domain.rpartition('.')[2] in _NO_DOMAINS
             or _outside.is_reserved_name(domain)
             or _endpoints.is_loopback(domain)
@@ -381,10 +409,13 @@ def _decoded(text: str) -> Iterator[bytes]:
             content = binascii.a2b_base64(encoded)
         except binascii.Error:
             continue
-        yield _unpacked(content) if content.startswith(_GZIP) else content
+        yield unpacked(content)
 
 
-def _unpacked(content: bytes) -> bytes:
+def unpacked(content: bytes) -> bytes:
+    """Return what is in an archive of gzip; anything else as it is."""
+    if not content.startswith(_GZIP):
+        return content
     try:
         return zlib.decompressobj(wbits=31).decompress(content, _MOST_UNPACKED)
     except zlib.error:

@@ -123,6 +123,7 @@ class PayloadGuard(_guard.Guard):
             self._unread += 1
             return
         self._bytes += len(content)
+        content = _real_data.unpacked(content)
         text = content.decode(json.detect_encoding(content), 'replace')
         is_form = _is_form(call.request.headers)
         # What is in a field is in the whole too, unless it is escaped.
@@ -130,7 +131,15 @@ class PayloadGuard(_guard.Guard):
             return
         body = call.body
         if body is not None:
-            yield from self._in_fields('', body)
+            found = list(self._in_fields('', body))
+            yield from found
+            if not any(finding.is_secret for finding in found):
+                # One whose lines are the items of a list.
+                yield from (
+                    finding
+                    for finding in self._in_text('body', '', text)
+                    if finding.is_secret
+                )
         elif is_form:
             yield from self._in_fields('', _pairs(text))
         else:
@@ -205,7 +214,9 @@ class PayloadGuard(_guard.Guard):
 def _as_bytes(body: Any) -> bytes | None:
     if isinstance(body, str):
         return body.encode('utf-8', 'surrogatepass')
-    return bytes(body) if isinstance(body, (bytes, bytearray)) else None
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body)
+    return None
 
 
 def _is_form(headers: Mapping[str, Any]) -> bool:

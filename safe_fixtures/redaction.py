@@ -20,6 +20,7 @@ import functools
 import html
 import json
 import re
+import threading
 from typing import Any, TypeVar
 from urllib import parse
 import zlib
@@ -58,9 +59,12 @@ _FIELD = re.compile(
     r'|user_?data|contents?)(?>[0-9]*)(?P<end>)(?![\w-])'
     rf'(?P<close>{_QUOTE})?'
     r'(?:'
-    rf'[ \t]*+(?:=>|[:=]|%(?:25)*3[Dd])[ \t]*+(?P<open>[bu]?{_QUOTE})?'
+    rf'[ \t]*+(?:=>|[:=]|%(?:25)*3[Dd])[ \t]*+(?:!!\w++[ \t]++)?'
+    rf'(?P<open>[bu]?{_QUOTE})?'
     r'|(?:[ \t][^<>]{0,200})?(?<!/)(?:>|&gt;)(?P<xml>)'
-    rf'|[ \t]++(?P<option>[bu]?{_QUOTE})?'
+    rf'|(?:[ \t]++|\\t)(?:(?:is|to)[ \t]++(?P<said>{_QUOTE})'
+    rf'|(?P<option>[bu]?{_QUOTE})?)'
+    rf'|(?P<call>\((?=[bu]?{_QUOTE}))'
     rf'|[ \t]*+,[ \t]*+(?P<item>[bu]?{_QUOTE})'
     r')',
     re.IGNORECASE,
@@ -82,6 +86,13 @@ _BARE = re.compile(r'(?:[^\s"\'&<,%]++|%(?!26)|,(?![\w.-]{1,80}=))++')
 _LINE = re.compile(r'[^\r\n"\'<\\]++')
 _LIST = re.compile(r'\[[^\[\]{}\r\n]{0,9999}\]')
 _AFTER_VALUE = ',;:.)]}>\\'
+# Of one that sets a password, such as set_admin_password('x').
+_SETTER = re.compile(r'(?:^|[._])(?:set|change|reset)_(?:[a-z]+_)?passw')
+_ARGUMENTS = re.compile(
+    r'(?>[^()\'"\r\n]{1,99}|\'[^\'\r\n]{0,99}\'|"[^"\r\n]{0,99}"){1,9}(?=\))'
+)
+# After a tab, also as source has it, where words of a table can be.
+_IN_TABLE = re.compile(r'(?=\S*[0-9])\S{6}')
 _SCHEME = re.compile(r'(?:basic|bearer|digest|negotiate|aws4-\S+)\s', re.I)
 _TO_END_OF_LINE = ('authorization', 'cookie')
 # Of the description of a token: its own id.
@@ -108,8 +119,9 @@ _UUID = re.compile(
     r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}',
     re.IGNORECASE,
 )
-# What follows a colon in a sentence.
+# What follows a colon in a sentence, but not a name that no sentence has.
 _PROSE = re.compile(r'[A-Za-z]{1,12}')
+_FIELD_NAME = re.compile('[_-](?:token|key|secret)$', re.IGNORECASE)
 _HEX_ID = re.compile(r'[0-9a-f]{32}')
 _EXPRESSION = re.compile(r'(?:[A-Za-z_]\w*\.)*+([A-Za-z_]\w*)')
 _CALL = re.compile(r'(?=\w*[._])(?:[A-Za-z_]\w*\.)*+[a-z_]\w*\(')
@@ -154,6 +166,8 @@ _WORDS = frozenset(
 _LONG_TEXT = 10_000
 # Of more learned secrets than this, most are ruled out by a set.
 _MANY = 20
+# That what two threads learn at once is known of both.
+_learning = threading.RLock()
 
 
 class Redactor:
@@ -203,10 +217,12 @@ class Redactor:
             return False
         # The longest first, as one may be a part of another. All at once,
         # for those that redact at the same time.
-        learned = {**self._learned, value: _Learned(value)}
-        self._learned = dict(
-            sorted(learned.items(), key=lambda item: -len(item[0]))
-        )
+        made = _Learned(value)
+        with _learning:
+            learned = {**self._learned, value: made}
+            self._learned = dict(
+                sorted(learned.items(), key=lambda item: -len(item[0]))
+            )
         return True
 
     def redact(self, value: _T) -> _T:
@@ -605,8 +621,17 @@ class _Reader:
         before = text[max(0, name_starts - 9) : name_starts]
         if field['xml'] is not None:
             return self._in_element(before, field, start)
-        quote = field['open'] or field['item'] or field['option']
-        if field['item']:
+        if field['call']:
+            setter = _SETTER.search(name)
+            found = _ARGUMENTS.match(text, start) if setter else None
+            return found.span() if found else None
+        quote = (
+            field['open'] or field['item'] or field['option'] or field['said']
+        )
+        if field['said']:
+            if field['close']:
+                return None
+        elif field['item']:
             if not field['close'] or not (
                 before.endswith('--') or _BEFORE_PAIR.match(before[::-1])
             ):
@@ -615,7 +640,14 @@ class _Reader:
             # Nothing but white space and maybe quotes is between the two.
             if field['close']:
                 return None
-            if not quote and not before.endswith('--'):
+            if (
+                not quote
+                and not before.endswith('--')
+                and not (
+                    text[max(0, start - 2) : start].endswith(('\t', '\\t'))
+                    and _IN_TABLE.match(text, start)
+                )
+            ):
                 return None
         if quote:
             end = self._end_of(quote.lstrip('bu'), start)
@@ -755,7 +787,12 @@ def _is_secret(
         return False
     if quoted:
         return True
-    if colon and kind != 'password' and _PROSE.fullmatch(value):
+    if (
+        colon
+        and kind != 'password'
+        and not _FIELD_NAME.search(name)
+        and _PROSE.fullmatch(value)
+    ):
         return False
     # A line of source.
     expression = _EXPRESSION.fullmatch(value)

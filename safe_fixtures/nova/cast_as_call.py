@@ -34,6 +34,8 @@ from safe_fixtures import redaction
 
 __all__ = ['Permit', 'SafeCastAsCall', 'TurnedCast']
 
+# Exceptions within exceptions, as deep as that: one may hold itself.
+_DEEPEST = 5
 # That a test replaces must not stop the clock.
 _now = time.monotonic
 
@@ -349,16 +351,21 @@ def _is_refusal(error: Exception, version: str | None, method: str) -> bool:
 
 
 def _masked(
-    error: BaseException, redactor: redaction.Redactor
+    error: BaseException,
+    redactor: redaction.Redactor,
+    depth: int = _DEEPEST,
 ) -> BaseException:
     """Return an exception without secrets: the same if it has none.
 
-    The fake bus passes the very object that the server raised and holds.
+    The fake bus passes the very object that the server raised and holds. Those
+    in its arguments, such as the members of a group, are masked as well.
     """
     # What a guard raised is known to it by identity.
     if isinstance(error, exceptions.SafetyViolation) or not isinstance(
         error, Exception
     ):
+        return error
+    if not depth:
         return error
     cls = type(error)
     # Past what subclasses have made of their arguments, as in a copy.
@@ -367,8 +374,11 @@ def _masked(
     )
     given = base.__reduce__(error)[1]
     try:
-        args = redactor.redact(given)
-        state = redactor.redact(vars(error))
+        args = _masked_within(redactor.redact(given), redactor, depth)
+        state = {
+            name: _masked_within(value, redactor, depth)
+            for name, value in redactor.redact(vars(error)).items()
+        }
     except Exception:
         # Where it is put out it is masked as text.
         return error
@@ -381,3 +391,16 @@ def _masked(
     masked.__context__ = error.__context__
     masked.__suppress_context__ = error.__suppress_context__
     return masked.with_traceback(error.__traceback__)
+
+
+def _masked_within(
+    value: Any, redactor: redaction.Redactor, depth: int
+) -> Any:
+    """Return a value with the exceptions in it masked."""
+    if isinstance(value, BaseException):
+        return _masked(value, redactor, depth - 1)
+    if type(value) in (list, tuple):
+        return type(value)(
+            _masked_within(item, redactor, depth) for item in value
+        )
+    return value

@@ -233,6 +233,18 @@ SECRETS = [
            f'https://s3/o?X-Amz-Signature={PLAIN}&X-Amz-Expires=9', PLAIN),
     Secret('query, temp_url_sig', f'/v1/o?temp_url_sig={TOKEN}&a=b', TOKEN),
     Secret('query, access_token', f'/cb?access_token={PLAIN}&a=b', PLAIN),
+    # Sentences, calls, tables.
+    Secret('changed to', f"Changing password to '{PASSWORD}'", PASSWORD),
+    Secret('is', f'the token is "{TOKEN}"', TOKEN),
+    Secret('call', f"guest.set_admin_password('{PLAIN}')", PLAIN),
+    Secret('call with a user', f"set_user_password('root', '{PLAIN}')", PLAIN),
+    Secret('call, in JSON',
+           json.dumps({'a': f'x.change_password("{PLAIN}")'}), PLAIN),
+    Secret('after a tab', f'db_password\t{PLAIN}\tnova', PLAIN),
+    Secret('YAML with a tag', f'password: !!str {PLAIN}', PLAIN),
+    Secret('YAML with a tag, quoted', f"token: !!str '{PLAIN}'", PLAIN),
+    Secret('one word', 'auth_token: correcthorse', 'correcthorse'),
+    Secret('one word in a header', 'X-Auth-Token: battery', 'battery'),
     # Keys.
     Secret('access key', f'access_key={PLAIN}', PLAIN),
     Secret('secret key', {'secret_key': PLAIN}, PLAIN),

@@ -34,7 +34,19 @@ from tests.unit import web
 SEND = vars(adapters.HTTPAdapter)['send']
 SERVERS = f'{web.URL}/v2.1/servers'
 # Put together here, so that no scanner takes this file for a leak.
-_MADE = base64.b64encode(bytes(range(256)) * 3).decode()
+_BYTES = bytes(range(256)) * 3
+_MADE = base64.b64encode(_BYTES).decode()
+# As they begin: PKCS 1, PKCS 8 (also of Ed25519), SEC 1, PKCS 12.
+DER_KEYS = [
+    bytes.fromhex(begin) + _BYTES
+    for begin in (
+        '308204a40201000282010100',
+        '308204be020100300d06092a864886f70d0101010500',
+        '302e020100300506032b657004220420',
+        '30770201010420',
+        '30820a3b02010330820a01',
+    )
+]
 
 
 def _pem(kind):
@@ -105,12 +117,16 @@ FIRES = [
     ('8.8.8.8', f'body: {ADDRESS} 8.8.8.8'),
     ({'versions': 'see 8.8.8.8', 'a': ['build', '8.8.8.8']},
      f'a[1]: {ADDRESS} 8.8.8.8'),
+    ({'text': 'ping 8.8.8.8'}, f'text: {ADDRESS} 8.8.8.8'),
+    ({'text': 'host/8.8.8.8'}, f'text: {ADDRESS} 8.8.8.8'),
     ({'android': '8.8.8.8'}, f'android: {ADDRESS} 8.8.8.8'),
     ({'mail': 'joe@gmail.com'}, f'mail: {DOMAIN} gmail.com'),
     ({'mail': 'Joe <joe+x@Mail.Acme.COM>,'}, f'{DOMAIN} mail.acme.com'),
     ({'mail': 'mailto:joe@gmail.com?x'}, f'{DOMAIN} gmail.com'),
     ({'mail': 'joe@notexample.com'}, f'{DOMAIN} notexample.com'),
     ({'mail': 'joe@example.com.evil.org'}, 'example.com.evil.org'),
+    ({'mail': 'fake@gmail.com'}, f'{DOMAIN} gmail.com'),
+    ({'mail': 'joe@fake.com.evil.org'}, f'{DOMAIN} fake.com.evil.org'),
     ({'mail': 'joe@b\u00fccher.de'}, f'{DOMAIN} b\u00fccher.de'),
     ({'mail': 'joe@gmail.com\nann@web.de'}, f'{DOMAIN} web.de'),
     ({'public_key': f'{PUBLIC_KEY} joe@laptop.acme.com'},
@@ -135,6 +151,16 @@ FIRES = [
      'server.user_data (base64): private key ('),
     (server(user_data=b64(b'\xff\xfe\x00' + SSH_KEY.encode())),
      'server.user_data (base64): private key ('),
+    (server(user_data=b64('ping 8.8.8.8'.encode('utf-16'))),
+     f'server.user_data (base64): {ADDRESS} 8.8.8.8'),
+    (server(user_data=b64('ping 8.8.8.8'.encode('utf-16-le'))),
+     f'server.user_data (base64): {ADDRESS} 8.8.8.8'),
+    (server(user_data=b64(RSA_KEY.encode('utf-16'))),
+     'server.user_data (base64): private key ('),
+    *(({'key': b64(key)}, 'key (base64): private key (') for key in DER_KEYS),
+    ({'key': RSA_KEY.splitlines()}, 'body: private key ('),
+    ({'key': RSA_KEY.splitlines(keepends=True), 'a': [1, None]},
+     'body: private key ('),
     ({'key': RSA_KEY}, 'key: private key ('),
     ({'key': SSH_KEY}, 'key: private key ('),
     ({'key': _pem('EC PRI' + 'VATE KEY')}, 'key: private key ('),
@@ -166,7 +192,9 @@ PASSES = [
     '1.3.6.1.4.1.311', '8.8.8.8.8', '8.8.8', '300.8.8.8', 'v8.8.8.8',
     'nova-8.8.8.8', 'nova==8.8.8.8', 'nova>=8.8.8.8', '8.8.8.8-1ubuntu2',
     '8.8.8.8rc1', '8.8.8.8~beta', '8.8.8.8+git1', 'version 8.8.8.8',
-    'firmware: 8.8.8.8', '1:2:3', '12:30:45', 'fa:16:3e:8a:00:01',
+    'firmware: 8.8.8.8', 'qemu 8.2.2.1', 'QEMU 8.2.2.1', 'ESXi 8.0.3.2',
+    'libvirt 9.10.0.3 (qemu-kvm 8.2.2.1)', 'Chrome/120.0.6099.71',
+    '1:2:3', '12:30:45', 'fa:16:3e:8a:00:01',
     '0000:81:00.0', '2606:4700:0:0:0:0:0:1x',
     'std::string', 'a::b::c', '2024::later',
     '2024-01-02T03:04:05', 'a1:b2:c3:d4:e5:f6:a7:b8:2a:10:11:12:13:14:15:16',
@@ -175,12 +203,15 @@ PASSES = [
     'joe@example.com', 'joe@mail.example.org', 'joe@x.test', 'j@a.invalid',
     'root@localhost', 'root@localhost.localdomain', 'a@b.localhost',
     'joe@host.local', 'joe@host.internal', 'joe@a.example', 'root@host1',
+    'fake@fake.com', 'Foo@Bar.com', 'me@somewhere.com', 'joe@mail.test.de',
+    'pass@domain.com',
     'joe@EXAMPLE.NET', 'getty@tty1.service', 'logo@2x.png', '@decorator.x',
     'git@github.com:openstack/nova.git', 'ssh://git@github.com/nova',
     'rabbit://user:pass@bus.acme.com:5672/', 'nova@32.1.0', 'a@b.c',
     # Public keys and certificates.
     f'{PUBLIC_KEY} Generated-by-Nova', f'{PUBLIC_KEY} joe@laptop',
-    CERTIFICATE,
+    CERTIFICATE, b64(bytes.fromhex('30820122300d0609') + _BYTES),
+    b64(bytes.fromhex('3082030a308201f2a0030201') + _BYTES),
     # No secrets that anybody has.
     '-----BEGIN RSA PRI' + 'VATE KEY-----',
     '-----BEGIN PRI' + 'VATE KEY-----\nfake\n-----END PRI' + 'VATE KEY-----',
@@ -282,6 +313,14 @@ class TestJudgement(TestCase):
                 ('body', {'data': text}),
                 ('body', {'data': text.encode()}),
                 ('body', {'data': f'<xml a="{text}"/>'}),
+                ('body', {'data': memoryview(text.encode())}),
+                (
+                    'body',
+                    {
+                        'data': gzip.compress(json.dumps([text]).encode()),
+                        'headers': {'Content-Encoding': 'gzip'},
+                    },
+                ),
                 ('body', {'data': io.BytesIO(text.encode())}),
                 ('body', {'data': io.StringIO(text)}),
                 ('body', {'files': {'file': text}}),

@@ -17,6 +17,7 @@ import gzip
 import html
 import json
 import os
+import threading
 import types
 from urllib import parse
 
@@ -94,6 +95,15 @@ ORDINARY = [
     "{'password_valid': True, 'admin_password': None}",
     'password_valid: true',
     'The adminPass is not returned.',
+    'Option "password" is "deprecated", the token is required',
+    "Changing the password to '%s', the secret to None",
+    "get_password('name') check_password('name')",
+    'server.set_admin_password(context, instance, new_pass)',
+    '    def reset_password(self):',
+    'user\tpassword\ttoken\tname',
+    '\tpassword VARCHAR(255), \n\ttoken\tVARCHAR\n',
+    'password: !!null null',
+    ':param destroy_secrets: Indicates if they are to be destroyed',
     'the token expired; a token is needed',
     'No valid token: expired',
     'os_compute_api:os-admin-password',
@@ -183,6 +193,10 @@ EXACTLY = [
         repr(json.dumps(QUOTES)),
         repr('{"adminPass": "***", "a": "b"}'),
     ),
+    (f"to set_password('a', \"{SECRET}\") or", 'to set_password(***) or'),
+    (f"Set password to '{SECRET}'.", "Set password to '***'."),
+    (f'password\t{SECRET}\tb', 'password\t***\tb'),
+    (f'password: !!str {SECRET}\nb', 'password: !!str ***\nb'),
     (f'%253Ftoken%253D{SECRET}', '%253Ftoken%253D***'),
     (f'?token={SECRET}&a=b', '?token=***&a=b'),
     (f'Cookie: a={SECRET}; b\r\nHost: c', 'Cookie: ***\r\nHost: c'),
@@ -476,6 +490,23 @@ class TestLearned(base.TestCase):
             (b'*** ***', {'learned': 2}),
             redactor.redact_and_count(b'second-one first-one'),
         )
+
+    def test_two_threads_learn(self):
+        redactor = redaction.Redactor()
+        made = redaction._Learned
+
+        def also_in_another_thread(secret):
+            if secret == 'first-one':
+                other = threading.Thread(
+                    target=redactor.learn, args=['second-one']
+                )
+                other.start()
+                other.join()
+            return made(secret)
+
+        self.patch(redaction, '_Learned', also_in_another_thread)
+        redactor.learn('first-one')
+        self.assertEqual('*** ***', redactor.redact('first-one second-one'))
 
     def test_a_learned_secret_within_another(self):
         for secrets in (

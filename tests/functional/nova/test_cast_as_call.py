@@ -508,6 +508,12 @@ class Shown(OSError):
         return f'{self.status}: {self.text}'
 
 
+def holding(inner):
+    error = RuntimeError('failed')
+    error.inner = inner
+    return error
+
+
 class TestMasked(testtools.TestCase):
     def masked(self, error):
         before = str(error), error.args, dict(vars(error))
@@ -545,9 +551,39 @@ class TestMasked(testtools.TestCase):
             [{'password': '***'}], self.masked(Strict(secret=SECRET)).seen
         )
 
+    def test_exceptions_within(self):
+        for error in (
+            ExceptionGroup('some', [KeyError(1), ValueError(LEAK)]),
+            ExceptionGroup('a', [ExceptionGroup('b', [ValueError(LEAK)])]),
+            RuntimeError('failed', ValueError(LEAK)),
+            RuntimeError('failed', [(1, ValueError(LEAK))]),
+            holding(ValueError(LEAK)),
+        ):
+            masked = self.masked(error)
+            for text in (repr(masked), repr(vars(masked))):
+                self.assertNotIn(SECRET, text)
+            if isinstance(error, ExceptionGroup):
+                self.assertIn('***', repr(masked.exceptions))
+                self.assertNotIn(SECRET, repr(masked.exceptions))
+        innocent = KeyError(1)
+        masked = self.masked(ExceptionGroup('x', [innocent, KeyError(LEAK)]))
+        self.assertIs(innocent, masked.exceptions[0])
+
+    def test_one_that_holds_itself(self):
+        error = ValueError('text')
+        error.args = ('text', error)
+        self.assertIs(error, self.masked(error))
+        error.inner = error
+        error.args = (LEAK, error)
+        self.assertEqual('admin_password=***', self.masked(error).args[0])
+
     def test_what_has_no_secret(self):
+        guard = safe_fixtures.SafetyViolation('SF303', LEAK)
         for error in (
             ValueError(),
+            ExceptionGroup('some', [ValueError(1), KeyError('name')]),
+            RuntimeError('failed', [ValueError(1)]),
+            RuntimeError('failed', guard),
             OSError(2, 'No such file', 'name'),
             Shown('text', 3),
             KeyboardInterrupt(LEAK),
