@@ -18,6 +18,7 @@ import fcntl
 import json
 import logging
 import os
+import stat
 from typing import Any
 
 from safe_fixtures import _audit_hook
@@ -42,8 +43,9 @@ class File:
     """Appends events to a file, each as one line of JSON.
 
     It is opened for each event: a test may close what it finds open, and
-    what is removed or replaced meanwhile is noticed. A line is whole,
-    whoever else appends, or not there at all.
+    what is removed, replaced or truncated meanwhile is noticed. A line is
+    whole, whoever else appends, or not there at all; half a line that
+    another process left is a line of its own.
 
     :param name: the file (str); ``{pid}`` in it is the number of the
         process. A process that was forked has a file of its own.
@@ -54,6 +56,8 @@ class File:
         self._name = os.path.abspath(name)
         self._path = ''
         self._known: tuple[int, int] | None = None
+        # The size of the file after the last event, if that was written.
+        self._size = 0
 
     def __str__(self) -> str:
         return f'[safe_fixtures] audit_file {path_of(self._name)}'
@@ -62,7 +66,7 @@ class File:
         data = json.dumps(stored, allow_nan=False).encode() + b'\n'
         path = path_of(self._name)
         if path != self._path:
-            self._path, self._known = path, None
+            self._path, self._known, self._size = path, None, 0
         flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
         if self._known is None:
             flags |= os.O_CREAT
@@ -72,9 +76,11 @@ class File:
             try:
                 self._append(descriptor, data)
             finally:
-                # A process that was forked meanwhile has it open too.
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
-                os.close(descriptor)
+                try:
+                    # A process that was forked meanwhile has it open too.
+                    fcntl.flock(descriptor, fcntl.LOCK_UN)
+                finally:
+                    os.close(descriptor)
 
     def _append(self, descriptor: int, data: bytes) -> None:
         # O_APPEND alone keeps lines whole only if each write is.
@@ -86,6 +92,15 @@ class File:
                 errno.ESTALE, 'it was replaced while it was in use', self._path
             )
         self._known = which
+        before, self._size = self._size, 0
+        if found.st_size < before:
+            raise OSError(
+                errno.ESTALE,
+                'it was truncated while it was in use',
+                self._path,
+            )
+        if found.st_size != before and not _ends_a_line(self._path, found):
+            data = b'\n' + data
         left = data
         try:
             while left:
@@ -95,6 +110,22 @@ class File:
                 with contextlib.suppress(OSError):
                     os.ftruncate(descriptor, found.st_size)
             raise
+        if stat.S_ISREG(found.st_mode):
+            self._size = found.st_size + len(data)
+
+
+def _ends_a_line(path: str, found: os.stat_result) -> bool:
+    """Whether a file ends with a whole line, as far as one can tell."""
+    if not stat.S_ISREG(found.st_mode):
+        return True
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return True
+    try:
+        return os.pread(descriptor, 1, found.st_size - 1) in (b'\n', b'')
+    finally:
+        os.close(descriptor)
 
 
 def path_of(name: str) -> str:

@@ -13,6 +13,8 @@
 """The record of every act of a guard, as CADF events."""
 
 from collections.abc import Callable, Iterable, Mapping
+import contextlib
+import contextvars
 import errno
 import functools
 import itertools
@@ -77,6 +79,10 @@ _REMEDY = (
 _active: list['AuditTrail'] = []
 # What is passed the events of all trails.
 _watching: list[Sink] = []
+# The sinks that this thread or greenlet is in.
+_inside: contextvars.ContextVar[tuple[Sink, ...]] = contextvars.ContextVar(
+    'safe_fixtures.audit', default=()
+)
 
 
 class AuditFailed(AssertionError):
@@ -97,7 +103,8 @@ class AuditTrail(fixtures.Fixture):
     that ``[safe_fixtures] audit_file`` names, as one whole line of JSON
     (``{pid}`` in the name gives each process a file of its own); the logger
     ``safe_fixtures.audit``, if that has a handler; and what *sinks*,
-    ``add_sink()`` and ``safe_fixtures.audit.watch()`` name.
+    ``add_sink()`` and ``safe_fixtures.audit.watch()`` name. What a sink
+    itself causes to be recorded is not passed to that sink again.
 
     A sink that fails disturbs nothing that the test does. The cleanup of
     the trail then fails the test, once.
@@ -190,21 +197,18 @@ class AuditTrail(fixtures.Fixture):
         # By the name of the sink.
         self._losses: dict[str, _Loss] = {}
         self._told: set[str] = set()
-        self._begin_process()
+        self._processes: dict[int, _Process] = {}
+        self._process()
 
-    def _begin_process(self) -> None:
-        # A process that was forked is another initiator.
-        self._pid = os.getpid()
-        self._numbers = itertools.count(1)
-        self._dropping = threading.Lock()
-        name = self.test_id or f'process {self._pid}'
-        initiator: dict[str, Any] = resource.Resource(
-            typeURI=_TEST,
-            name=self.redactor.redact(name),
-            domain=os.environ.get(WORKER) or None,
-            host=host.Host(agent=f'process {self._pid}'),
-        ).as_dict()
-        self._initiator = initiator
+    def _process(self) -> '_Process':
+        pid = os.getpid()
+        found = self._processes.get(pid)
+        if found is None:
+            name = self.redactor.redact(self.test_id or f'process {pid}')
+            # The same one for all threads that come here at once; a lock
+            # could be held by a thread that was not forked along.
+            found = self._processes.setdefault(pid, _Process(pid, name))
+        return found
 
     def add_sink(self, sink: Sink) -> None:
         """Pass each event from now on to a callable too.
@@ -244,17 +248,16 @@ class AuditTrail(fixtures.Fixture):
         :returns: the event as it was stored.
         :raises: ValueError for what CADF does not know.
         """
-        if os.getpid() != self._pid:
-            self._begin_process()
+        process = self._processes.get(os.getpid()) or self._process()
         stored = _skeleton(event_type, action, outcome).copy()
         stored['target'] = _resource(
             target_type, self.redactor.redact(target), target_id
         )
-        stored['initiator'] = self._initiator
+        stored['initiator'] = process.initiator
         stored['id'] = identifier.generate_uuid()
         stored['eventTime'] = timestamp.get_utc_now()
         stored['tags'] = [
-            tag.generate_name_value_tag(_SEQUENCE, str(next(self._numbers)))
+            tag.generate_name_value_tag(_SEQUENCE, str(next(process.numbers)))
         ]
         if code is not None:
             stored['reason'] = _reason(code)
@@ -266,7 +269,7 @@ class AuditTrail(fixtures.Fixture):
                     'name': 'details',
                 }
             ]
-        self._keep(stored)
+        self._keep(stored, process)
         for sink in (*self._sinks, *_watching):
             self._pass_on(sink, stored)
         return stored
@@ -310,15 +313,20 @@ class AuditTrail(fixtures.Fixture):
         # What was hidden in it is seen only now.
         return self._plain(self.redactor.redact(given))
 
-    def _keep(self, stored: dict[str, Any]) -> None:
+    def _keep(self, stored: dict[str, Any], process: '_Process') -> None:
         self.events.append(stored)
         if len(self.events) > self._max_events:
-            with self._dropping:
+            with process.dropping:
                 excess = max(0, len(self.events) - self._max_events)
                 del self.events[:excess]
                 self.dropped += excess
 
     def _pass_on(self, sink: Sink, stored: dict[str, Any]) -> None:
+        inside = _inside.get()
+        if inside and sink in inside:
+            # It records, too, and would never come to an end.
+            return
+        token = _inside.set((*inside, sink))
         try:
             sink(stored)
         except fixtures.TimeoutException as error:
@@ -327,6 +335,8 @@ class AuditTrail(fixtures.Fixture):
             raise
         except Exception as error:
             self._lose(_name_of(sink), stored, error)
+        finally:
+            _inside.reset(token)
 
     def _lose(
         self, sink: str, stored: dict[str, Any], error: Exception
@@ -338,7 +348,7 @@ class AuditTrail(fixtures.Fixture):
             loss = self._losses[sink] = _Loss(
                 f'{stored["action"]} of {stored["target"]["name"]}',
                 self.redactor.redact(
-                    f'{symbol or type(error).__name__}: {error}'
+                    f'{symbol or type(error).__name__}: {_text_of(error)}'
                 ),
             )
         loss.count += 1
@@ -370,7 +380,8 @@ class AuditTrail(fixtures.Fixture):
         self._told.update(untold)
         if untold:
             raise AuditFailed(
-                f'the audit trail of {self._initiator["name"]} is not whole: '
+                'the audit trail of '
+                f'{self._process().initiator["name"]} is not whole: '
                 + '; '.join(
                     f'{loss.count} of its events did not reach {sink}, the '
                     f'first of them {loss.first} ({loss.error})'
@@ -403,6 +414,20 @@ class AuditTrail(fixtures.Fixture):
         return '\n'.join(lines) + '\n'
 
 
+class _Process:
+    """What a trail has in one process: one that was forked is another."""
+
+    def __init__(self, pid: int, name: str) -> None:
+        self.numbers = itertools.count(1)
+        self.dropping = threading.Lock()
+        self.initiator: dict[str, Any] = resource.Resource(
+            typeURI=_TEST,
+            name=name,
+            domain=os.environ.get(WORKER) or None,
+            host=host.Host(agent=f'process {pid}'),
+        ).as_dict()
+
+
 class _Loss:
     """Events that did not reach a sink."""
 
@@ -419,11 +444,20 @@ def _check_sink(argument: str, sink: Any) -> None:
         )
 
 
+def _text_of(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return 'without a text'
+
+
 def _name_of(sink: Any) -> str:
     if isinstance(sink, _sinks.File):
         return str(sink)
     if sink is _sinks.log:
         return 'the logger safe_fixtures.audit'
+    if isinstance(sink, functools.partial):
+        return _name_of(sink.func)
     name = getattr(sink, '__qualname__', None) or type(sink).__qualname__
     return f'the sink {name}'
 
@@ -505,10 +539,13 @@ def watch(sink: Sink) -> Callable[[], None]:
     :raises: ConfigurationError for what cannot be called.
     """
     _check_sink('watch', sink)
-    _watching.append(sink)
+    # Another one each time, so that what ends this ends no other.
+    entry = functools.partial(sink)
+    _watching.append(entry)
 
     def end() -> None:
-        _watching[:] = [other for other in _watching if other is not sink]
+        with contextlib.suppress(ValueError):
+            _watching.remove(entry)
 
     return end
 

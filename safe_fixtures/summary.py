@@ -81,8 +81,8 @@ class Summary:
 
     :param watching: what raises alerts over the events; default: one with
         the limits by default.
-    :ivar torn: where a line was torn, as ``file:line`` (list of str); for
-        :func:`read` to fill.
+    :ivar torn: where a line cannot be read, as ``file:line`` (list of str);
+        for :func:`read` to fill.
     """
 
     def __init__(self, watching: alerts.Alerts | None = None) -> None:
@@ -536,7 +536,8 @@ def read(
     """Return the events of some audit files, in the order of their times.
 
     A process that was killed may have left half a line at the end of its
-    file, which is passed over.
+    file, or in the middle of one that it shared. What is no JSON is passed
+    over.
 
     Example::
 
@@ -545,9 +546,11 @@ def read(
 
     :param paths: files of events, or report directories, which stand for
         the ``events-*.jsonl`` in them; each file is read once.
-    :param torn: where to put the place of each half line, as ``file:line``.
+    :param torn: where to put the place of each line that is passed over, as
+        ``file:line``.
     :raises: OSError for what cannot be read; ValueError for a directory
-        without events and, naming file and line, for what is no event.
+        without events, for a file of several lines that are none of them
+        JSON, and, naming file and line, for JSON that is no event.
     """
     files: dict[str, str] = {}
     for path in paths:
@@ -578,20 +581,19 @@ def _files(path: str) -> list[str]:
 def _read_file(
     path: str, torn: MutableSequence[str]
 ) -> Iterator[dict[str, Any]]:
-    lines = _lines(path)
-    for number, line in enumerate(lines, 1):
+    number = events = 0
+    for number, line in enumerate(_lines(path), 1):
         try:
             stored = json.loads(line)
-        except ValueError as error:
-            if next(lines, None) is None:
-                torn.append(f'{path}:{number}')
-                return
-            raise ValueError(
-                f'{path}:{number} is no audit event: {error}'
-            ) from error
+        except (ValueError, RecursionError):
+            torn.append(f'{path}:{number}')
+            continue
         if not _is_event(stored):
             raise ValueError(f'{path}:{number} is no audit event')
+        events += 1
         yield stored
+    if number > 1 and not events:
+        raise ValueError(f'{path} has no audit event in its {number} lines')
 
 
 def _lines(path: str) -> Iterator[bytes]:
@@ -616,11 +618,32 @@ def _is_event(value: Any) -> bool:
         and value.get('typeURI') == cadf.TYPE_URI_EVENT
         and isinstance(value.get('eventTime'), str)
         and {'action', 'outcome'} <= value.keys()
+        and isinstance(value['action'], str)
+        and isinstance(value['outcome'], str)
         and all(
-            isinstance(value.get(role), dict) and 'name' in value[role]
+            isinstance(value.get(role), dict)
+            and isinstance(value[role].get('name'), str)
+            and isinstance(value[role].get('id', ''), str)
             for role in ('initiator', 'target')
         )
         and (value['action'] not in _REFUSALS or 'reason' in value)
+        and isinstance(value.get('reason', {}), dict)
+        and _are(str, value.get('tags', []))
+        and _are(dict, value.get('attachments', []))
+        and _are(
+            dict,
+            [
+                each.get('content')
+                for each in value.get('attachments', [])
+                if each.get('name') == 'details'
+            ],
+        )
+    )
+
+
+def _are(kind: type, values: Any) -> bool:
+    return isinstance(values, list) and all(
+        isinstance(value, kind) for value in values
     )
 
 

@@ -12,6 +12,7 @@
 
 import datetime
 import enum
+import errno
 import functools
 import io
 import itertools
@@ -373,6 +374,35 @@ class TestContent(base.TestCase):
             self.assertIsNone(audit.sequence({'tags': tags}))
         self.assertIsNone(audit.sequence({}))
 
+    def test_numbers_of_threads_that_begin_a_process(self):
+        seen = []
+        process = 1
+
+        class Redactor:
+            def redact(self, value):
+                if value == 't' and process == 2 and not seen:
+                    # Another thread overtakes this one.
+                    seen.append('first')
+                    thread = threading.Thread(
+                        target=trail.record, args=('enable', 'other')
+                    )
+                    thread.start()
+                    thread.join()
+                return value
+
+        trail = self.useFixture(audit.AuditTrail('t', Redactor()))
+        trail.record('enable', 'host1')
+        # As if it was forked.
+        process = 2
+        self.useFixture(fixtures.MonkeyPatch('os.getpid', lambda: 1))
+        trail.record('enable', 'host1')
+        self.assertEqual(['first'], seen)
+        old, *new = trail.events
+        self.assertEqual([1, 2], [audit.sequence(each) for each in new])
+        (initiator,) = {each['initiator']['id'] for each in new}
+        self.assertNotEqual(old['initiator']['id'], initiator)
+        self.assertEqual('process 1', new[0]['initiator']['host']['agent'])
+
     def test_numbers_of_many_threads(self):
         def record():
             for _ in range(200):
@@ -599,6 +629,50 @@ class TestFile(base.TestCase):
         _audit_hook.watch({})
         self.assertEqual(1, len(seen))
 
+    def test_half_a_line_of_another_process(self):
+        self.configure(audit_file=self.path)
+        with audit.AuditTrail() as trail:
+            trail.record('enable', 'one')
+            for _ in range(2):
+                with open(self.path, 'a') as file:
+                    file.write('{"typeURI": "http')
+                trail.record('enable', 'two')
+                trail.record('enable', 'three')
+        torn = []
+        self.assertEqual(trail.events, list(summary.read([self.path], torn)))
+        self.assertEqual([f'{self.path}:2', f'{self.path}:5'], torn)
+
+    def test_not_to_be_read(self):
+        self.configure(audit_file=self.path)
+        with open(self.path, 'w') as file:
+            file.write('\n')
+        do_open = os.open
+
+        def refuse(path, flags, *args):
+            if not flags & os.O_WRONLY:
+                raise PermissionError
+            return do_open(path, flags, *args)
+
+        with (
+            fixtures.MonkeyPatch('os.open', refuse),
+            audit.AuditTrail() as trail,
+        ):
+            trail.record('enable', 'one')
+        with open(self.path) as file:
+            self.assertEqual(trail.events, [json.loads(file.readlines()[1])])
+
+    def test_pipe(self):
+        pipe = os.path.join(self.directory, 'pipe')
+        os.mkfifo(pipe)
+        descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, descriptor)
+        self.configure(audit_file=pipe)
+        with audit.AuditTrail() as trail:
+            trail.record('enable', 'one')
+            trail.record('enable', 'two')
+        lines = os.read(descriptor, 10000).splitlines()
+        self.assertEqual(trail.events, [json.loads(line) for line in lines])
+
     def test_killed(self):
         with subprocess.Popen(
             [
@@ -687,6 +761,33 @@ class TestLost(base.TestCase):
         self.assertLost(self.case_of(spoil), 'ESTALE')
         self.assertEqual(0, os.path.getsize(self.path))
 
+    def test_truncated(self):
+        self.assertLost(
+            self.case_of(lambda _: os.truncate(self.path, 0)),
+            '1 of its events',
+            'ESTALE: [Errno 116] it was truncated',
+        )
+        # What comes after that is written all the same.
+        (stored,) = summary.read([self.path])
+        self.assertEqual('host3', stored['target']['name'])
+        self.assertIn(
+            ('Records', 'missing', 2, 'numbers of events that are not there'),
+            summary.summarize([self.path]).rows(),
+        )
+
+    def test_cannot_be_locked(self):
+        def spoil(_):
+            self.useFixture(fixtures.MonkeyPatch('fcntl.flock', refuse))
+
+        def refuse(*_):
+            raise OSError(errno.ENOLCK, 'no locks available')
+
+        descriptors = os.listdir('/proc/self/fd')
+        self.assertLost(
+            self.case_of(spoil), '2 of its events', 'ENOLCK: [Errno 37] no'
+        )
+        self.assertEqual(descriptors, os.listdir('/proc/self/fd'))
+
     def test_is_a_directory(self):
         def spoil(_):
             os.unlink(self.path)
@@ -751,6 +852,19 @@ class TestLost(base.TestCase):
         self.assertEqual([2, 3], self.did)
         with open(self.path) as lines:
             self.assertEqual(3, len(lines.readlines()))
+
+    def test_error_without_a_text(self):
+        class Mute(Exception):
+            def __str__(self):
+                raise ZeroDivisionError
+
+        def broken(_):
+            raise Mute
+
+        self.assertLost(
+            self.case_of(lambda trail: trail.add_sink(broken)),
+            'Mute: without a text',
+        )
 
     def test_several_sinks(self):
         def broken(_):
@@ -911,6 +1025,89 @@ class TestSinks(base.TestCase):
             ['host1', 'host2', 'host3'],
             [stored['target']['name'] for stored in seen],
         )
+
+    def test_of_all_trails_twice(self):
+        seen = []
+        sink = seen.append
+        one, two = audit.watch(sink), audit.watch(sink)
+        self.addCleanup(two)
+        trail = self.useFixture(audit.AuditTrail())
+        trail.record('enable', 'host1')
+        self.assertEqual(2, len(seen))
+        for _ in range(2):
+            one()
+            trail.record('enable', 'host2')
+        self.assertEqual(4, len(seen))
+        two()
+        trail.record('enable', 'host3')
+        self.assertEqual(4, len(seen))
+
+    def test_of_all_trails_that_raises(self):
+        def broken(_):
+            raise ValueError('no')
+
+        self.addCleanup(audit.watch(broken))
+        trail = audit.AuditTrail()
+        trail.setUp()
+        trail.record('enable', 'host1')
+        error = self.assertRaises(audit.AuditFailed, trail.cleanUp)
+        self.assertIn('.<locals>.broken, the first of them', str(error))
+
+    def test_that_records(self):
+        one, two = [], []
+
+        class Sink:
+            def __init__(self, seen, trail):
+                self.seen = seen
+                self.trail = trail
+
+            def record(self, stored):
+                self.seen.append(stored['target']['name'])
+                self.trail.record('enable', f'{stored["target"]["name"]}+')
+
+        with audit.AuditTrail() as outer, audit.AuditTrail() as inner:
+            self.addCleanup(audit.watch(Sink(one, inner).record))
+            outer.record('enable', 'a')
+            inner.add_sink(Sink(two, outer).record)
+            inner.record('enable', 'b')
+        self.assertEqual(['a', 'b+', 'b'], one)
+        self.assertEqual(['b', 'b+'], two)
+        self.assertEqual(
+            [['a', 'b+', 'b++'], ['a+', 'b', 'b++', 'b+']],
+            [
+                [stored['target']['name'] for stored in trail.events]
+                for trail in (outer, inner)
+            ],
+        )
+
+    def test_that_another_thread_is_in(self):
+        seen = []
+
+        def sink(stored):
+            seen.append(stored['target']['name'])
+            if len(seen) == 1:
+                thread = threading.Thread(
+                    target=trail.record, args=('enable', 'other')
+                )
+                thread.start()
+                thread.join()
+
+        trail = self.useFixture(audit.AuditTrail(sinks=[sink]))
+        trail.record('enable', 'host1')
+        self.assertEqual(['host1', 'other'], seen)
+
+    def test_logger_that_records(self):
+        class Handler(logging.Handler):
+            def emit(self, record):
+                trail.record('enable', 'its own')
+
+        logger = logging.getLogger('safe_fixtures.audit')
+        handler = Handler()
+        logger.addHandler(handler)
+        self.addCleanup(logger.removeHandler, handler)
+        trail = self.useFixture(audit.AuditTrail())
+        trail.record('enable', 'host1')
+        self.assertEqual(2, len(trail.events))
 
     def test_what_cannot_be_called(self):
         trail = self.useFixture(audit.AuditTrail())

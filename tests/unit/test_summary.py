@@ -595,19 +595,80 @@ class TestRead(TestCase):
         timeless = self.event(9)
         del timeless['eventTime']
         for line in (
-            whole[:40] + b'\n',
-            b'\xff\xfe\n',
-            b'\n',
             b'3\n',
             b'{}\n',
             json.dumps(foreign).encode() + b'\n',
             json.dumps(timeless).encode() + b'\n',
             json.dumps(dict(self.event(9), action='deny')).encode() + b'\n',
             json.dumps(dict(self.event(9), target='x')).encode() + b'\n',
+            *(
+                json.dumps({**self.event(9), **odd}).encode() + b'\n'
+                for odd in (
+                    {'action': []},
+                    {'outcome': {}},
+                    {'target': {'name': 3}},
+                    {'initiator': {'name': 'x', 'id': []}},
+                    {'reason': 'x'},
+                    {'tags': 'x'},
+                    {'tags': [3]},
+                    {'attachments': {}},
+                    {'attachments': ['x']},
+                    {'attachments': [{'name': 'details', 'content': 'x'}]},
+                    {'attachments': [{'name': 'details'}]},
+                )
+            ),
         ):
             path = self.write('one', 1, 2, tail=line + whole)
             error = self.assertRaises(ValueError, self.names, path)
             self.assertIn(f'{path}:3 ', str(error))
+
+    def test_torn_line_in_the_middle(self):
+        whole = json.dumps(self.event(9)).encode() + b'\n'
+        for line in (
+            whole[:40] + b'\n',
+            # Who wrote on did not notice.
+            whole[:40] + whole,
+            b'\xff\xfe\n',
+            b'\n',
+            b'\0\0\0\n',
+            b'[' * 100_000 + b'\n',
+        ):
+            torn = []
+            path = self.write('one', 1, 2, tail=line + whole)
+            self.assertEqual(
+                ['one 1', 'one 2', 'x'], self.names(path, torn=torn)
+            )
+            self.assertEqual([f'{path}:3'], torn)
+            rows = summary.summarize([path]).rows()
+            self.assertIn(('Records', 'torn lines', 1, f'{path}:3'), rows)
+
+    def test_event_that_was_torn_is_missing(self):
+        path = os.path.join(self.directory, 'audit')
+        self.configure(audit_file=path)
+        with audit.AuditTrail() as trail:
+            for number in range(4):
+                trail.record('evaluate/image', f'x{number}')
+        with open(path, 'rb') as file:
+            lines = file.readlines()
+        for spoilt in (
+            [lines[0], lines[1][:50] + b'\n', *lines[2:]],
+            # The first ones were cut off.
+            [lines[0][50:], *lines[1:]],
+        ):
+            with open(path, 'wb') as file:
+                file.writelines(spoilt)
+            rows = summary.summarize([path]).rows()
+            self.assertEqual(
+                [('events', 3), ('missing', 1), ('torn lines', 1)],
+                [row[1:3] for row in rows if row[0] == 'Records'],
+            )
+
+    def test_no_file_of_events(self):
+        path = os.path.join(self.directory, 'log')
+        with open(path, 'w') as file:
+            file.write('one\ntwo\n')
+        error = self.assertRaises(ValueError, self.names, path)
+        self.assertIn(f'{path} has no audit event in its 2 lines', str(error))
 
     def test_last_line_that_is_whole_and_no_event(self):
         path = self.write('one', 1, tail=b'{}\n')

@@ -145,13 +145,23 @@ class TestReport(base.TestCase):
         self.assertEqual(0, code)
         self.assertIn(f'Records torn lines 1 {path}:2', out)
 
+    def test_torn_in_the_middle(self):
+        path = self.write()
+        with open(path, 'a') as file:
+            file.write('{"\n')
+        self.write(test='other', code='SF301')
+        code, out, err = self.command('report', path, '-f', 'value')
+        self.assertEqual((2, ''), (code, err))
+        self.assertIn('Records events 3', out)
+        self.assertIn(f'Records torn lines 1 {path}:2', out)
+
     def test_what_cannot_be_read(self):
         empty = self.useFixture(fixtures.TempDir()).path
         absent = os.path.join(empty, 'absent')
         garbage = self.write()
         with open(garbage, 'r+') as file:
             text = file.read()
-            file.write(f'garbage\n{text}')
+            file.write(f'{{}}\n{text}')
         for path, said in (
             (empty, empty),
             (absent, absent),
