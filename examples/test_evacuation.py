@@ -30,8 +30,10 @@ class TestEvacuation(SafeProviderUsageBaseTestCase):
         self._start_compute('target')
         server = self._create_server(host='source', networks='none')
 
+        self.service_toggle.force_down(
+            source, expecting_servers=True, reason='its compute has failed'
+        )
         source.stop()
-        self.service_toggle.force_down(source)
         server = self._evacuate_server(server)
 
         self.assertEqual('target', server['OS-EXT-SRV-ATTR:host'])

@@ -68,8 +68,7 @@ class TestLocalDelete(SafeTestCase, integrated_helpers.InstanceHelperMixin):
             compute, provider, unused = self._start_compute_on(reachable.api)
             server = self._boot()
             self.assertAllocated(reachable.api, provider)
-            compute.stop()
-            self.service_toggle.force_down(compute.host)
+            self._take_down(compute)
 
         self._delete_server(server)
 
@@ -85,8 +84,7 @@ class TestLocalDelete(SafeTestCase, integrated_helpers.InstanceHelperMixin):
         server = self._boot()
         self.assertAllocated(placement_api, provider)
 
-        compute.stop()
-        self.service_toggle.force_down(compute.host)
+        self._take_down(compute)
         self._delete_server(server)
 
         self.assertEqual(unused, self._usages(placement_api, provider))
@@ -106,6 +104,13 @@ class TestLocalDelete(SafeTestCase, integrated_helpers.InstanceHelperMixin):
         self.assertDummyFlavor(server['flavorRef'])
         server = self.admin_api.post_server({'server': server})
         return self._wait_for_state_change(server, 'ACTIVE')
+
+    def _take_down(self, compute):
+        # An order that would be refused if it were not declared.
+        self.service_toggle.force_down(
+            compute, expecting_servers=True, reason='local delete'
+        )
+        compute.stop()
 
     def _usages(self, placement_api, provider):
         url = f'/resource_providers/{provider}/usages'

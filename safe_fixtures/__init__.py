@@ -23,11 +23,13 @@ from safe_fixtures.dummy_data import IsDummyImage
 from safe_fixtures.exceptions import ConfigurationError
 from safe_fixtures.exceptions import RestoreFailed
 from safe_fixtures.exceptions import SafetyViolation
+from safe_fixtures.exceptions import WrongOrder
 from safe_fixtures.gate import ApiGate
 from safe_fixtures.isolation import IsolationGuard
 from safe_fixtures.microversion import MicroversionPin
 from safe_fixtures.output import RedactedOutput
 from safe_fixtures.payload import PayloadGuard
+from safe_fixtures.permissions import ServerPermissions
 from safe_fixtures.posture import PostureGuard
 from safe_fixtures.redaction import Redactor
 from safe_fixtures.service_start import ServiceStartGuard
@@ -51,7 +53,9 @@ __all__ = [
     'RestoreFailed',
     'SafeServiceToggle',
     'SafetyViolation',
+    'ServerPermissions',
     'ServiceStartGuard',
+    'WrongOrder',
     'expect_violation',
     'waive',
 ]

@@ -12,15 +12,18 @@
 
 """Find out who called, for messages and records."""
 
+from collections.abc import Iterator
 import os
 import sys
 import sysconfig
 from types import FrameType
+from types import ModuleType
 import unittest
 
+import fixtures
 import testtools
 
-__all__ = ['calling_test', 'where']
+__all__ = ['calling_test', 'in_cleanup', 'is_within', 'where']
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _LIBRARY = os.path.join(sysconfig.get_path('stdlib'), '')
@@ -28,14 +31,23 @@ _PACKAGES = tuple(
     os.path.join(sysconfig.get_path(name), '')
     for name in ('purelib', 'platlib')
 )
-_RUNNERS = (
-    _HERE,
-    *(
-        os.path.join(os.path.abspath(path), '')
-        for module in (testtools, unittest)
-        for path in module.__path__
-    ),
-)
+
+
+def _folder_of(package: ModuleType) -> str:
+    return os.path.join(os.path.abspath(package.__path__[0]), '')
+
+
+_RUNNERS = (_HERE, _folder_of(testtools), _folder_of(unittest))
+
+# What runs cleanups: of testtools and unittest, of a test and of a fixture.
+_CLEANERS = {
+    '_callTearDown',
+    '_run_cleanups',
+    '_run_teardown',
+    'cleanUp',
+    'doCleanups',
+}
+_CLEANING = (*_RUNNERS, _folder_of(fixtures))
 
 
 def calling_test() -> unittest.TestCase | None:
@@ -76,6 +88,27 @@ def where() -> str | None:
         module = sys.modules.get(type(test).__module__)
         found = _innermost(getattr(module, '__file__', ''))
     return found
+
+
+def in_cleanup() -> bool:
+    """Whether a cleanup or a tear-down, of a test or a fixture, led here."""
+    return any(
+        frame.f_code.co_name in _CLEANERS
+        and frame.f_code.co_filename.startswith(_CLEANING)
+        for frame in _frames()
+    )
+
+
+def is_within(function: str) -> bool:
+    """Whether a function or method of that name led here."""
+    return any(frame.f_code.co_name == function for frame in _frames())
+
+
+def _frames() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
 
 
 def _innermost(path: str | None = None) -> str | None:

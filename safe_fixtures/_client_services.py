@@ -13,6 +13,7 @@
 """Services behind a client that is not watched at its records."""
 
 from collections.abc import Callable, Mapping
+import contextlib
 import contextvars
 import dataclasses
 import functools
@@ -92,6 +93,40 @@ class ClientServices:
             ref, after, watching = token
             self._known[ref] = after
             self._watcher.changed(watching, after)
+
+    def leaving(
+        self, service_id: Any, body: Mapping[str, Any]
+    ) -> _services.ServiceRef | None:
+        """Tell the watcher of a service that goes out of service."""
+        try:
+            ref = self.find(_named_by(service_id, body))
+            before = self.read(ref)
+        except LookupError:
+            return None
+        how = _services.taken_out(before, _applied(before, service_id, body))
+        if how:
+            self._watcher.leaving(ref, how, 'put_service')
+        return ref
+
+    def servers_on(
+        self, ref: _services.ServiceRef
+    ) -> list[_services.HostedServer] | None:
+        if self._records is not None:
+            return self._records.servers_on(ref)
+        get_servers = getattr(self._client, 'get_servers', None)
+        if get_servers is None:
+            return None
+        self.refuse()
+        try:
+            return [
+                _services.HostedServer(str(server['id']), server['status'])
+                for server in get_servers(
+                    search_opts={'all_tenants': 1, 'host': ref.host}
+                )
+            ]
+        except Exception:
+            # It may not be allowed to, or mean something else by it.
+            return None
 
     def find(self, service: Any) -> _services.ServiceRef:
         if self._records is not None:
@@ -225,14 +260,19 @@ class _WatchedPut(wrapt.FunctionWrapper):  # type: ignore[type-arg]
         service_id, body = given[:2]
         if not isinstance(body, Mapping):
             return wrapped(*args, **kwargs)
-        tokens = [
-            (services, services.changing(service_id, body))
-            for services in watching
-        ]
-        result = wrapped(*args, **kwargs)
-        for services, token in tokens:
-            services.changed(token)
-        return result
+        with contextlib.ExitStack() as stack:
+            leaving = watching[-1].leaving(service_id, body)
+            if leaving is not None:
+                # Also where the API is in this process.
+                stack.enter_context(_services.judged(leaving))
+            tokens = [
+                (services, services.changing(service_id, body))
+                for services in watching
+            ]
+            result = wrapped(*args, **kwargs)
+            for services, token in tokens:
+                services.changed(token)
+            return result
 
 
 def _named_by(service_id: Any, body: Any) -> Any:

@@ -99,23 +99,27 @@ class Guard(fixtures.Fixture):
         target: str = 'request',
         *,
         keep: bool = True,
+        enforced: bool = False,
         trail: audit.AuditTrail | None = None,
         **content: Any,
-    ) -> bool:
+    ) -> str | None:
         """Record a violation, and raise it if its rule is enforced.
 
         :param violation: what happened.
         :param target: the name of what it happened to.
         :param keep: raise it again at cleanup, in case it is swallowed.
+        :param enforced: whether it is, whatever the configuration says.
         :param trail: where it is recorded; default: where its acts are.
         :param content: more for the record.
-        :returns: whether the test states that it is an exception.
+        :returns: the reason that the test states for an exception, or None.
         :raises: SafetyViolation.
         """
         rule = rules.get(violation.code)
-        mode = 'enforce' if rule.always else mode_of(rule.code, self._settings)
+        mode = mode_of(rule.code, self._settings)
+        if rule.always or enforced:
+            mode = 'enforce'
         if mode == 'off':
-            return False
+            return None
         if not self._active:
             # Before its set-up and after its cleanup it has none.
             self._test = self._given_test or _callsite.calling_test()
@@ -163,7 +167,7 @@ class Guard(fixtures.Fixture):
             expected.append(violation)
         if refused:
             raise violation
-        return waiver is not None
+        return None if waiver is None else waiver['reason']
 
     def _new_trail(self) -> audit.AuditTrail:
         return audit.AuditTrail(

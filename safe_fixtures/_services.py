@@ -12,21 +12,28 @@
 
 """What the service toggle and the places where services are agree on."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+import contextlib
+import contextvars
 import dataclasses
 from typing import Any, Protocol
 
 from oslo_utils import uuidutils
 
 __all__ = [
+    'HostedServer',
     'ServiceGone',
     'ServiceRef',
     'ServiceState',
     'ServiceUnreachable',
     'Services',
     'Watcher',
+    'counted',
     'identify',
+    'is_judged',
+    'judged',
     'pick_one',
+    'taken_out',
 ]
 
 
@@ -73,6 +80,24 @@ class ServiceRef:
         return f'{self.binary} on {self.host}'
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class HostedServer:
+    """A server that is on a compute, or on its way to it.
+
+    :ivar uuid: its uuid (str).
+    :ivar state: its state, such as ``active`` (str).
+    :ivar in_flight: whether it is still to be built there (bool).
+    """
+
+    uuid: str
+    state: str
+    in_flight: bool = False
+
+    def __str__(self) -> str:
+        in_flight = ', in flight' if self.in_flight else ''
+        return f'{self.uuid} ({self.state}{in_flight})'
+
+
 class ServiceGone(LookupError):
     """The record does not exist any more."""
 
@@ -90,6 +115,20 @@ class Watcher(Protocol):
     def changed(self, token: Any, after: ServiceState) -> None:
         """The service has changed."""
 
+    def leaving(self, ref: ServiceRef, how: str, by: str | None) -> None:
+        """A compute service is about to be taken out of service.
+
+        Of several watchers the last one is told, before ``changing``. What
+        it raises prevents the change.
+
+        :param how: such as ``forced down``; ``stopped`` and ``deleted`` are
+            no change of its state.
+        :param by: what does it, where that is no request and no toggle.
+        """
+
+    def started(self, host: str, binary: str) -> None:
+        """A service is being started."""
+
 
 class Services(Protocol):
     """Where services are found, read, written and watched."""
@@ -106,6 +145,9 @@ class Services(Protocol):
         :raises: LookupError that lists the candidates.
         """
 
+    def servers_on(self, ref: ServiceRef) -> list[HostedServer] | None:
+        """Return what is on a compute; None where that cannot be known."""
+
     def read(self, ref: ServiceRef) -> ServiceState:
         """Return its state.
 
@@ -121,6 +163,44 @@ class Services(Protocol):
         self, ref: ServiceRef, state: ServiceState, timeout: float
     ) -> str:
         """Give it this state; returns how that was done."""
+
+
+def taken_out(before: ServiceState, after: ServiceState) -> str:
+    """Return how a change takes a service out of service, or nothing."""
+    return ' and '.join(
+        how
+        for how, is_so in (
+            ('disabled', after.disabled and not before.disabled),
+            ('forced down', after.forced_down and not before.forced_down),
+        )
+        if is_so
+    )
+
+
+def counted(servers: Sized) -> str:
+    """Return how many servers these are, in words."""
+    return f'{len(servers)} server{"" if len(servers) == 1 else "s"}'
+
+
+# The services that are being changed and whose order is judged already.
+_judged: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
+    'safe_fixtures_judged', default=()
+)
+
+
+@contextlib.contextmanager
+def judged(ref: ServiceRef) -> Iterator[None]:
+    """Let nobody else judge what happens to a service in the block."""
+    token = _judged.set((*_judged.get(), ref.uuid))
+    try:
+        yield
+    finally:
+        _judged.reset(token)
+
+
+def is_judged(ref: ServiceRef) -> bool:
+    """Whether somebody has judged what happens to a service now."""
+    return ref.uuid in _judged.get()
 
 
 def identify(service: Any) -> dict[str, str | None]:

@@ -16,7 +16,12 @@ from typing import Any
 
 from safe_fixtures import rules
 
-__all__ = ['ConfigurationError', 'RestoreFailed', 'SafetyViolation']
+__all__ = [
+    'ConfigurationError',
+    'RestoreFailed',
+    'SafetyViolation',
+    'WrongOrder',
+]
 
 
 class SafetyViolation(AssertionError):
@@ -78,6 +83,29 @@ class RestoreFailed(SafetyViolation):
         self.service = service
         self.wanted = wanted
         self.actual = actual
+
+
+class WrongOrder(SafetyViolation):
+    """A compute would go out of service with servers on it (SF203).
+
+    :ivar service: the service, as ``binary on host`` (str).
+    :ivar how: what would be done to it, such as ``forced down`` (str).
+    :ivar servers: what is on it, or in flight to it (tuple of HostedServer).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        service: str,
+        how: str,
+        servers: tuple[Any, ...],
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__('SF203', message, remedy=remedy)
+        self.service = service
+        self.how = how
+        self.servers = servers
 
 
 class ConfigurationError(ValueError):

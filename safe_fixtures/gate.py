@@ -29,6 +29,9 @@ __all__ = ['ApiCall', 'ApiGate', 'Observer', 'current_call']
 
 _SLASHES = re.compile('//+')
 # Nova takes as a project id what is made of these.
+# The URL of a compute API, as devstack and Nova's own fixtures have it; that
+# of Placement has no version, and those of other services have others.
+_COMPUTE_URL = re.compile(r'[^:]+://[^/]+(?:/compute)?/v2(?:\.1)?(?:[/?#]|$)')
 _VERSION_PREFIX = re.compile(r'/v2(?:\.[0-9]+)?(?:/[0-9a-f-]+)?(?=/|$)')
 
 
@@ -60,6 +63,11 @@ class ApiCall:
             prefix = _VERSION_PREFIX.search(path)
             self._path: str = path[prefix.end() :] if prefix else path
             return self._path
+
+    @property
+    def is_compute(self) -> bool:
+        """Whether its URL is one of the compute API."""
+        return _COMPUTE_URL.match(self.url) is not None
 
     @property
     def content(self) -> Any:

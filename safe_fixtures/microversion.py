@@ -30,9 +30,6 @@ LATEST = 'latest'
 STANDARD_HEADER = 'openstack-api-version'
 LEGACY_HEADER = 'x-openstack-nova-api-version'
 _CONCRETE = re.compile(r'[0-9]+\.[0-9]+')
-# The URL of a compute API, as devstack and Nova's own fixtures have it; that
-# of Placement has no version, and those of other services have others.
-_COMPUTE_URL = re.compile(r'[^:]+://[^/]+(?:/compute)?/v2(?:\.1)?(?:[/?#]|$)')
 
 
 class ComputeVersions(Protocol):
@@ -165,7 +162,7 @@ class MicroversionPin(_guard.Guard):
         sent = _requested(call.request.headers)
         if sent is not None:
             self._requests[sent] += 1
-        elif _COMPUTE_URL.match(call.url):
+        elif call.is_compute:
             self._requests['none'] += 1
         # A 406 says what was asked for, not what it was served at.
         if sent is None or call.response.status_code == 406:

@@ -36,7 +36,6 @@ class Rule:
     :ivar remedy: what a person does about a violation.
     :ivar default: its mode when ``[safe_fixtures] mode`` is ``default``.
     :ivar always: whether it is enforced whatever the configuration says.
-    :ivar reserved: whether no guard checks it yet.
     """
 
     code: str
@@ -46,7 +45,6 @@ class Rule:
     remedy: str
     default: Mode
     always: bool = False
-    reserved: bool = False
 
 
 _CATALOGUE = (
@@ -112,9 +110,9 @@ _CATALOGUE = (
         'CWE-696',
         'B5',
         'Move or delete the servers first, or declare that the test needs '
-        'this order and why.',
+        'this order and why: by a toggle with expecting_servers=True, or with '
+        '@waive.',
         'audit',
-        reserved=True,
     ),
     Rule(
         'SF204',
@@ -225,7 +223,6 @@ _CATALOGUE = (
         'B4',
         'Find the policy rule that is named here and who weakened it.',
         'enforce',
-        reserved=True,
     ),
     Rule(
         'SF601',

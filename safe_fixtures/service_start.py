@@ -53,6 +53,12 @@ class Watcher(Protocol):
     def starting(self, service: Any, binary: str, host: str) -> None:
         """Note a service that is started now: all watchers permitted it."""
 
+    def stopping(self, service: Any, binary: str, host: str) -> None:
+        """A service that runs is about to be stopped.
+
+        What this raises goes to who stops it, and it is not.
+        """
+
     def started(
         self, service: Any, uuid: str | None, seconds: float, failed: bool
     ) -> None:
@@ -228,6 +234,9 @@ class ServiceStartGuard(_guard.Guard):
             terms.append(self._term)
 
     def starting(self, service: Any, binary: str, host: str) -> None:
+        """See ``Watcher``."""
+
+    def stopping(self, service: Any, binary: str, host: str) -> None:
         """See ``Watcher``."""
 
     def started(

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import contextvars
 import dataclasses
+import functools
 import time
 from typing import Any
 import unittest
@@ -25,13 +26,17 @@ from safe_fixtures import _callsite
 from safe_fixtures import _client_services
 from safe_fixtures import _endpoints
 from safe_fixtures import _guard
+from safe_fixtures import _order
 from safe_fixtures import _services
+from safe_fixtures import _windows
 from safe_fixtures import audit
 from safe_fixtures import exceptions
 from safe_fixtures import gate
 
 __all__ = [
+    'HostedServer',
     'LedgerEntry',
+    'Moment',
     'SafeServiceToggle',
     'ServiceGone',
     'ServiceRef',
@@ -40,14 +45,18 @@ __all__ = [
     'Services',
     'ToggleHandle',
     'Watcher',
+    'Window',
 ]
 
+HostedServer = _services.HostedServer
+Moment = _windows.Moment
 ServiceGone = _services.ServiceGone
 ServiceRef = _services.ServiceRef
 ServiceState = _services.ServiceState
 ServiceUnreachable = _services.ServiceUnreachable
 Services = _services.Services
 Watcher = _services.Watcher
+Window = _windows.Window
 
 # Nothing is left to restore, or no way to it: noted, no failure.
 _NOTED = (ServiceGone, ServiceUnreachable)
@@ -62,6 +71,8 @@ class LedgerEntry:
     :ivar before: its state before (ServiceState).
     :ivar after: its state after; None if the change did not come about.
     :ivar restored: how it was given back its state; None before that.
+    :ivar window: the time out of service that it is part of; None if no
+        server was on it.
     """
 
     service: ServiceRef
@@ -69,6 +80,7 @@ class LedgerEntry:
     before: ServiceState
     after: ServiceState | None = None
     restored: str | None = None
+    window: Window | None = None
 
 
 class ToggleHandle:
@@ -133,12 +145,19 @@ class SafeServiceToggle(_guard.Guard):
     the others are restored all the same; one that is gone or unreachable is
     noted in the ledger.
 
+    A compute that servers are on, or in flight to, is disabled and forced
+    down by the methods here only where that is declared (SF203). How long it
+    was out of service, and what was requested meanwhile, is measured, and
+    shown as a timeline if the test fails.
+
     Example::
 
         toggle = self.useFixture(SafeServiceToggle())
-        toggle.force_down('host1')
         with toggle.disable('host2', reason='maintenance'):
             ...
+        toggle.force_down(
+            'host1', expecting_servers=True, reason='local delete'
+        )
 
     :param test: the test case; default: the one that uses the fixture.
     :param api: any object with ``get_services()`` and
@@ -168,6 +187,9 @@ class SafeServiceToggle(_guard.Guard):
         self._given_services = services
         #: Every change so far, oldest first (list of LedgerEntry).
         self.ledger: list[LedgerEntry] = []
+        #: Each time a compute was out of service with servers on it, oldest
+        #: first (list of Window).
+        self.windows: list[Window] = []
 
     def _prepare(self) -> None:
         if self._given_services is not None:
@@ -198,9 +220,21 @@ class SafeServiceToggle(_guard.Guard):
         self._owed: dict[ServiceRef, ServiceState] = {}
         # The entries of the ledger that do not say how they were restored.
         self._unsettled: dict[ServiceRef, list[LedgerEntry]] = {}
+        # What was refused while a request was served, until its client is
+        # told.
+        self._refused: dict[gate.ApiCall, exceptions.SafetyViolation] = {}
+        # Requests to delete a service that are judged.
+        self._deleting: set[gate.ApiCall] = set()
+        self._declarations: list[_order.Declaration] = []
+        self._order = _order.Order(
+            self._services, self._violate, self.trail, self._test
+        )
+        self.windows = self._order.windows
         self.useFixture(gate.ApiGate(self))
+        self.addCleanup(self._withdraw)
         self.addCleanup(self._services.watch(self))
         self.addCleanup(self._restore_owed)
+        self.addCleanup(self._order.end)
 
     def _endpoint_of_api(self) -> str | None:
         # Asked each time: a client can be pointed elsewhere.
@@ -215,36 +249,63 @@ class SafeServiceToggle(_guard.Guard):
             return None
         return getattr(_backend.find(), 'services', None)
 
-    def disable(self, service: Any, reason: str | None = None) -> ToggleHandle:
+    def disable(
+        self,
+        service: Any,
+        reason: str | None = None,
+        *,
+        expecting_servers: bool = False,
+    ) -> ToggleHandle:
         """Disable a service, so that nothing is scheduled to it.
 
         :param service: a host name, a uuid, a service as the API shows it,
             or a Nova service object.
         :param reason: why (str); default: none is recorded.
+        :param expecting_servers: whether servers are to be on it meanwhile,
+            for the reason given; that holds for all that takes it out of
+            service until it is restored.
         :returns: a handle; as a context it restores at the end of the block.
         :raises: LookupError that lists the candidates, for a service that
             is unknown or ambiguous.
+        :raises: ValueError if servers are expected for no reason.
+        :raises: WrongOrder (SF203) if servers are on it and not expected.
         :raises: SafetyViolation (SF202) while the fixture is not active.
         """
         return self._toggle(
-            'disable', service, disabled=True, disabled_reason=reason
+            'disable',
+            service,
+            _reason_of('disable', expecting_servers, reason),
+            disabled=True,
+            disabled_reason=reason,
         )
 
     def enable(self, service: Any) -> ToggleHandle:
         """Enable a service. See :meth:`disable`."""
         return self._toggle(
-            'enable', service, disabled=False, disabled_reason=None
+            'enable', service, None, disabled=False, disabled_reason=None
         )
 
-    def force_down(self, service: Any) -> ToggleHandle:
-        """Make a service count as down. See :meth:`disable`."""
-        return self._toggle('force_down', service, forced_down=True)
+    def force_down(
+        self,
+        service: Any,
+        *,
+        expecting_servers: bool = False,
+        reason: str | None = None,
+    ) -> ToggleHandle:
+        """Make a service count as down. See :meth:`disable`.
+
+        :param reason: why servers are expected (str).
+        """
+        expected = _reason_of('force_down', expecting_servers, reason)
+        return self._toggle('force_down', service, expected, forced_down=True)
 
     def force_up(self, service: Any) -> ToggleHandle:
         """Let a service count as up again. See :meth:`disable`."""
-        return self._toggle('force_up', service, forced_down=False)
+        return self._toggle('force_up', service, None, forced_down=False)
 
-    def _toggle(self, verb: str, service: Any, **changes: Any) -> ToggleHandle:
+    def _toggle(
+        self, verb: str, service: Any, expected: str | None, **changes: Any
+    ) -> ToggleHandle:
         self._refuse_inactive(
             f'SafeServiceToggle.{verb}({service!r})', str(service)
         )
@@ -257,9 +318,42 @@ class SafeServiceToggle(_guard.Guard):
             if isinstance(found, Exception):
                 raise found
             before, wanted = found, dataclasses.replace(found, **changes)
-        with _labelled(f'SafeServiceToggle.{verb}'):
-            self._services.write(ref, wanted, self._settings.restore_timeout)
-        return ToggleHandle(ref, before, self._restore_one)
+        with contextlib.ExitStack() as undo:
+            declaration = None
+            if expected is not None:
+                declaration = _order.declare(ref, expected)
+                undo.callback(declaration.withdraw)
+            with _labelled(f'SafeServiceToggle.{verb}'), _services.judged(ref):
+                how = _services.taken_out(before, wanted)
+                if how:
+                    self._judge(ref, how, expected)
+                self._services.write(
+                    ref, wanted, self._settings.restore_timeout
+                )
+            undo.pop_all()
+        if declaration is not None:
+            self._declarations.append(declaration)
+        return ToggleHandle(
+            ref, before, functools.partial(self._restore_one, declaration)
+        )
+
+    def _judge(self, ref: ServiceRef, how: str, expected: str | None) -> None:
+        servers = self._order.judge(ref, how, _described(), enforced=True)
+        if servers == () and expected is not None:
+            self._violate(
+                exceptions.SafetyViolation(
+                    'SF901',
+                    f'servers were expected on {ref} ({expected}), and there '
+                    'are none',
+                    remedy='Do not expect them, or find out where they went.',
+                ),
+                str(ref),
+                keep=False,
+            )
+
+    def _withdraw(self) -> None:
+        while self._declarations:
+            self._declarations.pop().withdraw()
 
     def _refuse_inactive(self, what: str, service: str) -> None:
         if not self._active:
@@ -277,9 +371,31 @@ class SafeServiceToggle(_guard.Guard):
         """Refuse to toggle what is not a test's; see ``gate.Observer``."""
         if call.method in ('PUT', 'DELETE') and '/os-services/' in call.path:
             self._refuse_endpoint(call.url)
+            if call.method == 'DELETE':
+                self._judge_deletion(call)
+
+    def _judge_deletion(self, call: gate.ApiCall) -> None:
+        """Refuse to delete a service that a server is in flight to.
+
+        What is on it already makes Nova refuse; and when the record goes,
+        all else that belongs to it is gone.
+        """
+        try:
+            ref = self._services.find({'id': call.path.rpartition('/')[2]})
+        except LookupError:
+            return
+        by = f'{call} ({_callsite.where()})'
+        if self._order.judge(ref, 'deleted', by, in_flight=True):
+            self._deleting.add(call)
 
     def after(self, call: gate.ApiCall) -> None:
-        """See ``gate.Observer``; changes are seen where they are made."""
+        """Tell the client what was refused; see ``gate.Observer``."""
+        self._deleting.discard(call)
+        refused = self._refused.pop(call, None)
+        if refused is not None:
+            # What serves the request made an error 500 of it.
+            raise refused
+        self._order.served(call)
 
     def _refuse_endpoint(self, url: str | None = None) -> None:
         url = url or self._endpoint_of_api()
@@ -320,6 +436,10 @@ class SafeServiceToggle(_guard.Guard):
         if entry is None:
             return
         entry.after = after
+        if _services.taken_out(entry.before, after):
+            entry.window = self._order.left(entry.service, entry.by, after)
+        else:
+            self._order.changed(entry.service, after, entry.by)
         self.trail.record(
             _action(entry.before, after),
             str(entry.service),
@@ -329,15 +449,49 @@ class SafeServiceToggle(_guard.Guard):
             after=str(after),
         )
 
+    def leaving(self, ref: ServiceRef, how: str, by: str | None) -> None:
+        """Judge the order in which things are done; see ``Watcher``."""
+        if (
+            _silent.get()
+            or _services.is_judged(ref)
+            or _callsite.in_cleanup()
+            or _callsite.is_within('restart_compute_service')
+        ):
+            return
+        by = _described(by)
+        call = gate.current_call()
+        if call in self._deleting:
+            self._order.left(ref, by)
+            return
+        try:
+            servers = self._order.judge(ref, how, by)
+        except exceptions.SafetyViolation as violation:
+            if call is not None:
+                self._refused[call] = violation
+            raise
+        if servers and how in ('stopped', 'deleted'):
+            self._order.left(ref, by)
+
+    def started(self, host: str, binary: str) -> None:
+        """See ``Watcher``."""
+        self._order.started(host, binary, _described('Service.start'))
+
     # Giving back.
 
     def _restore_if_owed(self, ref: ServiceRef) -> None:
         if ref in self._owed:
             self._give_back({ref: self._owed[ref]}, final=True)
 
-    def _restore_one(self, ref: ServiceRef, wanted: ServiceState) -> None:
+    def _restore_one(
+        self,
+        declaration: _order.Declaration | None,
+        ref: ServiceRef,
+        wanted: ServiceState,
+    ) -> None:
         self._refuse_inactive('ToggleHandle.restore()', str(ref))
         self._give_back({ref: wanted}, final=False)
+        if declaration is not None:
+            declaration.withdraw()
 
     def _restore_owed(self) -> None:
         self._give_back(dict(reversed(self._owed.items())), final=True)
@@ -420,6 +574,8 @@ class SafeServiceToggle(_guard.Guard):
         if error is not None:
             how = f'{how}: {type(error).__name__}: {error}'
         self._settle(ref, wanted, how, done, final)
+        if isinstance(actual, ServiceState):
+            self._order.changed(ref, actual, _RESTORE)
         self.trail.record(
             'restore/service',
             str(ref),
@@ -504,14 +660,29 @@ def _labelled(what: str) -> Iterator[None]:
         _doing.reset(token)
 
 
-def _described() -> str:
+def _described(what: str | None = None) -> str:
     """Return what is changing a service now, and where it was called."""
     label = _doing.get()
     if label is not None:
         return label
     call = gate.current_call()
-    what = 'the record' if call is None else str(call)
-    return f'{what} ({_callsite.where()})'
+    if call is not None:
+        what = str(call)
+    return f'{what or "the record"} ({_callsite.where()})'
+
+
+def _reason_of(verb: str, expecting: bool, reason: str | None) -> str | None:
+    """Return why servers are expected, None if they are not.
+
+    :raises: ValueError if that is not said.
+    """
+    if not expecting:
+        return None
+    if not isinstance(reason, str) or not reason.strip():
+        raise ValueError(
+            f'{verb}(expecting_servers=True) needs a reason, not {reason!r}'
+        )
+    return reason
 
 
 def _action(before: ServiceState, after: ServiceState) -> str:

@@ -35,9 +35,19 @@ class FakeComputeClient:
         toggle.disable('host1')
 
     :param hosts: the hosts that each have a compute service (list of str).
+    :param servers: the ids of the servers on each host (mapping of str to
+        list of str); default: there are none.
     """
 
-    def __init__(self, hosts: list[str]) -> None:
+    def __init__(
+        self,
+        hosts: list[str],
+        servers: Mapping[str, list[str]] | None = None,
+    ) -> None:
+        #: The ids of the servers on each host (dict of str to list of str).
+        self.servers = {
+            host: list(ids) for host, ids in (servers or {}).items()
+        }
         self._services: dict[str, dict[str, Any]] = {}
         #: Every call, by method name and arguments.
         self.calls: list[tuple[Any, ...]] = []
@@ -63,6 +73,21 @@ class FakeComputeClient:
             for service in self._services.values()
             if binary in (None, service['binary'])
             and host in (None, service['host'])
+        ]
+
+    def get_servers(
+        self,
+        detail: bool = True,
+        search_opts: Mapping[str, Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return the servers, as ``GET /servers/detail`` does."""
+        self.calls.append(('get_servers', detail, dict(search_opts or {})))
+        host = (search_opts or {}).get('host')
+        return [
+            {'id': server_id, 'status': 'ACTIVE'}
+            for at, ids in self.servers.items()
+            for server_id in ids
+            if host in (None, at)
         ]
 
     def put_service(

@@ -45,6 +45,4 @@ class Rules(_listing.Listing):
 
 
 def _default(rule: rules.Rule) -> str:
-    if rule.reserved:
-        return f'reserved ({rule.default})'
     return f'{rule.default}, always' if rule.always else rule.default

@@ -16,6 +16,7 @@ from nova.api.openstack import api_version_request
 
 from safe_fixtures import _backend
 from safe_fixtures.nova import dummy_source
+from safe_fixtures.nova import permission_source
 from safe_fixtures.nova import pins
 from safe_fixtures.nova import posture_probes
 from safe_fixtures.nova import service_records
@@ -30,6 +31,7 @@ class Backend:
     :ivar services: the compute services (``services.Services``).
     :ivar service_starts: who starts them (``service_start.Starts``).
     :ivar dummy_source: images and flavors (``dummy_data.DummySource``).
+    :ivar permissions: who may do what (``permissions.PermissionSource``).
     :ivar posture: policy and options (``posture.PostureSource``).
     """
 
@@ -37,6 +39,7 @@ class Backend:
         self.services = service_records.ServiceRecords()
         self.service_starts = service_starts.STARTS
         self.dummy_source = dummy_source.NovaDummySource()
+        self.permissions = permission_source.NovaPermissions()
         self.posture = posture_probes.NovaPosture()
 
     @staticmethod

@@ -35,6 +35,7 @@ from safe_fixtures.nova import prompt_bus
 from safe_fixtures.nova import waiting
 from safe_fixtures import output
 from safe_fixtures import payload
+from safe_fixtures import permissions
 from safe_fixtures import posture
 from safe_fixtures import service_start
 from safe_fixtures import services
@@ -59,9 +60,14 @@ class SafeTestCase(test.TestCase):
 
     :cvar ALLOWED_SERVICES: the services that these tests may start
         (collection of str); None means compute, conductor and scheduler.
+    :cvar CHECK_SERVER_PERMISSIONS: whether the first server that a test
+        creates is checked, once it is active (bool).
     :cvar MICROVERSION_PIN: the compute microversion that ``latest`` is
         served at (str); None means that of the configuration or the
         installed release.
+    :cvar SERVER_PERMISSION_DEVIATIONS: permissions that these tests have
+        changed on purpose (collection of
+        :class:`~safe_fixtures.permissions.Deviation`).
     :ivar audit_trail: the record of what the guards did
         (:class:`~safe_fixtures.AuditTrail`).
     :ivar redacted_output: masks what the test puts out
@@ -80,6 +86,8 @@ class SafeTestCase(test.TestCase):
         (:class:`~safe_fixtures.DummyDataGuard`).
     :ivar payload_guard: checks what requests hold
         (:class:`~safe_fixtures.PayloadGuard`).
+    :ivar server_permissions: checks who can do what to a server
+        (:class:`~safe_fixtures.ServerPermissions`).
 
     Example::
 
@@ -92,7 +100,9 @@ class SafeTestCase(test.TestCase):
     """
 
     ALLOWED_SERVICES: Collection[str] | None = None
+    CHECK_SERVER_PERMISSIONS: bool = False
     MICROVERSION_PIN: str | None = None
+    SERVER_PERMISSION_DEVIATIONS: Collection[permissions.Deviation] = ()
 
     def run(self, result: Any = None) -> Any:
         """Run the test; see ``testtools.TestCase``."""
@@ -125,6 +135,20 @@ class SafeTestCase(test.TestCase):
         :raises: SafetyViolation (SF301, SF302) for the first that is not.
         """
         self.dummy_data_guard.assert_only_dummy_data()
+
+    def assertServerPermissions(
+        self, server: Any, deviations: Collection[permissions.Deviation] = ()
+    ) -> None:
+        """Assert that everybody can do to a server what they should.
+
+        :param server: its id (str), or the server as the API shows it
+            (mapping).
+        :param deviations: see :class:`safe_fixtures.ServerPermissions`.
+        :raises: SafetyViolation (SF502) that names all that is not so.
+        """
+        self.server_permissions.assert_permissions(
+            server, deviations=deviations
+        )
 
     def assertPosture(self, **facts: Any) -> None:
         """Assert facts about the posture.
@@ -180,6 +204,14 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
     case.payload_guard = case.useFixture(payload.PayloadGuard(test=case))
     case.service_toggle = case.useFixture(
         services.SafeServiceToggle(test=case)
+    )
+    # The last gate: a server is looked at when all others have seen the call.
+    case.server_permissions = case.useFixture(
+        permissions.ServerPermissions(
+            check_first=getattr(case, 'CHECK_SERVER_PERMISSIONS', False),
+            deviations=getattr(case, 'SERVER_PERMISSION_DEVIATIONS', ()),
+            test=case,
+        )
     )
     if settings.wait_for_change:
         case.useFixture(waiting.WaitForChange(trail=trail))

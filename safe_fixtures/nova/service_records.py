@@ -14,12 +14,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 import contextlib
+import dataclasses
 import functools
 import gc
 from typing import Any
 import weakref
 
 from nova.compute import rpcapi
+from nova.compute import vm_states
 import nova.conf
 import nova.context
 from nova.db.main import api as db
@@ -29,6 +31,7 @@ from nova import service as nova_service
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
+from safe_fixtures import _callsite
 from safe_fixtures import _restore
 from safe_fixtures import _services
 from safe_fixtures.nova import service_starts
@@ -49,23 +52,24 @@ class ServiceRecords:
 
     def __init__(self) -> None:
         self._watchers: tuple[_services.Watcher, ...] = ()
-        self._unpatch: Callable[[], None] | None = None
+        self._patches = contextlib.ExitStack()
+        # The host that each server was last sent to, to be built there.
+        self._sent: dict[str, str] = {}
         self._started: Any = None
         self._unwatch_started: Callable[[], None] | None = None
 
     def watch(self, watcher: _services.Watcher) -> Callable[[], None]:
         """See ``_services.Services``."""
-        if self._unpatch is None:
-            self._unpatch = self._patch()
+        if not self._watchers:
+            self._patch()
         self._watchers = (*self._watchers, watcher)
 
         def unwatch() -> None:
             self._watchers = tuple(
                 other for other in self._watchers if other is not watcher
             )
-            if not self._watchers and self._unpatch is not None:
-                self._unpatch, unpatch = None, self._unpatch
-                unpatch()
+            if not self._watchers:
+                self._unpatch()
                 self._forget_started()
 
         return unwatch
@@ -78,9 +82,36 @@ class ServiceRecords:
         self._note_started(weakref.WeakSet())
         return self._forget_started
 
-    def _patch(self) -> Callable[[], None]:
-        # Whatever changes a record ends here, with the prior state at hand.
-        original = db.service_update
+    def _patch(self) -> None:
+        try:
+            # Whatever changes a record ends here, with the prior state at
+            # hand.
+            for target, name, watched in (
+                (db, 'service_update', self._watched_update),
+                (db, 'service_destroy', self._watched_destroy),
+                (
+                    rpcapi.ComputeAPI,
+                    'build_and_run_instance',
+                    self._watched_build,
+                ),
+            ):
+                self._patches.callback(
+                    _restore.patch_attribute(
+                        target, name, watched(vars(target)[name])
+                    )
+                )
+            self._patches.callback(
+                service_starts.STARTS.watch(_Following(self))
+            )
+        except BaseException:
+            self._unpatch()
+            raise
+
+    def _unpatch(self) -> None:
+        self._patches.pop_all().close()
+        self._sent.clear()
+
+    def _watched_update(self, original: Callable[..., Any]) -> Any:
 
         @functools.wraps(original)
         def service_update(context: Any, service_id: int, values: Any) -> Any:
@@ -94,6 +125,19 @@ class ServiceRecords:
             ):
                 return original(context, service_id, values)
             ref = _ref(record, db.get_context_manager(context))
+            how = _services.taken_out(
+                before,
+                dataclasses.replace(
+                    before,
+                    **{
+                        name: values[name]
+                        for name in _FIELDS
+                        if name in values
+                    },
+                ),
+            )
+            if how:
+                self.leaving(ref, how)
             tokens = [
                 (watcher, watcher.changing(ref, before))
                 for watcher in self._watchers
@@ -104,7 +148,68 @@ class ServiceRecords:
                 watcher.changed(token, after)
             return updated
 
-        return _restore.patch_attribute(db, 'service_update', service_update)
+        return service_update
+
+    def _watched_destroy(self, original: Callable[..., Any]) -> Any:
+        @functools.wraps(original)
+        def service_destroy(context: Any, service_id: int) -> Any:
+            record = db.service_get(context, service_id)
+            self.leaving(
+                _ref(record, db.get_context_manager(context)),
+                'deleted',
+                'Service.destroy',
+            )
+            return original(context, service_id)
+
+        return service_destroy
+
+    def _watched_build(self, original: Callable[..., Any]) -> Any:
+        @functools.wraps(original)
+        def build_and_run_instance(
+            api: Any,
+            context: Any,
+            instance: Any,
+            host: Any,
+            *args: Any,
+            **kwargs: Any,
+        ) -> Any:
+            self._sent[instance.uuid] = host
+            return original(api, context, instance, host, *args, **kwargs)
+
+        return build_and_run_instance
+
+    def leaving(
+        self, ref: _services.ServiceRef, how: str, by: str | None = None
+    ) -> None:
+        """Tell of a service that is about to be taken out of service."""
+        if self._watchers:
+            self._watchers[-1].leaving(ref, how, by)
+
+    def started(self, host: str, binary: str) -> None:
+        """Tell of a service that is being started."""
+        for watcher in self._watchers:
+            watcher.started(host, binary)
+
+    def servers_on(
+        self, ref: _services.ServiceRef
+    ) -> list[_services.HostedServer] | None:
+        """See ``_services.Services``."""
+        if not ref.handle.is_started:
+            return None
+        context = _context(ref.handle)
+        try:
+            servers = [
+                _services.HostedServer(server['uuid'], server['vm_state'])
+                for server in db.instance_get_all_by_host(
+                    context, ref.host, columns_to_join=[]
+                )
+            ]
+            for uuid, host in list(self._sent.items()):
+                if host == ref.host:
+                    servers += _in_flight(context, uuid)
+        except db_exc.DBError:
+            return None
+        return servers
 
     def find(self, service: Any) -> _services.ServiceRef:
         """See ``_services.Services``."""
@@ -209,7 +314,7 @@ class ServiceRecords:
             for referrer in gc.get_referrers(nova_service.Service)
             if type(referrer) is nova_service.Service
         )
-        if self._unpatch is not None:
+        if self._watchers:
             self._note_started(found)
         return found
 
@@ -238,8 +343,48 @@ class _Noting:
         """See ``service_start.Watcher``."""
         self._found.add(service)
 
+    def stopping(self, service: Any, binary: str, host: str) -> None:
+        """See ``service_start.Watcher``."""
+
     def started(self, *_: Any) -> None:
         """See ``service_start.Watcher``."""
+
+
+class _Following:
+    """Tells of computes as they are stopped and started again."""
+
+    def __init__(self, records: ServiceRecords) -> None:
+        self._records = records
+
+    def permit(self, service: Any, binary: str, host: str) -> None:
+        """See ``service_start.Watcher``."""
+
+    def starting(self, service: Any, binary: str, host: str) -> None:
+        """See ``service_start.Watcher``."""
+        self._records.started(host, binary)
+
+    def stopping(self, service: Any, binary: str, host: str) -> None:
+        """See ``service_start.Watcher``."""
+        if binary == 'nova-compute' and not _callsite.in_cleanup():
+            # Its record may be gone.
+            with contextlib.suppress(LookupError):
+                self._records.leaving(
+                    self._records.find(service), 'stopped', 'Service.stop'
+                )
+
+    def started(self, *_: Any) -> None:
+        """See ``service_start.Watcher``."""
+
+
+def _in_flight(context: Any, uuid: str) -> list[_services.HostedServer]:
+    try:
+        server = db.instance_get_by_uuid(context, uuid, columns_to_join=[])
+    except exception.InstanceNotFound:
+        return []
+    # From then on that the compute has claimed it, it is on it.
+    if server.host is not None or server.vm_state != vm_states.BUILDING:
+        return []
+    return [_services.HostedServer(uuid, server.vm_state, in_flight=True)]
 
 
 def _items(

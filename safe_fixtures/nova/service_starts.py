@@ -148,6 +148,9 @@ class ServiceStarts:
 
         @functools.wraps(original_stop)
         def stop(service: Any, *args: Any, **kwargs: Any) -> None:
+            if self.remains(service):
+                for watcher in self._watchers:
+                    watcher.stopping(service, service.binary, service.host)
             calls = self._stopping.setdefault(service, [])
             calls.append(None)
             try:

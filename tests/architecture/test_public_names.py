@@ -26,7 +26,8 @@ PUBLIC = {
     'DummyDataGuard', 'IsDummyFlavor', 'IsDummyImage', 'IsolationGuard',
     'MicroversionPin', 'PayloadGuard', 'PostureGuard', 'RedactedOutput',
     'Redactor', 'RestoreFailed', 'SafeServiceToggle', 'SafetyViolation',
-    'ServiceStartGuard', 'expect_violation', 'waive',
+    'ServerPermissions', 'ServiceStartGuard', 'WrongOrder',
+    'expect_violation', 'waive',
 }  # fmt: skip
 
 

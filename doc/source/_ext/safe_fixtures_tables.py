@@ -13,8 +13,7 @@
 """Tables that come from the data of the package, not from a copy of it.
 
 ``safe-fixtures-rules``
-    The catalogue of rules; as its argument, ``checked`` for the rules that a
-    guard of this release checks, or ``reserved`` for the others.
+    The catalogue of rules.
 ``safe-fixtures-pins``
     The Nova releases, their vetted microversions, and the version of each
     that the constraints install.
@@ -23,7 +22,6 @@
 import pathlib
 import re
 
-from docutils.parsers.rst import directives
 from sphinx.util import docutils as sphinx_docutils
 
 from safe_fixtures.nova import pins
@@ -60,10 +58,7 @@ def _cwe(cwe):
 
 
 class RulesDirective(sphinx_docutils.SphinxDirective):
-    required_arguments = 1
-
     def run(self):
-        which = directives.choice(self.arguments[0], ('checked', 'reserved'))
         rows = [
             (
                 rule.code,
@@ -75,7 +70,6 @@ class RulesDirective(sphinx_docutils.SphinxDirective):
                 rule.remedy,
             )
             for rule in rules.RULES.values()
-            if rule.reserved == (which == 'reserved')
         ]
         headings = ('Code', 'Rule', 'CWE', 'Finding', 'Default', 'Remedy')
         text = _table(headings, (8, 28, 12, 9, 10, 33), rows)

@@ -26,8 +26,6 @@ class TestRules(base.TestCase):
         self.assertEqual(list(rules.RULES), list(listed))
         for code, rule in rules.RULES.items():
             default = rule.default + (', always' if rule.always else '')
-            if rule.reserved:
-                default = f'reserved ({rule.default})'
             self.assertEqual(
                 {
                     'Rule': rule.title,
