@@ -103,6 +103,8 @@ class Operation:
     :ivar kind: ``read``; ``list``; ``attribute``, of what a read shows;
         ``write``, which is stopped before it is done; or ``destroy``, which
         is not even asked for by whom policy allows it.
+    :ivar sparing: whether only the first persona of those whom policy allows
+        it asks for it, and the others ask the policy engine.
     :ivar keys: the keys that show an attribute (tuple of str).
     :ivar finds_first: whether the API looks the server up before it asks
         policy, so that it is hidden from other projects.
@@ -114,6 +116,7 @@ class Operation:
     request: str
     rules: tuple[str, ...]
     kind: Literal['read', 'list', 'attribute', 'write', 'destroy'] = 'read'
+    sparing: bool = False
     keys: tuple[str, ...] = ()
     finds_first: bool = True
     everywhere: bool = False

@@ -67,6 +67,7 @@ OPERATIONS = (
         'GET /servers',
         (f'{_SERVERS}index',),
         'list',
+        sparing=True,
         finds_first=False,
     ),
     permissions.Operation(
@@ -81,6 +82,7 @@ OPERATIONS = (
         'GET /servers?all_tenants=1',
         (f'{_SERVERS}index', f'{_SERVERS}index:get_all_tenants'),
         'list',
+        sparing=True,
         finds_first=False,
         everywhere=True,
     ),
@@ -122,34 +124,43 @@ OPERATIONS = (
         'GET /servers/{id}/diagnostics',
         ('os_compute_api:os-server-diagnostics',),
         'write',
+        sparing=True,
     ),
     permissions.Operation(
         'read console output',
         'POST /servers/{id}/action (os-getConsoleOutput)',
         ('os_compute_api:os-console-output',),
         'write',
+        sparing=True,
     ),
     permissions.Operation(
         'open a console',
         'POST /servers/{id}/remote-consoles',
         ('os_compute_api:os-remote-consoles',),
         'write',
+        sparing=True,
         since='2.6',
     ),
     permissions.Operation(
-        'update', 'PUT /servers/{id}', (f'{_SERVERS}update',), 'write'
+        'update',
+        'PUT /servers/{id}',
+        (f'{_SERVERS}update',),
+        'write',
+        sparing=True,
     ),
     permissions.Operation(
         'write metadata',
         'POST /servers/{id}/metadata',
         (f'{_METADATA}create',),
         'write',
+        sparing=True,
     ),
     permissions.Operation(
         'write tags',
         'PUT /servers/{id}/tags/{tag}',
         (f'{_TAGS}update',),
         'write',
+        sparing=True,
         finds_first=False,
         since='2.26',
     ),
@@ -158,9 +169,14 @@ OPERATIONS = (
         'POST /servers/{id}/action (migrate)',
         ('os_compute_api:os-migrate-server:migrate',),
         'destroy',
+        sparing=True,
     ),
     permissions.Operation(
-        'delete', 'DELETE /servers/{id}', (f'{_SERVERS}delete',), 'destroy'
+        'delete',
+        'DELETE /servers/{id}',
+        (f'{_SERVERS}delete',),
+        'destroy',
+        sparing=True,
     ),
 )
 
@@ -372,6 +388,8 @@ class _Prober:
         # By the name of the persona.
         self._contexts: dict[str, Any] = {}
         self._shown: dict[str, str] = {}
+        # By the name of the operation.
+        self._first: dict[str, permissions.Persona] = {}
 
     def close(self) -> None:
         self._session.close()
@@ -379,8 +397,11 @@ class _Prober:
     def attempt(
         self, persona: permissions.Persona, operation: permissions.Operation
     ) -> permissions.Attempt:
-        if operation.kind == 'destroy' and self._allows(persona, operation):
-            return permissions.Attempt('allowed', 'the policy engine says so')
+        if operation.sparing:
+            if self._allows(persona, operation) and not self._is_first(
+                persona, operation
+            ):
+                return permissions.Attempt('allowed', 'the policy engine')
         if operation.kind == 'list':
             return self._list(persona, operation)
         attempt = self._request(persona, operation)
@@ -389,6 +410,14 @@ class _Prober:
             self._shown[persona.name] = attempt.got
         return attempt
 
+    def _is_first(
+        self, persona: permissions.Persona, operation: permissions.Operation
+    ) -> bool:
+        """Whether a persona shows for the others how the API does it."""
+        if operation.kind == 'destroy' or persona.is_admin:
+            return False
+        return self._first.setdefault(operation.name, persona) is persona
+
     def _allows(
         self, persona: permissions.Persona, operation: permissions.Operation
     ) -> bool:
@@ -396,10 +425,12 @@ class _Prober:
         context = self._contexts.get(persona.name)
         if context is None or self._shown[persona.name] == 'hidden':
             return False
-        target = {
-            'project_id': self._server.project_id,
-            'user_id': self._server.user_id,
-        }
+        target = None
+        if operation.kind != 'list':
+            target = {
+                'project_id': self._server.project_id,
+                'user_id': self._server.user_id,
+            }
         return all(
             context.can(rule, target, fatal=False) for rule in operation.rules
         )

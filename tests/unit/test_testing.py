@@ -36,6 +36,24 @@ class TestFakeComputeClient(base.TestCase):
         self.assertEqual([], get(binary='nova-conductor'))
         self.assertEqual(2, len(get(binary='nova-compute')))
 
+    def test_servers(self):
+        client = testing.FakeComputeClient(
+            ['host1', 'host2'], servers={'host1': ['a', 'b'], 'host2': ['c']}
+        )
+        for wanted, options in (
+            ('abc', None),
+            ('abc', {'all_tenants': 1}),
+            ('ab', {'host': 'host1'}),
+            ('', {'host': 'host3'}),
+        ):
+            servers = client.get_servers(search_opts=options)
+            self.assertEqual(
+                list(wanted), [server['id'] for server in servers]
+            )
+        client.servers['host2'].clear()
+        self.assertEqual([], client.get_servers(search_opts={'host': 'host2'}))
+        self.assertEqual([], self.client.get_servers())
+
     def test_returns_copies(self):
         self.service['status'] = 'changed'
         self.assertEqual('enabled', self.client.get_services()[0]['status'])
