@@ -79,12 +79,11 @@ class _Open:
     window: _windows.Window
     state: _services.ServiceState
     running: bool = True
-    there: bool = True
 
     @property
     def is_over(self) -> bool:
         out = self.state.disabled or self.state.forced_down
-        return self.there and self.running and not out
+        return self.running and not out
 
 
 class Order:
@@ -110,7 +109,6 @@ class Order:
         self._violate = violate
         self._trail = trail
         self._test = test
-        self._explains = False
         self._open: dict[_services.ServiceRef, _Open] = {}
         # What was judged and has not come about yet.
         self._allowed: dict[
@@ -220,8 +218,7 @@ class Order:
             self._end_with_test(ref)
         entry.window.note(how, by)
         entry.state = state or entry.state
-        entry.running = entry.running and how != 'stopped'
-        entry.there = entry.there and how != 'deleted'
+        entry.running = entry.running and how not in ('stopped', 'deleted')
         return entry.window
 
     def changed(
@@ -238,7 +235,7 @@ class Order:
         """Note that a service is started."""
         for ref, entry in list(self._open.items()):
             if (ref.host, ref.binary) == (host, binary):
-                entry.running = entry.there = True
+                entry.running = True
                 entry.window.note('started', by)
                 self._end_if_over(ref)
 
@@ -266,9 +263,10 @@ class Order:
 
     def _end(self, ref: _services.ServiceRef, how: str) -> None:
         entry = self._open.pop(ref, None)
-        if entry is None or not entry.window.end(how):
+        if entry is None:
             return
         window = entry.window
+        window.end(how)
         self._trail.record(
             'monitor/window',
             str(ref),
@@ -285,12 +283,9 @@ class Order:
 
     def _end_with_test(self, ref: _services.ServiceRef) -> None:
         test: Any = self._test
-        if test is None:
-            return
-        if self._services.torn_down_by_test:
+        if test is not None:
             test.addCleanup(self._end, ref, 'the test ended')
-        if not self._explains and hasattr(test, 'addOnException'):
-            self._explains = True
+        if hasattr(test, 'addOnException'):
             test.addOnException(self._explain)
 
     def _explain(self, exc_info: Any) -> None:

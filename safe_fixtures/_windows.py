@@ -77,8 +77,6 @@ class Window:
 
     def note(self, what: str, by: str | None = None) -> None:
         """Note what happens now."""
-        if self.ended is not None:
-            return
         last = self.moments[-1] if self.moments else None
         if last is not None and (last.what, last.by) == (what, by):
             last.times += 1
@@ -87,13 +85,10 @@ class Window:
         else:
             self.dropped += 1
 
-    def end(self, how: str) -> bool:
-        """End it; returns whether it had not ended yet."""
-        if self.ended is not None:
-            return False
+    def end(self, how: str) -> None:
+        """End it."""
         self.seconds = _now() - self._began
         self.ended = how
-        return True
 
     def __str__(self) -> str:
         reason = f', as declared: {self.reason}' if self.reason else ''

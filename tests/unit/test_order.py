@@ -13,6 +13,7 @@
 """The order in which computes and their servers are taken away."""
 
 import pickle
+import types
 
 from oslo_utils import uuidutils
 import testtools
@@ -20,6 +21,7 @@ import testtools
 from safe_fixtures import _callsite
 from safe_fixtures import audit
 from safe_fixtures import exceptions
+from safe_fixtures import gate
 from safe_fixtures import services
 from safe_fixtures import testing
 from safe_fixtures import waive
@@ -27,6 +29,7 @@ from tests.unit import base
 
 REASON = 'local delete is what the test is about'
 SERVER = 'a5f5dd8f-8b92-4e4a-a0a4-5ea9a6d3f0c1'
+COMPUTE = 'http://nova/v2.1'
 IN_SERVICE = ('enabled', False)
 
 
@@ -274,6 +277,15 @@ class TestEnforced(TestCase):
 
         self.assertPasses(self.inner(act))
 
+    def test_is_about_computes(self):
+        def act(case, host):
+            for service in case.client._services.values():
+                service['binary'] = 'nova-conductor'
+            conductor = {'host': host, 'binary': 'nova-conductor'}
+            case.toggle.disable(conductor)
+
+        self.assertPasses(self.inner(act))
+
     def test_says_what_to_do(self):
         refused = []
 
@@ -416,6 +428,13 @@ class TestDeclared(TestCase):
                 force_down(case, host)
 
         self.assertDeclared(self.inner(act), ended='in service again')
+        self.assertEqual(
+            [REASON, 'another', REASON],
+            [
+                event['attachments'][0]['content']['reason']
+                for event in self.case.events('allow/order')
+            ],
+        )
 
     def test_ends_with_the_fixture(self):
         def act(case, host):
@@ -615,6 +634,28 @@ class TestWindow(TestCase):
             [window.ended for window in self.case.toggle.windows],
         )
 
+    def test_of_a_restore_that_fails(self):
+        def act(case, host):
+            handle = case.toggle.disable(host, REASON, expecting_servers=True)
+
+            def broken(*args):
+                raise ConnectionError('the API is down')
+
+            put_service, case.client.put_service = (
+                case.client.put_service,
+                broken,
+            )
+            case.assertRaises(exceptions.RestoreFailed, handle.restore)
+            case.client.put_service = put_service
+            (window,) = case.toggle.windows
+            case.assertIsNone(window.ended)
+            case.assertEqual(
+                ['disabled'], [moment.what for moment in window.moments]
+            )
+
+        # It was swallowed.
+        self.assertFails(self.inner(act))
+
     def test_of_two_computes(self):
         def act(case, host):
             case.client.servers['empty'] = ['another']
@@ -648,10 +689,31 @@ class TestWindow(TestCase):
         self.run_inner(inner)
         self.assertEqual([], self.case.toggle.windows)
 
+    def test_of_a_change_that_did_not_come_about_before(self):
+        def act(case, host):
+            key = case.id_of(host)
+            case.assertRaises(
+                ValueError,
+                case.client.put_service,
+                key,
+                {'disabled_reason': 'why', 'forced_down': True},
+            )
+            case.client.servers[host].clear()
+            case.toggle.disable(host)
+
+        self.assertPasses(self.inner(act))
+        self.assertEqual([], self.case.toggle.windows)
+
     def test_keeps_no_more_than_it_should(self):
         def act(case, host):
             case.toggle.disable(host, REASON, expecting_servers=True)
             (window,) = case.toggle.windows
+            for by in ('one', 'another', 'another'):
+                window.note('forced down', by)
+            case.assertEqual(
+                [1, 1, 2], [moment.times for moment in window.moments]
+            )
+            del window.moments[1:]
             for number in range(300):
                 window.note(f'GET /servers/{number}: 200')
                 window.note(f'GET /servers/{number}: 200')
@@ -703,6 +765,74 @@ class TestWindow(TestCase):
         return self.case.getDetails()
 
 
+class TestMeanwhile(TestCase):
+    def test_starts(self):
+        def act(case, host):
+            case.toggle.disable(host, REASON, expecting_servers=True)
+            (window,) = case.toggle.windows
+            for started in (
+                ('full', 'nova-conductor'),
+                ('empty', 'nova-compute'),
+            ):
+                case.toggle.started(*started)
+            case.assertEqual(1, len(window.moments))
+            case.toggle.started('full', 'nova-compute')
+            case.assertEqual('started', window.moments[1].what)
+            # It is still disabled.
+            case.assertIsNone(window.ended)
+
+        self.assertPasses(self.inner(act))
+
+    def test_requests(self):
+        def act(case, host):
+            asked = []
+            get_servers = case.client.get_servers
+
+            def counted(*args, **kwargs):
+                asked.append(kwargs)
+                return get_servers(*args, **kwargs)
+
+            case.toggle.disable(host, REASON, expecting_servers=True)
+            (window,) = case.toggle.windows
+            case.client.get_servers = counted
+            for method, url, status, times in (
+                # Of another service.
+                ('GET', 'http://placement/allocations/1', 200, 0),
+                ('DELETE', 'http://placement/allocations/1', 204, 0),
+                # A poll takes no server away.
+                ('GET', f'{COMPUTE}/servers/1', 200, 0),
+                ('GET', f'{COMPUTE}/servers/1', 404, 1),
+                ('DELETE', f'{COMPUTE}/servers/1', 204, 2),
+                ('POST', f'{COMPUTE}/servers/1/action', 202, 3),
+            ):
+                case.toggle.after(served(method, url, status))
+                case.assertEqual(times, len(asked))
+            case.assertIsNone(window.ended)
+            case.client.servers[host].clear()
+            case.toggle.after(served('DELETE', f'{COMPUTE}/servers/2', 204))
+            case.assertEqual('no server is on it any more', window.ended)
+            case.toggle.after(served('DELETE', f'{COMPUTE}/servers/3', 204))
+            case.assertEqual(
+                [
+                    'GET /servers/1: 200',
+                    'GET /servers/1: 404',
+                    'DELETE /servers/1: 204',
+                    'POST /servers/1/action: 202',
+                    'DELETE /servers/2: 204',
+                ],
+                [moment.what for moment in window.moments[1:]],
+            )
+
+        self.assertPasses(self.inner(act))
+
+
+def served(method, url, status):
+    """Return a request that was answered."""
+    call = gate.ApiCall(types.SimpleNamespace(method=method, url=url))
+    call.response = types.SimpleNamespace(status_code=status)
+    return call
+
+
 class TestUnknown(TestCase):
     """A client that cannot tell what is on a compute."""
 
@@ -721,7 +851,9 @@ class TestUnknown(TestCase):
             def test_it(self):
                 outer.trail = self.useFixture(audit.AuditTrail())
                 toggle = services.SafeServiceToggle(api=client)
-                self.useFixture(toggle).disable('full')
+                self.useFixture(toggle).disable(
+                    'full', REASON, expecting_servers=True
+                )
 
         self.configure(mode='enforce')
         self.assertPasses(Inner)

@@ -512,8 +512,8 @@ class TestWindow(TestCase):
             RAW['force down'](case, case.full)
             case.admin_api.get_server(server['id'])
             case.admin_api.get_server(server['id'])
-            case.full.start()
             put({'forced_down': False})(case, case.full)
+            case.full.start()
             case.fail('for another reason')
 
         self.inner(act)
@@ -531,8 +531,9 @@ class TestWindow(TestCase):
                 f'forced down by PUT /v2.1{path}',
                 f'PUT {path}: 200',
                 f'GET /servers/{window.servers[0].uuid}: 200 (2 times)',
-                'started by Service.start',
                 f'enabled by PUT /v2.1{path}',
+                f'PUT {path}: 200',
+                'started by Service.start',
                 'in service again',
             ],
             told,
