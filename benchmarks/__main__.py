@@ -23,6 +23,7 @@ BENCHMARKS = {
     'imports': ('benchmarks.processes', 'imports', True),
     'gate': ('benchmarks.gate', 'main', False),
     'hook': ('benchmarks.hook', 'main', False),
+    'permissions': ('benchmarks.permissions', 'main', False),
     'records': ('benchmarks.records', 'main', False),
     'redaction': ('benchmarks.redaction', 'main', False),
     'toggles': ('benchmarks.toggles', 'main', False),

@@ -30,7 +30,8 @@ class TestLocalDelete(SafeTestCase, integrated_helpers.InstanceHelperMixin):
 
     The microversion is pinned, the compute service gets its state back
     whatever becomes of the test, and image and flavor must be dummy: the
-    test has to do nothing for that.
+    test has to do nothing for that. It says that the compute goes down with
+    a server on it, and checks who can do what to that server.
     """
 
     def setUp(self):
@@ -82,6 +83,7 @@ class TestLocalDelete(SafeTestCase, integrated_helpers.InstanceHelperMixin):
         placement_api = self.useFixture(func_fixtures.PlacementFixture()).api
         compute, provider, unused = self._start_compute_on(placement_api)
         server = self._boot()
+        self.assertServerPermissions(server)
         self.assertAllocated(placement_api, provider)
 
         self._take_down(compute)

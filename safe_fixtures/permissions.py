@@ -180,10 +180,9 @@ class Finding:
 
     def __str__(self) -> str:
         answer = f' ({self.answer})' if self.answer else ''
-        parts = [self.cause]
-        if self.rule is not None and self.rule not in self.cause:
-            parts.insert(0, self.rule)
-        why = ': '.join(part for part in parts if part)
+        why = self.cause
+        if self.rule is not None and not why.startswith(f'{self.rule} '):
+            why = f'{self.rule}: {why}'
         return (
             f'{self.persona}: {self.operation}: expected {self.expected}, got '
             f'{self.got}{answer}' + (f' [{why}]' if why else '')
@@ -324,7 +323,7 @@ class ServerPermissions(_guard.Guard):
     Example::
 
         permissions = self.useFixture(ServerPermissions(self.api_fixture))
-        server = self._create_server()
+        server = self._create_server(networks='none')
         permissions.assert_permissions(server)
 
     :param api_fixture: the API (OSAPIFixture of Nova); default: the one at
@@ -372,6 +371,12 @@ class ServerPermissions(_guard.Guard):
         self._source: PermissionSource = source
         self._endpoint = None
         if self._api_fixture is not None:
+            if not getattr(self._api_fixture, 'stub_keystone', True):
+                raise exceptions.ConfigurationError(
+                    'ServerPermissions api_fixture',
+                    self._api_fixture,
+                    'its authentication must be stubbed',
+                )
             base_url = getattr(self._api_fixture, 'base_url', '')
             self._endpoint = _endpoint(base_url)
             self._check_endpoint(self._endpoint)
@@ -412,6 +417,8 @@ class ServerPermissions(_guard.Guard):
             raise exceptions.ConfigurationError(
                 'server', server_id, 'there is no such server, or not yet'
             )
+        if self._awaited == server_id:
+            self._awaited = None
         creation = self._creations.get(server_id)
         endpoint = self._endpoint_for(creation)
         microversion = self._microversion()
@@ -462,7 +469,6 @@ class ServerPermissions(_guard.Guard):
         if (
             self._awaited is not None
             and call.method == 'DELETE'
-            and not _checking.get()
             and call.path == f'/servers/{self._awaited}'
         ):
             self._not_checked('it is deleted before it was seen active')
@@ -470,16 +476,14 @@ class ServerPermissions(_guard.Guard):
     def after(self, call: gate.ApiCall) -> None:
         """Note who creates servers; see ``gate.Observer``."""
         if call.method == 'POST':
-            if not _checking.get():
-                self._note(call)
+            self._note(call)
         elif (
             self._awaited is not None
             and call.method == 'GET'
             and not _checking.get()
             and _shows_active(call, self._awaited)
         ):
-            server_id, self._awaited = self._awaited, None
-            self.assert_permissions(server_id)
+            self.assert_permissions(self._awaited)
 
     def _note(self, call: gate.ApiCall) -> None:
         path = call.path
@@ -543,6 +547,13 @@ class ServerPermissions(_guard.Guard):
         self, deviations: Iterable[Deviation]
     ) -> dict[tuple[str, str], Deviation]:
         deviations = list(deviations)
+        for deviation in deviations:
+            if not isinstance(deviation, Deviation):
+                raise exceptions.ConfigurationError(
+                    'ServerPermissions deviations',
+                    deviation,
+                    'each must be a Deviation',
+                )
         if not deviations:
             return {}
         for what, known in (
@@ -550,7 +561,7 @@ class ServerPermissions(_guard.Guard):
             ('operation', [each.name for each in self._source.operations]),
         ):
             for deviation in deviations:
-                name = getattr(deviation, what, deviation)
+                name = getattr(deviation, what)
                 if name not in known:
                     raise exceptions.ConfigurationError(
                         f'Deviation {what}',

@@ -23,6 +23,7 @@ extensions = [
     'openstackdocstheme',
     'oslo_config.sphinxconfiggen',
     'oslo_config.sphinxext',
+    'safe_fixtures_permissions',
     'safe_fixtures_tables',
 ]
 
@@ -47,7 +48,7 @@ autodoc_member_order = 'bysource'
 # that -n cannot find their classes.
 nitpick_ignore_regex = [
     ('py:.*', r'(fixtures|nova|oslo_config|oslo_utils|pycadf)(\..*)?'),
-    ('py:.*', r'(testtools|unittest|wrapt|collections)(\..*)?'),
+    ('py:.*', r'(testtools|unittest|wrapt|collections|contextlib)(\..*)?'),
     # Type variables.
     ('py:class', r'safe_fixtures\.\w+\._T'),
 ]

@@ -77,6 +77,7 @@ WITH_NOVA = {
     'PostureGuard',
     'SafeCastAsCall',
     'SafeServiceToggle',
+    'ServerPermissions',
     'ServiceStartGuard',
     'expect_violation',
 }
@@ -212,6 +213,15 @@ class TestWithNova(_Examples, SafeIntegratedTestBase):
 
     def test_safe_cast_as_call(self):
         self.run_example('SafeCastAsCall')
+
+    def test_server_permissions(self):
+        self.run_example('ServerPermissions')
+        checked = [
+            event['outcome']
+            for event in self.audit_trail.events
+            if event['action'] == 'evaluate/permissions'
+        ]
+        self.assertEqual(['success'], checked)
 
     def test_service_start_guard(self):
         self.run_example('ServiceStartGuard')

@@ -296,7 +296,9 @@ class TestEnforced(TestCase):
                 )
 
         self.assertFails(self.inner(act))
-        for violation, verb in zip(refused, ('disable', 'force_down')):
+        for violation, verb in zip(
+            refused, ('disable', 'force_down'), strict=True
+        ):
             self.assertIn(
                 f"service_toggle.{verb}('full', expecting_servers=True, "
                 "reason='...'), or @waive('SF203', reason='...')",
