@@ -29,7 +29,7 @@ from tests.unit import base
 
 REASON = 'local delete is what the test is about'
 SERVER = 'a5f5dd8f-8b92-4e4a-a0a4-5ea9a6d3f0c1'
-COMPUTE = 'http://nova/v2.1'
+COMPUTE = 'http://localhost/v2.1'
 IN_SERVICE = ('enabled', False)
 
 
@@ -354,6 +354,16 @@ class TestOtherModes(TestCase):
                     self.assertFails(self.inner(way), 'SF203 (CWE-696)')
                     self.assertEqual(IN_SERVICE, self.case.state())
 
+    def test_the_nearest_toggle_records(self):
+        def act(case, host):
+            inner = services.SafeServiceToggle(api=case.client)
+            with inner:
+                RAW['disable'](case, host)
+            case.assertEqual(1, len(inner.windows))
+            case.assertEqual([], case.toggle.windows)
+
+        self.assertPasses(self.inner(act))
+
     def test_off(self):
         self.configure(rule_modes='SF203:off')
         for name, way in RAW.items():
@@ -597,6 +607,19 @@ class TestWindow(TestCase):
             window.seconds, testtools.matchers.GreaterThan(seconds[-1])
         )
 
+    def test_says_what_is_new(self):
+        def act(case, host):
+            case.toggle.force_down(host, expecting_servers=True, reason=REASON)
+            disable(case, host)
+            case.toggle.enable(host)
+            disable(case, host)
+
+        window = self.window(self.inner(act))
+        self.assertEqual(
+            ['forced down', 'disabled', 'enabled, forced down', 'disabled'],
+            [moment.what for moment in window.moments],
+        )
+
     def test_is_in_the_ledger(self):
         def act(case, host):
             case.toggle.disable('empty')
@@ -833,6 +856,82 @@ def served(method, url, status):
     call = gate.ApiCall(types.SimpleNamespace(method=method, url=url))
     call.response = types.SimpleNamespace(status_code=status)
     return call
+
+
+class InFlight:
+    """Services of which one has a server in flight to it."""
+
+    torn_down_by_test = True
+
+    def __init__(self):
+        self.ref = services.ServiceRef('1', 'full', 'nova-compute')
+
+    def watch(self, watcher):
+        return lambda: None
+
+    def find(self, service):
+        if service != {'id': '1'}:
+            raise LookupError
+        return self.ref
+
+    def servers_on(self, ref):
+        return [services.HostedServer(SERVER, 'building', in_flight=True)]
+
+    def read(self, ref):
+        return services.ServiceState()
+
+
+class TestDeletion(base.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.trail = self.useFixture(audit.AuditTrail())
+        self.services = InFlight()
+        self.toggle = self.useFixture(
+            services.SafeServiceToggle(services=self.services)
+        )
+
+    def request(self, path='/os-services/1', status=204):
+        call = served('DELETE', COMPUTE + path, status)
+        self.toggle.before(call)
+        token = gate._current.set(call)
+        try:
+            if status == 204:
+                self.toggle.leaving(
+                    self.services.ref, 'deleted', 'Service.destroy'
+                )
+        finally:
+            gate._current.reset(token)
+        self.toggle.after(call)
+
+    def violations(self):
+        return [
+            event
+            for event in self.trail.events
+            if event['action'] == 'evaluate/violation'
+        ]
+
+    def test_is_recorded_once(self):
+        self.request()
+        self.assertEqual(1, len(self.violations()))
+        (window,) = self.toggle.windows
+        self.assertEqual('deleted', window.moments[0].what)
+
+    def test_each_is_recorded(self):
+        self.request()
+        self.request()
+        self.assertEqual(2, len(self.violations()))
+
+    def test_of_what_is_not_there(self):
+        self.request('/os-services/2', 404)
+        self.assertEqual([], self.violations())
+
+    def test_what_is_on_it_is_for_nova_to_refuse(self):
+        self.services.servers_on = lambda ref: [
+            services.HostedServer(SERVER, 'active')
+        ]
+        self.request(status=409)
+        self.assertEqual([], self.violations())
+        self.assertEqual([], self.toggle.windows)
 
 
 class TestUnknown(TestCase):

@@ -373,6 +373,10 @@ class TestRefused(TestCase):
                     case.assertIs(True, known.in_flight)
                     case.assertIn('(building, in flight)', str(seen[0]))
                     case.assertEqual(UP, case.service_of(case.full))
+                # Nova deletes it before the record.
+                objects.HostMapping.get_by_host(
+                    nova_context.get_admin_context(), 'full'
+                )
                 force_down(case, case.empty)
                 go_on.set()
                 case._wait_for_state_change(server, 'ACTIVE')
@@ -412,8 +416,17 @@ class TestLeftToNova(TestCase):
     def test_what_nova_serves_all_the_same(self):
         def act(case):
             case.boot()
+            for number, api in enumerate((None, case.admin_api), 1):
+                with services.SafeServiceToggle(api=api) as toggle:
+                    case.admin_api.put_service(
+                        case.full.service_ref.uuid, {'status': 'disabled'}
+                    )
+                # It passes both toggles, and is recorded by the nearest.
+                found = case.records('evaluate/violation')
+                case.assertEqual(number, len(found))
+                case.assertEqual(1, len(toggle.windows))
             delete_unasked(case, case.full)
-            (found,) = case.records('evaluate/violation')
+            (_, _, found) = case.records('evaluate/violation')
             case.assertEqual('deleted', found['how'])
             case.assertIn('DELETE /v2.1/os-services/', found['by'])
             (window,) = case.service_toggle.windows
