@@ -12,7 +12,7 @@
 
 """The servers and the policy of the Nova in this process."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import contextlib
 import contextvars
 import functools
@@ -25,231 +25,22 @@ from nova.compute import api as compute_api
 from nova import context as nova_context
 from nova import exception
 from nova import objects
-from nova import policies
 from nova import policy as nova_policy
 from nova import rpc
-from nova.tests.unit import fake_policy
-from oslo_config import cfg
 from oslo_context import context as oslo_context
-from oslo_policy import opts as oslo_policy_opts
 from oslo_policy import policy as oslo_policy
 import requests
 import webob.exc
 
 from safe_fixtures import _restore
+from safe_fixtures.nova import _permission_table
+from safe_fixtures.nova import _policy_defaults
 from safe_fixtures.nova import pins
 from safe_fixtures import permissions
 
 __all__ = ['NovaPermissions']
 
-_SERVERS = 'os_compute_api:servers:'
-_METADATA = 'os_compute_api:server-metadata:'
-_TAGS = 'os_compute_api:os-server-tags:'
 _OTHER_PROJECT = 'c0ffee00c0ffee00c0ffee00c0ffee00'
-_KEY = 'safe-fixtures'
-# The host name within the server is everybody's, since 2.90.
-_EXTENDED = (
-    'host',
-    'hypervisor_hostname',
-    'instance_name',
-    'kernel_id',
-    'launch_index',
-    'ramdisk_id',
-    'reservation_id',
-    'root_device_name',
-    'user_data',
-)
-
-OPERATIONS = (
-    # The first one is what the others go by.
-    permissions.Operation('show', 'GET /servers/{id}', (f'{_SERVERS}show',)),
-    permissions.Operation(
-        'list',
-        'GET /servers',
-        (f'{_SERVERS}index',),
-        'list',
-        sparing=True,
-        finds_first=False,
-    ),
-    permissions.Operation(
-        'list details',
-        'GET /servers/detail',
-        (f'{_SERVERS}detail',),
-        'list',
-        finds_first=False,
-    ),
-    permissions.Operation(
-        'list all projects',
-        'GET /servers?all_tenants=1',
-        (f'{_SERVERS}index', f'{_SERVERS}index:get_all_tenants'),
-        'list',
-        sparing=True,
-        finds_first=False,
-        everywhere=True,
-    ),
-    permissions.Operation(
-        'list details of all projects',
-        'GET /servers/detail?all_tenants=1',
-        (f'{_SERVERS}detail', f'{_SERVERS}detail:get_all_tenants'),
-        'list',
-        finds_first=False,
-        everywhere=True,
-    ),
-    permissions.Operation(
-        'see extended attributes',
-        'OS-EXT-SRV-ATTR:* in what is shown',
-        (f'{_SERVERS}show', 'os_compute_api:os-extended-server-attributes'),
-        'attribute',
-        keys=tuple(f'OS-EXT-SRV-ATTR:{key}' for key in _EXTENDED),
-    ),
-    permissions.Operation(
-        'see the status of the host',
-        'host_status in what is shown',
-        (f'{_SERVERS}show', f'{_SERVERS}show:host_status'),
-        'attribute',
-        keys=('host_status',),
-        since='2.16',
-    ),
-    permissions.Operation(
-        'read metadata', 'GET /servers/{id}/metadata', (f'{_METADATA}index',)
-    ),
-    permissions.Operation(
-        'read tags',
-        'GET /servers/{id}/tags',
-        (f'{_TAGS}index',),
-        finds_first=False,
-        since='2.26',
-    ),
-    permissions.Operation(
-        'read diagnostics',
-        'GET /servers/{id}/diagnostics',
-        ('os_compute_api:os-server-diagnostics',),
-        'write',
-        sparing=True,
-    ),
-    permissions.Operation(
-        'read console output',
-        'POST /servers/{id}/action (os-getConsoleOutput)',
-        ('os_compute_api:os-console-output',),
-        'write',
-        sparing=True,
-    ),
-    permissions.Operation(
-        'open a console',
-        'POST /servers/{id}/remote-consoles',
-        ('os_compute_api:os-remote-consoles',),
-        'write',
-        sparing=True,
-        since='2.6',
-    ),
-    permissions.Operation(
-        'update',
-        'PUT /servers/{id}',
-        (f'{_SERVERS}update',),
-        'write',
-        sparing=True,
-    ),
-    permissions.Operation(
-        'write metadata',
-        'POST /servers/{id}/metadata',
-        (f'{_METADATA}create',),
-        'write',
-        sparing=True,
-    ),
-    permissions.Operation(
-        'write tags',
-        'PUT /servers/{id}/tags/{tag}',
-        (f'{_TAGS}update',),
-        'write',
-        sparing=True,
-        finds_first=False,
-        since='2.26',
-    ),
-    permissions.Operation(
-        'migrate',
-        'POST /servers/{id}/action (migrate)',
-        ('os_compute_api:os-migrate-server:migrate',),
-        'destroy',
-        sparing=True,
-    ),
-    permissions.Operation(
-        'delete',
-        'DELETE /servers/{id}',
-        (f'{_SERVERS}delete',),
-        'destroy',
-        sparing=True,
-    ),
-)
-
-# By the name of the operation: method, path below the server, body.
-_REQUESTS: dict[str, tuple[str, str, Any]] = {
-    'show': ('GET', '/{id}', None),
-    'list': ('GET', '', None),
-    'list details': ('GET', '/detail', None),
-    'list all projects': ('GET', '?all_tenants=1', None),
-    'list details of all projects': ('GET', '/detail?all_tenants=1', None),
-    'read metadata': ('GET', '/{id}/metadata', None),
-    'read tags': ('GET', '/{id}/tags', None),
-    'read diagnostics': ('GET', '/{id}/diagnostics', None),
-    'read console output': (
-        'POST',
-        '/{id}/action',
-        {'os-getConsoleOutput': {}},
-    ),
-    'open a console': (
-        'POST',
-        '/{id}/remote-consoles',
-        {'remote_console': {'protocol': 'vnc', 'type': 'novnc'}},
-    ),
-    'update': ('PUT', '/{id}', {'server': {'name': _KEY}}),
-    'write metadata': ('POST', '/{id}/metadata', {'metadata': {_KEY: _KEY}}),
-    'write tags': ('PUT', f'/{{id}}/tags/{_KEY}', None),
-    'migrate': ('POST', '/{id}/action', {'migrate': None}),
-    'delete': ('DELETE', '/{id}', None),
-}
-
-_MEMBER = ('member', 'reader')
-PERSONAS = (
-    permissions.Persona(
-        'admin', ('admin', *_MEMBER), user='admin', is_admin=True
-    ),
-    permissions.Persona('owner member', _MEMBER),
-    permissions.Persona('owner reader', ('reader',)),
-    permissions.Persona('project member', _MEMBER, user='project-member'),
-    permissions.Persona(
-        'project manager', ('manager', *_MEMBER), user='project-manager'
-    ),
-    permissions.Persona('no role', ('other',), user='no-role'),
-    permissions.Persona(
-        'other project member', _MEMBER, user='other-member', in_project=False
-    ),
-    permissions.Persona(
-        'other project reader',
-        ('reader',),
-        user='other-reader',
-        in_project=False,
-    ),
-)
-
-
-def _enforces_new_defaults() -> bool:
-    """Whether deprecated rules are ignored, by default of the release.
-
-    Placement's fixture sets the default of this option to false, in the
-    whole process and for good.
-    """
-    for opt in oslo_policy_opts._options:
-        if opt.name == _NEW_DEFAULTS_OPTION:
-            where = getattr(opt, '_set_location', None)
-            if where is None or where.location is cfg.Locations.opt_default:
-                return bool(opt.default)
-    # So it is in all releases that have a pin.
-    return True
-
-
-_NEW_DEFAULTS_OPTION = 'enforce_new_defaults'
-_NEW_DEFAULTS = _enforces_new_defaults()
-_MANAGER_RULE = 'project_manager_api'
 
 # Where the API does, or has done, what policy has let past.
 _DOES = (
@@ -274,9 +65,6 @@ _DOES = (
     (rpc.ClientRouter, ('client',)),
 )
 
-# No file has that name.
-_NO_FILE = '\0'
-
 # What evaluates the rules, as it was imported.
 _EVALUATORS = tuple(
     (owner, name, vars(owner)[name])
@@ -297,7 +85,7 @@ _serving: contextvars.ContextVar['_Prober | None'] = contextvars.ContextVar(
 class NovaPermissions:
     """See ``permissions.PermissionSource``."""
 
-    operations = OPERATIONS
+    operations = _permission_table.OPERATIONS
     # See nova.tests.fixtures.OSAPIFixture.
     admin_user = 'admin'
 
@@ -311,15 +99,22 @@ class NovaPermissions:
 
     @staticmethod
     def personas() -> Sequence[permissions.Persona]:
-        if _MANAGER_RULE in _defaults().registered_rules:
-            return PERSONAS
-        return [each for each in PERSONAS if 'manager' not in each.roles]
+        if (
+            _permission_table.MANAGER_RULE
+            in _policy_defaults.defaults().registered_rules
+        ):
+            return _permission_table.PERSONAS
+        return [
+            each
+            for each in _permission_table.PERSONAS
+            if 'manager' not in each.roles
+        ]
 
     @staticmethod
     def expected(
         persona: permissions.Persona, operation: permissions.Operation
     ) -> str:
-        return _expected(persona, operation)
+        return _policy_defaults.expected(persona, operation)
 
     @staticmethod
     def server(server_id: str) -> permissions.ServerRecord | None:
@@ -361,7 +156,7 @@ class NovaPermissions:
                 for name in names:
                     undo.callback(_stop(owner, name))
             undo.callback(_watch_contexts())
-            prober.set_aside = _set_aside(undo, remembered)
+            prober.set_aside = _policy_defaults.set_aside(undo, remembered)
             undo.callback(prober.close)
             yield prober
 
@@ -475,7 +270,7 @@ class _Prober:
     def _request(
         self, persona: permissions.Persona, operation: permissions.Operation
     ) -> permissions.Attempt:
-        method, path, body = _REQUESTS[operation.name]
+        method, path, body = _permission_table.REQUESTS[operation.name]
         path = path.format(id=self._server.server_id)
         url = f'{self._endpoint}/v2.1/servers{path}'
         response = self._send(persona, method, url, body)
@@ -494,7 +289,7 @@ class _Prober:
     def _list(
         self, persona: permissions.Persona, operation: permissions.Operation
     ) -> permissions.Attempt:
-        method, path, body = _REQUESTS[operation.name]
+        method, path, body = _permission_table.REQUESTS[operation.name]
         url: str | None = f'{self._endpoint}/v2.1/servers{path}'
         while url is not None:
             response = self._send(persona, method, url, body)
@@ -571,8 +366,8 @@ def _rule_faults(
     rules = getattr(nova_policy._ENFORCER, 'rules', None)
     if not isinstance(rules, Mapping):
         return
-    defaults = _defaults().rules
-    for name in _closure(operation.rules, rules):
+    defaults = _policy_defaults.defaults().rules
+    for name in _policy_defaults.closure(operation.rules, rules):
         default, now = defaults.get(name), rules.get(name)
         if str(default) != str(now):
             yield (
@@ -583,168 +378,6 @@ def _rule_faults(
 
 def _quoted(check: Any) -> str:
     return 'gone' if check is None else f'"{check}"'
-
-
-# The defaults of the release.
-
-
-@functools.cache
-def _defaults(
-    new_defaults: bool = _NEW_DEFAULTS,
-) -> oslo_policy.Enforcer:
-    """Return an engine with the rules that decide, as they are by default.
-
-    :param new_defaults: whether it ignores deprecated rules.
-    """
-    conf = cfg.ConfigOpts()
-    conf([], project='nova', default_config_files=[], default_config_dirs=[])
-    enforcer = oslo_policy.Enforcer(conf, policy_file=_NO_FILE)
-    conf.set_override('policy_dirs', [], group='oslo_policy')
-    conf.set_override(_NEW_DEFAULTS_OPTION, new_defaults, group='oslo_policy')
-    enforcer.suppress_deprecation_warnings = True
-    enforcer.suppress_default_change_warnings = True
-    registered = {rule.name: rule for rule in policies.list_rules()}
-    checks = {name: rule.check for name, rule in registered.items()}
-    enforcer.register_defaults(
-        [
-            registered[name]
-            for name in _closure(
-                [
-                    *(rule for each in OPERATIONS for rule in each.rules),
-                    *(rule for rule in registered if rule == _MANAGER_RULE),
-                ],
-                checks,
-            )
-        ]
-    )
-    enforcer.load_rules()
-    return enforcer
-
-
-def _closure(names: Iterable[str], rules: Mapping[str, Any]) -> Iterator[str]:
-    """Yield rules, and those that they refer to."""
-    waiting: list[str] = list(names)
-    seen = set()
-    while waiting:
-        name = waiting.pop(0)
-        if name in seen:
-            continue
-        seen.add(name)
-        yield name
-        waiting += _references(rules.get(name))
-
-
-def _references(check: Any) -> Iterator[str]:
-    if isinstance(check, oslo_policy.RuleCheck):
-        yield check.match
-    for part in getattr(check, 'rules', None) or ():
-        yield from _references(part)
-    if hasattr(check, 'rule'):
-        yield from _references(check.rule)
-
-
-@functools.cache
-def _expected(
-    persona: permissions.Persona, operation: permissions.Operation
-) -> str:
-    enforcer = _defaults()
-    owns = 'owner'
-    project = 'project' if persona.in_project else 'other'
-    creds = {
-        'user_id': persona.user or owns,
-        'project_id': project,
-        'roles': list(persona.roles),
-        'is_admin': persona.is_admin,
-    }
-    own = {'project_id': project, 'user_id': creds['user_id']}
-    target = (
-        own
-        if operation.kind == 'list'
-        else {'project_id': 'project', 'user_id': owns}
-    )
-    is_there = persona.in_project or persona.is_admin
-    if operation.finds_first and not is_there:
-        return 'hidden'
-    if not all(
-        enforcer.enforce(rule, target, dict(creds)) for rule in operation.rules
-    ):
-        return 'hidden' if operation.kind == 'attribute' else 'forbidden'
-    if operation.kind == 'list' and not (
-        operation.everywhere or persona.in_project
-    ):
-        return 'hidden'
-    return 'allowed'
-
-
-# What is patched while there is a prober.
-
-
-def _set_aside(undo: contextlib.ExitStack, remembered: Any) -> list[str]:
-    """Give rules that only the tests' own policy opens their default.
-
-    Nova's test bases write a policy file that lets everybody do nearly
-    everything. A rule that is as they wrote it is no weakness that a test
-    has made.
-    """
-    if nova_policy._ENFORCER is None:
-        # As the first request would do.
-        nova_policy.init()
-    enforcer = nova_policy._ENFORCER
-    if type(enforcer) is not oslo_policy.Enforcer:
-        return []
-    owner, before = remembered
-    written = _written(enforcer)
-    aside = []
-    rules = enforcer.rules
-    for name in sorted(_defaults().registered_rules):
-        check, default = rules.get(name), _defaults().rules[name]
-        text = str(check)
-        if (
-            check is not None
-            and text != str(default)
-            and text in (written.get(name), _legacy(enforcer, name))
-            and (owner is not enforcer or before.get(name) is check)
-        ):
-            undo.callback(_put_back, rules, name, check, default)
-            rules[name] = default
-            aside.append(name)
-    return aside
-
-
-def _put_back(rules: Any, name: str, check: Any, default: Any) -> None:
-    # Somebody else may have loaded the rules anew meanwhile.
-    if rules.get(name) is default:
-        rules[name] = check
-
-
-def _written(enforcer: oslo_policy.Enforcer) -> dict[str, str]:
-    """Return the rules that are as the policy of the tests opens them."""
-    opened = _opened()
-    written = {
-        name: str(rule.check)
-        for name, rule in enforcer.file_rules.items()
-        if opened.get(name) == rule.check_str
-    }
-    # A file of somebody else can have some of them, too.
-    return written if len(written) * 2 > len(opened) else {}
-
-
-def _legacy(enforcer: oslo_policy.Enforcer, name: str) -> str | None:
-    """Return what a rule is where deprecated ones are not ignored.
-
-    None where that was asked for, and not just Placement's default.
-    """
-    info = enforcer.conf._get_opt_info(_NEW_DEFAULTS_OPTION, 'oslo_policy')
-    if 'override' in info or 'default' in info:
-        return None
-    return str(_defaults(False).rules[name])
-
-
-@functools.cache
-def _opened() -> dict[str, str]:
-    """Return the rules that Nova's test bases open."""
-    opened: dict[str, str] = json.loads(fake_policy.policy_data)
-    return opened
 
 
 def _stop(owner: Any, name: str) -> Callable[[], None]:

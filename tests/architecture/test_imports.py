@@ -54,6 +54,8 @@ LEVELS = {
     '_options': 1,
     '_outcome': 1,
     '_outside': 1,
+    '_permission_matrix': 1,
+    '_permissions': 1,
     '_owners': 1,
     '_probes': 1,
     '_processes': 1,

@@ -38,6 +38,7 @@ import webob.exc
 from safe_fixtures import expect_violation
 from safe_fixtures import gate
 from safe_fixtures import nova as safe_nova
+from safe_fixtures.nova import _permission_table
 from safe_fixtures.nova import permission_source
 from safe_fixtures.nova import pins
 from safe_fixtures import permissions
@@ -62,7 +63,7 @@ class Narrow(permission_source.NovaPermissions):
         self._personas = personas
         self.operations = [
             each
-            for each in permission_source.OPERATIONS
+            for each in _permission_table.OPERATIONS
             if each.name in {'show', operation}
         ]
 

@@ -1,0 +1,352 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Try who can do what to one server, and judge what came of it."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+import dataclasses
+from typing import Any
+
+from safe_fixtures import _permissions
+
+__all__ = ['Creation', 'Matrix', 'attributes', 'changes', 'unknown']
+
+# What the owner of a server chooses, and may name like a host.
+_CHOSEN = frozenset(
+    [
+        'OS-EXT-SRV-ATTR:hostname',
+        'description',
+        'display_description',
+        'display_name',
+        'hostname',
+        'links',
+        'locked_reason',
+        'metadata',
+        'name',
+        'properties',
+        'tags',
+    ]
+)
+# When it was saved, in a response and in its record.
+_TIMES = frozenset(['updated', 'updated_at'])
+
+
+@dataclasses.dataclass
+class Creation:
+    """A request that created servers, and who made it."""
+
+    endpoint: str
+    user: str | None
+    project: str | None
+    # None where they cannot be told by their names.
+    security_groups: set[str] | None
+    passwords: set[str]
+
+
+class Matrix:
+    """Who can do what to one server, as it was found."""
+
+    def __init__(
+        self,
+        source: _permissions.PermissionSource,
+        record: _permissions.ServerRecord,
+        microversion: str,
+    ) -> None:
+        self._source = source
+        self._record = record
+        self._microversion = microversion
+        self.left_out: list[str] = []
+        self.personas = list(self._personas())
+        self.operations = list(self._operations())
+        self.attempts: dict[
+            tuple[_permissions.Persona, _permissions.Operation],
+            _permissions.Attempt,
+        ] = {}
+        self.requests = 0
+        self.set_aside: Sequence[str] = ()
+        self.findings: list[_permissions.Finding] = []
+        #: What the first persona is shown of the server, and is afterwards.
+        self.before: Mapping[str, Any] | None = None
+        self.after: Mapping[str, Any] | None = None
+
+    def _personas(self) -> Iterator[_permissions.Persona]:
+        is_admins = self._record.user_id == self._source.admin_user
+        for persona in self._source.personas():
+            if persona.user is None and is_admins:
+                self.left_out.append(
+                    f'{persona.name}: the user {self._record.user_id!r} is '
+                    'made an administrator, whatever the roles'
+                )
+            else:
+                yield persona
+
+    def _operations(self) -> Iterator[_permissions.Operation]:
+        for operation in self._source.operations:
+            if _key(operation.since) <= _key(self._microversion):
+                yield operation
+            else:
+                self.left_out.append(
+                    f'{operation.name}: microversion {self._microversion} '
+                    'does not have it'
+                )
+
+    def run(
+        self,
+        endpoint: str,
+        remembered: Any,
+        stated: Mapping[tuple[str, str], _permissions.Deviation],
+    ) -> None:
+        with self._source.probing(
+            self._record, endpoint, self._microversion, remembered
+        ) as prober:
+            self.set_aside = prober.set_aside
+            for persona in self.personas:
+                for operation in self.operations:
+                    attempt = self._try(prober, persona, operation)
+                    self.attempts[persona, operation] = attempt
+                    self._judge(
+                        prober,
+                        persona,
+                        operation,
+                        attempt,
+                        stated.get((persona.name, operation.name)),
+                    )
+            first = self.personas[0], self.operations[0]
+            self.before = self.attempts[first].shown
+            self.after = prober.attempt(*first).shown
+            self.requests = prober.requests
+        tried = {
+            (persona.name, operation.name)
+            for persona, operation in self.attempts
+        }
+        for key in stated.keys() - tried:
+            self.left_out.append(f'the deviation of {key[0]}: {key[1]}')
+
+    def _try(
+        self,
+        prober: _permissions.Prober,
+        persona: _permissions.Persona,
+        operation: _permissions.Operation,
+    ) -> _permissions.Attempt:
+        if operation.kind != 'attribute':
+            return prober.attempt(persona, operation)
+        for attempt in self.shown_to(persona).values():
+            for key in attempt.shown or ():
+                if key in operation.keys:
+                    return _permissions.Attempt('allowed', f'{key} is shown')
+        return _permissions.Attempt('hidden', 'not shown')
+
+    def shown_to(
+        self, persona: _permissions.Persona
+    ) -> dict[_permissions.Operation, _permissions.Attempt]:
+        """Return what showed the server to a persona."""
+        return {
+            operation: attempt
+            for (seer, operation), attempt in self.attempts.items()
+            if seer == persona and attempt.shown is not None
+        }
+
+    def _judge(
+        self,
+        prober: _permissions.Prober,
+        persona: _permissions.Persona,
+        operation: _permissions.Operation,
+        attempt: _permissions.Attempt,
+        deviation: _permissions.Deviation | None,
+    ) -> None:
+        default = self._source.expected(persona, operation)
+        rule, cause = operation.rules[-1], ''
+        if deviation is None:
+            expected = default
+            if attempt.got == expected:
+                return
+            rule, cause = prober.cause(persona, operation)
+        else:
+            expected = deviation.expected
+            cause = f'it is stated that it deviates ({deviation.reason})'
+            if expected == default:
+                cause += ', but it is so by default'
+            elif attempt.got == expected:
+                return
+        self.findings.append(
+            _permissions.Finding(
+                persona.name,
+                operation.name,
+                expected,
+                attempt.got,
+                attempt.answer,
+                rule,
+                cause,
+            )
+        )
+
+
+def attributes(
+    record: _permissions.ServerRecord,
+    matrix: Matrix,
+    creation: Creation | None,
+) -> Iterator[_permissions.Finding]:
+    """Yield what is wrong with what is shown of a server, and to whom."""
+    judged = {key for each in matrix.operations for key in each.keys}
+    told = set()
+    for persona in matrix.personas:
+        for operation, attempt in matrix.shown_to(persona).items():
+            for cause, wanted, got in (
+                *_leaks(persona, record, attempt, creation, judged),
+                *_mistakes(record, attempt, creation),
+            ):
+                # Once is enough.
+                if got not in told:
+                    told.add(got)
+                    yield _permissions.Finding(
+                        persona.name,
+                        operation.name,
+                        wanted,
+                        got,
+                        attempt.answer,
+                        cause=cause,
+                    )
+    for name, user in record.key_pairs:
+        if user != record.user_id:
+            yield _permissions.Finding(
+                'owner',
+                'key pair',
+                f'one of user {record.user_id}',
+                f'{name} of user {user}',
+                cause="the key pair is somebody else's",
+            )
+
+
+def _leaks(
+    persona: _permissions.Persona,
+    record: _permissions.ServerRecord,
+    attempt: _permissions.Attempt,
+    creation: Creation | None,
+    judged: Collection[str],
+) -> Iterator[tuple[str, str, str]]:
+    """Yield what a persona is shown that it must not be shown."""
+    shown = attempt.shown or {}
+    passwords = set() if creation is None else creation.passwords
+    if 'adminPass' in shown or any(
+        password in attempt.text for password in passwords
+    ):
+        yield (
+            'the password is for who created it, once',
+            'no admin password',
+            f'the admin password shown to {persona.name}',
+        )
+    if not persona.is_admin:
+        for host in sorted(record.hosts & set(_values(shown, judged))):
+            yield (
+                'hosts are for administrators',
+                'no name of a host',
+                f'{host} shown to {persona.name}',
+            )
+
+
+def _mistakes(
+    record: _permissions.ServerRecord,
+    attempt: _permissions.Attempt,
+    creation: Creation | None,
+) -> Iterator[tuple[str, str, str]]:
+    """Yield what a server is shown to be, and should not be."""
+    shown = attempt.shown or {}
+    user, project = record.user_id, record.project_id
+    if creation is not None:
+        user = creation.user or user
+        project = creation.project or project
+    for what, key, wanted in (
+        ('user', 'user_id', user),
+        ('project', 'tenant_id', project),
+    ):
+        if shown.get(key, wanted) != wanted:
+            yield (
+                'it is of who created it',
+                f'{what} {wanted}',
+                f'{what} {shown[key]}',
+            )
+    groups = {
+        str(group.get('name')) for group in shown.get('security_groups') or ()
+    }
+    asked = None if creation is None else creation.security_groups
+    # One without a port has none.
+    if groups and asked is not None and groups != asked:
+        yield (
+            'it has those that were asked for',
+            f'security groups {", ".join(sorted(asked))}',
+            f'security groups {", ".join(sorted(groups))}',
+        )
+
+
+def _values(shown: Any, besides: Collection[str]) -> Iterator[str]:
+    """Yield what a server says, except for what its owner has chosen.
+
+    :param besides: other keys that do not count.
+    """
+    if isinstance(shown, Mapping):
+        for key, value in shown.items():
+            if key not in _CHOSEN and key not in besides:
+                yield from _values(value, besides)
+    elif isinstance(shown, list):
+        for value in shown:
+            yield from _values(value, besides)
+    elif isinstance(shown, str):
+        yield shown
+
+
+def changes(
+    record: _permissions.ServerRecord,
+    after: _permissions.ServerRecord | None,
+    matrix: Matrix,
+) -> Iterator[_permissions.Finding]:
+    """Yield what is not as it was before the matrix."""
+    if after is None:
+        yield _permissions.Finding(
+            'anybody', 'all', 'unchanged', 'the server is gone'
+        )
+        return
+    looks = [(record.state, after.state)]
+    if matrix.before is not None and matrix.after is not None:
+        looks.append((matrix.before, matrix.after))
+    for before, now in looks:
+        changed = {
+            name
+            for name in before.keys() | now.keys()
+            if before.get(name) != now.get(name)
+        }
+        if record.is_busy:
+            # Somebody else is at work on it.
+            changed &= _CHOSEN
+        # That a compute saves what it knows already is no change.
+        for name in sorted(changed - _TIMES):
+            yield _permissions.Finding(
+                'anybody',
+                'all',
+                f'{name} {before.get(name)!r}',
+                f'{name} {now.get(name)!r}',
+                cause='it was changed meanwhile',
+            )
+
+
+def unknown(creation: Creation | None) -> Iterator[str]:
+    """Yield what is not checked, as it is not known what was asked for."""
+    if creation is None:
+        yield (
+            'requester, admin password, security groups: its creation was not '
+            'seen'
+        )
+    elif creation.security_groups is None:
+        yield 'security groups: they are not known by name'
+
+
+def _key(microversion: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in microversion.split('.'))
