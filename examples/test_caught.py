@@ -23,14 +23,16 @@ import io
 
 from nova import context
 from nova.objects import flavor as flavor_object
+from nova import policy
 from oslo_config import fixture as config_fixture
+from oslo_policy import policy as oslo_policy
 
 from safe_fixtures import conf
 from safe_fixtures.testing import expect_violation
 
 
 class TestCaught(SafeIntegratedTestBase):
-    """Real images, real flavors and unvetted microversions stay out."""
+    """What is real, unvetted, out of order or too weak is refused."""
 
     ADMIN_API = True
 
@@ -81,6 +83,32 @@ class TestCaught(SafeIntegratedTestBase):
         self.assertEqual([], self.api.get_servers())
         # It is still in the table, where the check at cleanup would see it.
         self.api.delete_flavor('production')
+
+    def test_a_compute_that_is_taken_from_its_server(self):
+        """Forced down first, and the server on it deleted after that."""
+        server = self._create_server()
+        with expect_violation('SF203') as seen:
+            self.service_toggle.force_down(self.compute)
+        self.assertIn(server['id'], seen[0].message)
+        self._delete_server(server)
+        self.service_toggle.force_down(self.compute)
+
+    def test_readers_who_may_delete(self):
+        """A policy that is weaker than the defaults of the release."""
+        server = self._create_server()
+        policy.set_rules(
+            oslo_policy.Rules.from_dict(
+                {'os_compute_api:servers:delete': 'role:reader'}
+            ),
+            overwrite=False,
+        )
+        with expect_violation('SF502') as seen:
+            self.assertServerPermissions(server)
+        self.assertIn(
+            'owner reader: delete: expected forbidden, got allowed',
+            seen[0].message,
+        )
+        self._delete_server(server)
 
     def test_latest_where_it_is_refused(self):
         """A test that says what it needs does not ask for latest."""

@@ -36,6 +36,8 @@ _CHOSEN = frozenset(
         'tags',
     ]
 )
+# Who makes the requests of an owner who is an administrator.
+_STAND_IN = 'project-user'
 # When it was saved, in a response and in its record.
 _TIMES = frozenset(['updated', 'updated_at'])
 
@@ -79,15 +81,29 @@ class Matrix:
         self.after: Mapping[str, Any] | None = None
 
     def _personas(self) -> Iterator[_permissions.Persona]:
+        personas = self._source.personas()
         is_admins = self._record.user_id == self._source.admin_user
-        for persona in self._source.personas():
-            if persona.user is None and is_admins:
-                self.left_out.append(
-                    f'{persona.name}: the user {self._record.user_id!r} is '
-                    'made an administrator, whatever the roles'
-                )
-            else:
+        stand_ins = {
+            persona.roles
+            for persona in personas
+            if persona.user is not None and persona.in_project
+        }
+        for persona in personas:
+            if persona.user is not None or not is_admins:
                 yield persona
+                continue
+            why = (
+                f'the user {self._record.user_id!r} is made an administrator, '
+                'whatever the roles'
+            )
+            if persona.roles in stand_ins:
+                self.left_out.append(f'{persona.name}: {why}')
+            else:
+                self.left_out.append(
+                    f'{persona.name}, but as another user of the project: '
+                    f'{why}'
+                )
+                yield dataclasses.replace(persona, user=_STAND_IN)
 
     def _operations(self) -> Iterator[_permissions.Operation]:
         for operation in self._source.operations:

@@ -103,6 +103,8 @@ class Summary:
         self._latest: collections.Counter[str] = collections.Counter()
         self._drift: dict[str, set[str]] = {}
         self._checks: collections.Counter[str] = collections.Counter()
+        # How often the permissions of a server came out so.
+        self._permissions: collections.Counter[str] = collections.Counter()
         self._waiting = _Waiting()
         self._by_action = {
             'allow/waiver': self._add_waived,
@@ -115,11 +117,13 @@ class Summary:
             'evaluate/flavor': self._add_check,
             'evaluate/image': self._add_check,
             'evaluate/outcome': self._add_outcome,
+            'evaluate/permissions': self._add_permissions,
             'evaluate/test': self._tests.add_seen,
             'evaluate/violation': self._add_violation,
             'monitor/microversion': self._add_requests,
             'monitor/run': self._add_end,
             'monitor/wait': self._waiting.add,
+            'monitor/window': self._services.add_window,
             'restore/service': self._services.add_restore,
             'start/service': self._services.add_start,
             'update/disabled_reason': self._services.add_change,
@@ -226,6 +230,9 @@ class Summary:
     def _add_check(self, stored: _Event, said: _Event) -> None:
         self._checks[stored['action']] += 1
 
+    def _add_permissions(self, stored: _Event, said: _Event) -> None:
+        self._permissions[stored['outcome']] += 1
+
     def _run_rows(self) -> _Rows:
         for run in self._runs.values():
             if run.configured or run.seconds is not None:
@@ -321,6 +328,14 @@ class Summary:
     def _check_rows(self) -> _Rows:
         for item in ('image', 'flavor'):
             yield f'{item}s', self._checks[f'evaluate/{item}'], ''
+        if self._permissions:
+            checked = self._permissions['success']
+            wrong = self._permissions['failure']
+            yield (
+                'server permissions',
+                checked + wrong,
+                f'{wrong} wrong, {self._permissions["unknown"]} not checked',
+            )
 
     def _record_rows(self) -> _Rows:
         yield 'events', self._events, ''
@@ -415,6 +430,8 @@ class _Services:
         # The smallest first; of the equal ones, the latest.
         self._slowest: list[tuple[float, int, str, str]] = []
         self._restores = 0
+        # How long, of what, and in which test.
+        self._windows: list[tuple[float, str, str]] = []
 
     def add_start(self, stored: _Event, said: _Event) -> None:
         """Take the start of a service."""
@@ -424,6 +441,12 @@ class _Services:
         """Take a change to a service."""
         self._changes += 1
         self._changed[_service(stored)] = stored['target']['name']
+
+    def add_window(self, stored: _Event, said: _Event) -> None:
+        """Take a time in which a compute was out with servers on it."""
+        self._windows.append(
+            (said.get('seconds', 0.0), stored['target']['name'], _test(stored))
+        )
 
     def add_restore(self, stored: _Event, said: _Event) -> None:
         """Take an attempt to restore a service."""
@@ -465,6 +488,13 @@ class _Services:
         yield 'lost', len(lost), self._named(lost)
         if pending:
             yield 'never restored', len(pending), self._named(pending)
+        if self._windows:
+            seconds, service, test = max(self._windows)
+            yield (
+                'out with servers',
+                len(self._windows),
+                f'times, at most {_rounded(seconds)} s ({service} in {test})',
+            )
 
     def slowest_rows(self) -> _Rows:
         """Yield a row for each of the slowest restores."""

@@ -11,6 +11,7 @@
 # under the License.
 
 import contextlib
+import dataclasses
 import json
 import pickle
 import types
@@ -81,6 +82,7 @@ class Source:
         self.probers = 0
         self.requests = 0
         self.set_aside = ['opened']
+        self.users = set()
 
     def microversion(self, pin):
         return pin or '2.100'
@@ -109,6 +111,7 @@ class Source:
 
     def attempt(self, persona, operation):
         self.requests += 1
+        self.users.add(persona.user)
         got = self.outcomes[persona.name, operation.name]
         shown, text = None, ''
         if operation is SHOW and got == 'allowed':
@@ -235,11 +238,21 @@ class TestMatrix(PermissionsTestCase):
             'shown) [secrets: somebody weakened it]'
         )
 
-    def test_administrator_as_owner(self):
+    def admins(self):
         self.source.records = [record(user_id='admin')]
         self.source.shown['user_id'] = 'admin'
         self.source.outcomes['owner', 'show'] = 'hidden'
-        trail = self.useFixture(audit.AuditTrail())
+        return self.useFixture(audit.AuditTrail())
+
+    def test_administrator_as_owner(self):
+        trail = self.admins()
+        # Somebody else of the project has the same roles.
+        mate = dataclasses.replace(OWNER, name='other', user='mate')
+        self.source.personas = lambda: (ADMIN, OWNER, mate)
+        self.source.outcomes['other', 'show'] = 'allowed'
+        self.source.expected = lambda *each: self.source.outcomes[
+            tuple(part.name for part in each)
+        ]
         with ServerPermissions(self.api, source=self.source) as check:
             check.assert_permissions(SERVER)
         said = trail.events[-1]['attachments'][0]['content']
@@ -248,6 +261,32 @@ class TestMatrix(PermissionsTestCase):
             'roles',
             said['not_checked'][0],
         )
+        self.assertEqual({'admin', 'mate'}, self.source.users)
+
+    def test_stand_in_for_an_administrator(self):
+        trail = self.admins()
+        (finding,) = self.found()
+        self.assertEqual(
+            ('owner', 'show', 'allowed', 'hidden'),
+            (
+                finding.persona,
+                finding.operation,
+                finding.expected,
+                finding.got,
+            ),
+        )
+        (said,) = [
+            event['attachments'][0]['content']
+            for event in trail.events
+            if event['action'] == 'evaluate/permissions'
+        ]
+        self.assertEqual(
+            'owner, but as another user of the project: the user '
+            "'admin' is made an administrator, whatever the roles",
+            said['not_checked'][0],
+        )
+        self.assertIn('project-user', self.source.users)
+        self.assertNotIn(None, self.source.users)
 
     def test_microversion(self):
         self.configure(pinned_microversion='2.25')

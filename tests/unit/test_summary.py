@@ -394,6 +394,30 @@ class TestOtherSections(TestCase):
             trail.record('deny', 'x', code='SF104', message='m', expected=True)
         self.assertEqual([('latest', 0, '')], self.rows('Microversions'))
 
+    def test_server_permissions(self):
+        with self.trail() as trail:
+            for outcome in ('success', 'failure', 'success', 'unknown'):
+                trail.record('evaluate/permissions', 'x', outcome=outcome)
+        self.assertIn(
+            ('server permissions', 3, '1 wrong, 1 not checked'),
+            self.rows('Checked'),
+        )
+
+    def test_out_with_servers(self):
+        for name, seconds in (('one', 0.5), ('two', 1.23456), ('three', 1.0)):
+            with self.trail(name) as trail:
+                trail.record(
+                    'monitor/window', 'nova-compute on x', seconds=seconds
+                )
+        self.assertIn(
+            (
+                'out with servers',
+                3,
+                'times, at most 1.235 s (nova-compute on x in two)',
+            ),
+            self.rows('Services'),
+        )
+
     def test_checked(self):
         with self.trail() as trail:
             for action in ('image', 'flavor', 'image'):

@@ -792,7 +792,10 @@ def administrator(test):
     )
     test.source.to('show', 'admin', 'owner member')
     test.narrow.assert_permissions(server)
-    test.assertIn('owner member: ', records(test)[-1]['not_checked'][0])
+    test.assertIn(
+        'owner member, but as another user of the project: ',
+        records(test)[-1]['not_checked'][0],
+    )
 
 
 class TestFirstServer(InnerTestCase):
