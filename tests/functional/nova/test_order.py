@@ -447,9 +447,6 @@ class TestNotCounted(TestCase):
             case.addCleanup(case.full.stop)
             case.addCleanup(put({'status': 'disabled'}), case, case.full)
             case._reboot_server(server)
-            # Stopped already.
-            case.empty.stop()
-            case.empty.stop()
 
         self.assertPassed(self.inner(act))
         self.assertEqual([], self.windows)
@@ -467,6 +464,8 @@ class TestDeclared(TestCase):
                 case.full, expecting_servers=True, reason=REASON
             ):
                 case.full.stop()
+                # It is stopped already.
+                case.full.stop()
                 case.admin_api.delete_server(server['id'])
                 case._wait_until_deleted(server)
                 case.full.start()
@@ -478,6 +477,7 @@ class TestDeclared(TestCase):
         self.assertEqual('no server is on it any more', window.ended)
         told = [moment.what for moment in window.moments]
         self.assertEqual(['forced down', 'stopped'], told[:2])
+        self.assertEqual(1, told.count('stopped'))
         self.assertIn(f'DELETE /servers/{window.servers[0].uuid}: 204', told)
         (on_record,) = contents(self.trail, 'monitor/window')
         self.assertEqual(round(window.seconds, 6), on_record['seconds'])
