@@ -157,10 +157,12 @@ _OPTS = [
 
 
 class _ConfigOpts(cfg.ConfigOpts):
-    """Options that know whether they were read since they were cleared."""
+    """Options that know whether they were read, and checked, as they are."""
 
     #: What the values were read from; None before and after.
     sources: tuple[str | None, ...] | None = None
+    #: Whether each of them was found valid.
+    checked = False
     #: What files of waivers hold, by their path.
     waivers: dict[str, list[_waivers_file.Entry]]
 
@@ -171,8 +173,28 @@ class _ConfigOpts(cfg.ConfigOpts):
     def clear(self) -> None:
         super().clear()
         self.sources = None
+        self.checked = False
         self.waivers = {}
 
+    def set_default(self, *args: Any, **kwargs: Any) -> None:
+        super().set_default(*args, **kwargs)
+        self.checked = False
+
+    def set_override(self, *args: Any, **kwargs: Any) -> None:
+        super().set_override(*args, **kwargs)
+        self.checked = False
+
+    def clear_default(self, *args: Any, **kwargs: Any) -> None:
+        super().clear_default(*args, **kwargs)
+        self.checked = False
+
+    def clear_override(self, *args: Any, **kwargs: Any) -> None:
+        super().clear_override(*args, **kwargs)
+        self.checked = False
+
+
+_PREFIX = f'OS_{GROUP.name.upper()}__'
+_VARIABLES = tuple(f'{_PREFIX}{opt.name.upper()}' for opt in _OPTS)
 
 CONF = _ConfigOpts()
 CONF.register_group(GROUP)
@@ -202,12 +224,16 @@ def load() -> Any:
     """
     path = os.environ.get('SAFE_FIXTURES_CONFIG') or None
     # oslo.config keeps the values it read from the environment.
-    sources = (path, *(os.environ.get(_variable(opt)) for opt in _OPTS))
+    sources = (path, *map(os.environ.get, _VARIABLES))
     if CONF.sources != sources:
         _read(path)
         CONF.sources = sources
-    for opt in _OPTS:
-        _check(opt)
+        CONF.checked = False
+    # Guards ask dozens of times in a test.
+    if not CONF.checked:
+        for opt in _OPTS:
+            _check(opt)
+        CONF.checked = True
     return CONF.safe_fixtures
 
 
@@ -267,10 +293,9 @@ def _read(path: str | None) -> None:
 
 def _given(path: str | None) -> Iterator[tuple[str, str]]:
     """Yield the name and the value of each option that somebody set."""
-    prefix = f'OS_{GROUP.name.upper()}__'
     for name, value in os.environ.items():
-        if name.startswith(prefix):
-            yield name.removeprefix(prefix).lower(), value
+        if name.startswith(_PREFIX):
+            yield name.removeprefix(_PREFIX).lower(), value
     if path is not None:
         sections: dict[str, dict[str, list[str]]] = {}
         cfg.ConfigParser(path, sections).parse()
@@ -279,10 +304,6 @@ def _given(path: str | None) -> Iterator[tuple[str, str]]:
             if group.lower() == GROUP.name:
                 for name, values in section.items():
                     yield name, values[-1]
-
-
-def _variable(opt: cfg.Opt) -> str:
-    return f'OS_{GROUP.name.upper()}__{opt.name.upper()}'
 
 
 def _raw_value(opt: cfg.Opt) -> str | None:

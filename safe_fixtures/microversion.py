@@ -13,6 +13,7 @@
 """Serve every compute request of a test at a vetted microversion."""
 
 import collections
+import functools
 import re
 from typing import Any, Protocol
 import unittest
@@ -206,12 +207,17 @@ class MicroversionPin(_guard.Guard):
 
 def _values(headers: Any, name: str) -> dict[str, str]:
     """Return the headers that WSGI takes for *name*, by their own names."""
-    # Underscores and dashes are the same to it.
     return {
         given: _text(value)
         for given, value in headers.items()
-        if _text(given).replace('_', '-').lower() == name
+        if _normal(given) == name
     }
+
+
+@functools.lru_cache(maxsize=1024)
+def _normal(name: Any) -> str:
+    # Underscores and dashes are the same to it.
+    return _text(name).replace('_', '-').lower()
 
 
 def _key(version: str) -> tuple[int, ...]:

@@ -529,9 +529,6 @@ class _Learned:
         self._secret = secret
         # What most ways to escape leave as it is.
         self._core = max(re.findall('[A-Za-z0-9]*', secret), key=len)
-        self._pattern = re.compile(''.join(_escaped(secret)))
-        rest = secret[secret.index(self._core) + len(self._core) :]
-        self._rest = re.compile(''.join(_escaped(rest)))
         self._reach = 12 * len(secret) + 12
         forms = {
             form
@@ -557,6 +554,16 @@ class _Learned:
             for part in parts
             if not any(other in part and other != part for other in parts)
         )
+
+    @functools.cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        # Costs a millisecond, and few are ever looked for.
+        return re.compile(''.join(_escaped(self._secret)))
+
+    @functools.cached_property
+    def _rest(self) -> re.Pattern[str]:
+        end = self._secret.index(self._core) + len(self._core)
+        return re.compile(''.join(_escaped(self._secret[end:])))
 
     def may_be_in(self, text: str, grams: set[str] | None) -> bool:
         """Whether to look for it in a text.

@@ -12,6 +12,7 @@
 
 """The vetted compute microversion of each Nova release, as data."""
 
+import functools
 from importlib import metadata
 
 from safe_fixtures import exceptions
@@ -34,10 +35,7 @@ def vetted_microversion(release: str | None = None) -> str:
     :raises: ConfigurationError for a release that has none.
     """
     if release is None:
-        try:
-            release = metadata.version('nova')
-        except metadata.PackageNotFoundError:
-            release = '(a source tree that is not installed)'
+        release = _installed()
     major = release.partition('.')[0]
     if major.isdigit() and int(major) in VETTED:
         return VETTED[int(major)]
@@ -48,3 +46,11 @@ def vetted_microversion(release: str | None = None) -> str:
         f'{", ".join(str(known) for known in VETTED)}); set this option to '
         'the one that you have vetted',
     )
+
+
+@functools.cache
+def _installed() -> str:
+    try:
+        return metadata.version('nova')
+    except metadata.PackageNotFoundError:
+        return '(a source tree that is not installed)'
