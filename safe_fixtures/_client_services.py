@@ -74,6 +74,10 @@ class ClientServices:
         put.add(self)
         return functools.partial(put.remove, self)
 
+    @property
+    def is_watched(self) -> bool:
+        return isinstance(vars(self._client).get('put_service'), _WatchedPut)
+
     def changing(self, service_id: Any, body: Mapping[str, Any]) -> Any:
         """Tell the watcher what is about to be put; returns a token."""
         try:
@@ -94,19 +98,23 @@ class ClientServices:
             self._known[ref] = after
             self._watcher.changed(watching, after)
 
-    def leaving(
+    def judging(
         self, service_id: Any, body: Mapping[str, Any]
-    ) -> _services.ServiceRef | None:
-        """Tell the watcher of a service that goes out of service."""
+    ) -> contextlib.AbstractContextManager[None]:
+        """Let the watcher judge what is put in a block."""
+        if self._records is not None and self._records.is_watched:
+            # There what the API does is told from what it refuses.
+            return _services.judged_by(self._watcher)
         try:
             ref = self.find(_named_by(service_id, body))
             before = self.read(ref)
         except LookupError:
-            return None
+            return contextlib.nullcontext()
         how = _services.taken_out(before, _applied(before, service_id, body))
         if how:
             self._watcher.leaving(ref, how, 'put_service')
-        return ref
+        # Also where the API is in this process.
+        return _services.judged(ref)
 
     def servers_on(
         self, ref: _services.ServiceRef
@@ -117,16 +125,12 @@ class ClientServices:
         if get_servers is None:
             return None
         self.refuse()
-        try:
-            return [
-                _services.HostedServer(str(server['id']), server['status'])
-                for server in get_servers(
-                    search_opts={'all_tenants': 1, 'host': ref.host}
-                )
-            ]
-        except Exception:
-            # It may not be allowed to, or mean something else by it.
-            return None
+        return [
+            _services.HostedServer(str(server['id']), server['status'])
+            for server in get_servers(
+                search_opts={'all_tenants': 1, 'host': ref.host}
+            )
+        ]
 
     def find(self, service: Any) -> _services.ServiceRef:
         if self._records is not None:
@@ -260,11 +264,7 @@ class _WatchedPut(wrapt.FunctionWrapper):  # type: ignore[type-arg]
         service_id, body = given[:2]
         if not isinstance(body, Mapping):
             return wrapped(*args, **kwargs)
-        with contextlib.ExitStack() as stack:
-            leaving = watching[-1].leaving(service_id, body)
-            if leaving is not None:
-                # Also where the API is in this process.
-                stack.enter_context(_services.judged(leaving))
+        with watching[-1].judging(service_id, body):
             tokens = [
                 (services, services.changing(service_id, body))
                 for services in watching

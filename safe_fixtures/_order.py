@@ -48,6 +48,13 @@ class Declaration:
     ref: _services.ServiceRef
     reason: str
 
+    def covers(self, ref: _services.ServiceRef) -> bool:
+        """Whether it is about that compute.
+
+        One that was deleted and started anew has another record.
+        """
+        return (self.ref.host, self.ref.binary) == (ref.host, ref.binary)
+
     def withdraw(self) -> None:
         """End it; once is enough."""
         _declared[:] = [other for other in _declared if other is not self]
@@ -67,7 +74,7 @@ def declare(ref: _services.ServiceRef, reason: str) -> Declaration:
 
 def _declared_for(ref: _services.ServiceRef) -> str | None:
     for declaration in reversed(_declared):
-        if declaration.ref == ref:
+        if declaration.covers(ref):
             return declaration.reason
     return None
 
@@ -79,6 +86,8 @@ class _Open:
     window: _windows.Window
     state: _services.ServiceState
     running: bool = True
+    # Whether something was asked for that may have taken servers away.
+    emptying: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -123,14 +132,12 @@ class Order:
         by: str,
         *,
         enforced: bool = False,
-        in_flight: bool = False,
     ) -> tuple[_services.HostedServer, ...] | None:
         """Judge what is about to be done to a service.
 
         :param how: such as ``forced down``.
         :param by: what does it, and where it was called.
         :param enforced: whether it is refused whatever the mode of the rule.
-        :param in_flight: whether only what is in flight to it counts.
         :returns: the servers on it, or in flight to it; None if that was
             not asked or cannot be known.
         :raises: WrongOrder if that is neither declared nor waived.
@@ -142,8 +149,8 @@ class Order:
             or ref.binary != 'nova-compute'
         ):
             return None
-        found = self._services.servers_on(ref)
-        if found is None:
+        servers = self._servers_on(ref)
+        if servers is None:
             self._trail.record(
                 'evaluate/order',
                 str(ref),
@@ -156,9 +163,6 @@ class Order:
                 message='what is on it cannot be known',
             )
             return None
-        servers = tuple(
-            server for server in found if server.in_flight or not in_flight
-        )
         if not servers:
             return ()
         listed = [str(server) for server in servers]
@@ -218,7 +222,8 @@ class Order:
             self._end_with_test(ref)
         entry.window.note(how, by)
         entry.state = state or entry.state
-        entry.running = entry.running and how not in ('stopped', 'deleted')
+        # What is no change of its state is that it does not run.
+        entry.running = entry.running and state is not None
         return entry.window
 
     def changed(
@@ -246,16 +251,26 @@ class Order:
         status = call.response.status_code
         for ref, entry in list(self._open.items()):
             entry.window.note(f'{call.method} {call.path}: {status}')
-            # Whatever takes servers away, its outcome is asked for.
-            if (
-                call.method != 'GET' or status == 404
-            ) and self._services.servers_on(ref) == []:
+            # What takes servers away is often over some requests later.
+            entry.emptying |= call.method != 'GET' or status == 404
+            if entry.emptying and self._servers_on(ref) == ():
                 self._end(ref, 'no server is on it any more')
 
     def end(self) -> None:
         """End what is open, as the test has ended."""
         for ref in list(self._open):
             self._end(ref, 'the test ended')
+
+    def _servers_on(
+        self, ref: _services.ServiceRef
+    ) -> tuple[_services.HostedServer, ...] | None:
+        """Return what is on a compute; None where that cannot be known."""
+        try:
+            found = self._services.servers_on(ref)
+        except Exception:
+            # No test fails because it was looked at.
+            return None
+        return None if found is None else tuple(found)
 
     def _end_if_over(self, ref: _services.ServiceRef) -> None:
         if self._open[ref].is_over:
@@ -302,7 +317,7 @@ class Order:
     def _state_of(self, ref: _services.ServiceRef) -> _services.ServiceState:
         try:
             return self._services.read(ref)
-        except LookupError:
+        except Exception:
             return _services.ServiceState()
 
 

@@ -30,8 +30,11 @@ __all__ = [
     'Watcher',
     'counted',
     'identify',
+    'is_change',
     'is_judged',
+    'judge',
     'judged',
+    'judged_by',
     'pick_one',
     'taken_out',
 ]
@@ -121,8 +124,8 @@ class Watcher(Protocol):
         Of several watchers the last one is told, before ``changing``. What
         it raises prevents the change.
 
-        :param how: such as ``forced down``; ``stopped`` and ``deleted`` are
-            no change of its state.
+        :param how: such as ``forced down``; all but that and ``disabled``
+            are no change of its state, and come about at once.
         :param by: what does it, where that is no request and no toggle.
         """
 
@@ -135,6 +138,10 @@ class Services(Protocol):
 
     #: Whether a test tears it down before the fixtures that it used first.
     torn_down_by_test: bool
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody is told of changes."""
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Tell *watcher* of every change; returns what ends that."""
@@ -177,6 +184,14 @@ def taken_out(before: ServiceState, after: ServiceState) -> str:
     )
 
 
+def is_change(how: str) -> bool:
+    """Whether it is by a change of its state that a service is taken out.
+
+    :param how: see ``Watcher.leaving``.
+    """
+    return how.startswith(('disabled', 'forced down'))
+
+
 def counted(servers: Sized) -> str:
     """Return how many servers these are, in words."""
     return f'{len(servers)} server{"" if len(servers) == 1 else "s"}'
@@ -196,6 +211,27 @@ def judged(ref: ServiceRef) -> Iterator[None]:
         yield
     finally:
         _judged.reset(token)
+
+
+# Who judges what happens to services now, instead of the last watcher.
+_judge: contextvars.ContextVar[Watcher | None] = contextvars.ContextVar(
+    'safe_fixtures_judge', default=None
+)
+
+
+@contextlib.contextmanager
+def judged_by(watcher: Watcher) -> Iterator[None]:
+    """Let a watcher judge what happens to services in the block."""
+    token = _judge.set(watcher)
+    try:
+        yield
+    finally:
+        _judge.reset(token)
+
+
+def judge() -> Watcher | None:
+    """Return who judges what happens to services now, if that is set."""
+    return _judge.get()
 
 
 def is_judged(ref: ServiceRef) -> bool:

@@ -22,7 +22,7 @@ __all__ = ['Moment', 'Window']
 # That a test replaces must not stop the clock.
 _now = time.monotonic
 
-# How much of a window is kept; a test that polls for minutes needs no more.
+# From where on requests are not kept; a test may poll for minutes.
 _KEPT = 200
 
 
@@ -80,7 +80,7 @@ class Window:
         last = self.moments[-1] if self.moments else None
         if last is not None and (last.what, last.by) == (what, by):
             last.times += 1
-        elif len(self.moments) < _KEPT:
+        elif by is not None or len(self.moments) < _KEPT:
             self.moments.append(Moment(_now() - self._began, what, by))
         else:
             self.dropped += 1

@@ -223,8 +223,6 @@ class SafeServiceToggle(_guard.Guard):
         # What was refused while a request was served, until its client is
         # told.
         self._refused: dict[gate.ApiCall, exceptions.SafetyViolation] = {}
-        # Requests to delete a service that are judged.
-        self._deleting: set[gate.ApiCall] = set()
         self._declarations: list[_order.Declaration] = []
         self._order = _order.Order(
             self._services, self._violate, self.trail, self._test
@@ -371,26 +369,9 @@ class SafeServiceToggle(_guard.Guard):
         """Refuse to toggle what is not a test's; see ``gate.Observer``."""
         if call.method in ('PUT', 'DELETE') and '/os-services/' in call.path:
             self._refuse_endpoint(call.url)
-            if call.method == 'DELETE':
-                self._judge_deletion(call)
-
-    def _judge_deletion(self, call: gate.ApiCall) -> None:
-        """Refuse to delete a service that a server is in flight to.
-
-        What is on it already makes Nova refuse; and when the record goes,
-        all else that belongs to it is gone.
-        """
-        try:
-            ref = self._services.find({'id': call.path.rpartition('/')[2]})
-        except LookupError:
-            return
-        by = f'{call} ({_callsite.where()})'
-        if self._order.judge(ref, 'deleted', by, in_flight=True):
-            self._deleting.add(call)
 
     def after(self, call: gate.ApiCall) -> None:
         """Tell the client what was refused; see ``gate.Observer``."""
-        self._deleting.discard(call)
         refused = self._refused.pop(call, None)
         if refused is not None:
             # What serves the request made an error 500 of it.
@@ -459,17 +440,14 @@ class SafeServiceToggle(_guard.Guard):
         ):
             return
         by = _described(by)
-        call = gate.current_call()
-        if call in self._deleting:
-            self._order.left(ref, by)
-            return
         try:
             servers = self._order.judge(ref, how, by)
         except exceptions.SafetyViolation as violation:
+            call = gate.current_call()
             if call is not None:
                 self._refused[call] = violation
             raise
-        if servers and how in ('stopped', 'deleted'):
+        if servers and not _services.is_change(how):
             self._order.left(ref, by)
 
     def started(self, host: str, binary: str) -> None:

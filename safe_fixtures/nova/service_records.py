@@ -17,9 +17,11 @@ import contextlib
 import dataclasses
 import functools
 import gc
+import inspect
 from typing import Any
 import weakref
 
+from nova.compute import api as compute_api
 from nova.compute import rpcapi
 from nova.compute import vm_states
 import nova.conf
@@ -35,6 +37,7 @@ from oslo_log import log as logging
 from safe_fixtures import _callsite
 from safe_fixtures import _restore
 from safe_fixtures import _services
+from safe_fixtures import gate
 from safe_fixtures.nova import service_starts
 
 __all__ = ['ServiceRecords']
@@ -75,6 +78,11 @@ class ServiceRecords:
 
         return unwatch
 
+    @property
+    def is_watched(self) -> bool:
+        """See ``_services.Services``."""
+        return bool(self._watchers)
+
     def note_started(self) -> Callable[[], None]:
         """Note each service as it is made, before there is any.
 
@@ -91,9 +99,22 @@ class ServiceRecords:
                 (db, 'service_update', self._watched_update),
                 (db, 'service_destroy', self._watched_destroy),
                 (
+                    compute_api.AggregateAPI,
+                    'get_aggregates_by_host',
+                    self._watched_deletion,
+                ),
+                (
                     rpcapi.ComputeAPI,
                     'build_and_run_instance',
                     self._watched_build,
+                ),
+                *(
+                    (
+                        rpcapi.ComputeAPI,
+                        name,
+                        functools.partial(self._watched_call, how, applies),
+                    )
+                    for name, how, applies in _CALLS
                 ),
             ):
                 self._patches.callback(
@@ -155,7 +176,7 @@ class ServiceRecords:
         @functools.wraps(original)
         def service_destroy(context: Any, service_id: int) -> Any:
             # What a test is done with, its fixtures destroy.
-            if _callsite.in_cleanup():
+            if _is_being_deleted() or _callsite.in_cleanup():
                 return original(context, service_id)
             record = db.service_get(context, service_id)
             self.leaving(
@@ -166,6 +187,38 @@ class ServiceRecords:
             return original(context, service_id)
 
         return service_destroy
+
+    def _watched_deletion(self, original: Callable[..., Any]) -> Any:
+
+        @functools.wraps(original)
+        def get_aggregates_by_host(
+            api: Any, context: Any, compute_host: Any
+        ) -> Any:
+            # The API asks this when it has refused what it refuses, and
+            # has not deleted anything yet; the record goes last.
+            if _is_being_deleted():
+                self._leaving(compute_host, 'deleted')
+            return original(api, context, compute_host)
+
+        return get_aggregates_by_host
+
+    def _watched_call(
+        self,
+        how: str,
+        applies: Callable[[Mapping[str, Any]], bool],
+        original: Callable[..., Any],
+    ) -> Any:
+        signature = inspect.signature(original)
+
+        @functools.wraps(original)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            given = signature.bind(*args, **kwargs).arguments
+            if applies(given):
+                # Where the record says so, its change was seen.
+                self._leaving(given['host'], how, unless_disabled=True)
+            return original(*args, **kwargs)
+
+        return call
 
     def _watched_build(self, original: Callable[..., Any]) -> Any:
         @functools.wraps(original)
@@ -182,12 +235,25 @@ class ServiceRecords:
 
         return build_and_run_instance
 
+    def _leaving(
+        self, host: str, how: str, *, unless_disabled: bool = False
+    ) -> None:
+        try:
+            ref = self.find(host)
+            if unless_disabled and self.read(ref).disabled:
+                return
+        except Exception:
+            # Nova says what is wrong with it.
+            return
+        self.leaving(ref, how)
+
     def leaving(
         self, ref: _services.ServiceRef, how: str, by: str | None = None
     ) -> None:
         """Tell of a service that is about to be taken out of service."""
-        if self._watchers:
-            self._watchers[-1].leaving(ref, how, by)
+        watcher = _services.judge() or next(reversed(self._watchers), None)
+        if watcher is not None:
+            watcher.leaving(ref, how, by)
 
     def started(self, host: str, binary: str) -> None:
         """Tell of a service that is being started."""
@@ -198,29 +264,29 @@ class ServiceRecords:
         self, ref: _services.ServiceRef
     ) -> list[_services.HostedServer] | None:
         """See ``_services.Services``."""
-        if not ref.handle.is_started:
+        if ref.handle is None or not ref.handle.is_started:
             return None
-        sent = [uuid for uuid, host in self._sent.items() if host == ref.host]
+        # Others may be sent meanwhile.
+        sent = [
+            uuid for uuid, host in list(self._sent.items()) if host == ref.host
+        ]
         server = models.Instance
-        try:
-            with ref.handle.reader.using(_context(ref.handle)) as session:
-                # Of each only that: to load them whole takes milliseconds.
-                rows = session.query(
-                    server.uuid, server.vm_state, server.host
-                ).filter(
-                    server.deleted == 0,
-                    (server.host == ref.host) | server.uuid.in_(sent),
-                )
-                return [
-                    _services.HostedServer(uuid, state, in_flight=host is None)
-                    for uuid, state, host in rows
-                    # From when the compute has claimed it, it is on it; one
-                    # that failed before that is on none.
-                    if host == ref.host
-                    or (host is None and state == vm_states.BUILDING)
-                ]
-        except db_exc.DBError:
-            return None
+        with ref.handle.reader.using(_context(ref.handle)) as session:
+            # Of each only that: to load them whole takes milliseconds.
+            rows = session.query(
+                server.uuid, server.vm_state, server.host
+            ).filter(
+                server.deleted == 0,
+                (server.host == ref.host) | server.uuid.in_(sent),
+            )
+            return [
+                _services.HostedServer(uuid, state, in_flight=host is None)
+                for uuid, state, host in rows
+                # From when the compute has claimed it, it is on it; one that
+                # failed before that is on none.
+                if host == ref.host
+                or (host is None and state == vm_states.BUILDING)
+            ]
 
     def find(self, service: Any) -> _services.ServiceRef:
         """See ``_services.Services``."""
@@ -376,15 +442,51 @@ class _Following:
 
     def stopping(self, service: Any, binary: str, host: str) -> None:
         """See ``service_start.Watcher``."""
-        if binary == 'nova-compute' and not _callsite.in_cleanup():
-            # Its record may be gone.
-            with contextlib.suppress(LookupError):
-                self._records.leaving(
-                    self._records.find(service), 'stopped', 'Service.stop'
-                )
+        if binary != 'nova-compute' or _callsite.in_cleanup():
+            return
+        try:
+            ref = self._records.find(service)
+        except LookupError:
+            # Its record is gone.
+            return
+        except Exception:
+            # Stopping it asks nothing of a database; what is on it then
+            # cannot be known.
+            ref = _services.ServiceRef('unknown', host, binary)
+        self._records.leaving(ref, 'stopped', 'Service.stop')
 
     def started(self, *_: Any) -> None:
         """See ``service_start.Watcher``."""
+
+
+def _is_being_deleted() -> bool:
+    """Whether the API is serving a request to delete a service."""
+    call = gate.current_call()
+    return (
+        call is not None
+        and call.method == 'DELETE'
+        and '/os-services/' in call.path
+    )
+
+
+# What takes a compute out of service and leaves its record as it is.
+_CALLS: tuple[tuple[str, str, Callable[[Mapping[str, Any]], bool]], ...] = (
+    (
+        'set_host_enabled',
+        'closed to new servers',
+        lambda given: not given['enabled'],
+    ),
+    (
+        'host_maintenance_mode',
+        'put into maintenance',
+        lambda given: bool(given['mode']),
+    ),
+    (
+        'host_power_action',
+        'shut down or rebooted',
+        lambda given: given['action'] != 'startup',
+    ),
+)
 
 
 def _items(

@@ -742,9 +742,12 @@ class TestWindow(TestCase):
             for number in range(300):
                 window.note(f'GET /servers/{number}: 200')
                 window.note(f'GET /servers/{number}: 200')
+            # What is done to the compute is not crowded out.
+            window.note('stopped', 'one')
 
         window = self.window(self.inner(act))
-        self.assertEqual(200, len(window.moments))
+        self.assertEqual(201, len(window.moments))
+        self.assertEqual('stopped', window.moments[-1].what)
         self.assertEqual(2, window.moments[1].times)
         # Those that are dropped are no row of anything.
         self.assertEqual(202, window.dropped)
@@ -829,6 +832,8 @@ class TestMeanwhile(TestCase):
                 ('GET', f'{COMPUTE}/servers/1', 404, 1),
                 ('DELETE', f'{COMPUTE}/servers/1', 204, 2),
                 ('POST', f'{COMPUTE}/servers/1/action', 202, 3),
+                # Some of that is over later.
+                ('GET', f'{COMPUTE}/servers/1', 200, 4),
             ):
                 case.toggle.after(served(method, url, status))
                 case.assertEqual(times, len(asked))
@@ -843,6 +848,7 @@ class TestMeanwhile(TestCase):
                     'GET /servers/1: 404',
                     'DELETE /servers/1: 204',
                     'POST /servers/1/action: 202',
+                    'GET /servers/1: 200',
                     'DELETE /servers/2: 204',
                 ],
                 [moment.what for moment in window.moments[1:]],
@@ -856,82 +862,6 @@ def served(method, url, status):
     call = gate.ApiCall(types.SimpleNamespace(method=method, url=url))
     call.response = types.SimpleNamespace(status_code=status)
     return call
-
-
-class InFlight:
-    """Services of which one has a server in flight to it."""
-
-    torn_down_by_test = True
-
-    def __init__(self):
-        self.ref = services.ServiceRef('1', 'full', 'nova-compute')
-
-    def watch(self, watcher):
-        return lambda: None
-
-    def find(self, service):
-        if service != {'id': '1'}:
-            raise LookupError
-        return self.ref
-
-    def servers_on(self, ref):
-        return [services.HostedServer(SERVER, 'building', in_flight=True)]
-
-    def read(self, ref):
-        return services.ServiceState()
-
-
-class TestDeletion(base.TestCase):
-    def setUp(self):
-        super().setUp()
-        self.trail = self.useFixture(audit.AuditTrail())
-        self.services = InFlight()
-        self.toggle = self.useFixture(
-            services.SafeServiceToggle(services=self.services)
-        )
-
-    def request(self, path='/os-services/1', status=204):
-        call = served('DELETE', COMPUTE + path, status)
-        self.toggle.before(call)
-        token = gate._current.set(call)
-        try:
-            if status == 204:
-                self.toggle.leaving(
-                    self.services.ref, 'deleted', 'Service.destroy'
-                )
-        finally:
-            gate._current.reset(token)
-        self.toggle.after(call)
-
-    def violations(self):
-        return [
-            event
-            for event in self.trail.events
-            if event['action'] == 'evaluate/violation'
-        ]
-
-    def test_is_recorded_once(self):
-        self.request()
-        self.assertEqual(1, len(self.violations()))
-        (window,) = self.toggle.windows
-        self.assertEqual('deleted', window.moments[0].what)
-
-    def test_each_is_recorded(self):
-        self.request()
-        self.request()
-        self.assertEqual(2, len(self.violations()))
-
-    def test_of_what_is_not_there(self):
-        self.request('/os-services/2', 404)
-        self.assertEqual([], self.violations())
-
-    def test_what_is_on_it_is_for_nova_to_refuse(self):
-        self.services.servers_on = lambda ref: [
-            services.HostedServer(SERVER, 'active')
-        ]
-        self.request(status=409)
-        self.assertEqual([], self.violations())
-        self.assertEqual([], self.toggle.windows)
 
 
 class TestUnknown(TestCase):

@@ -23,12 +23,15 @@ from nova.compute import manager
 from nova.compute import rpcapi
 from nova import context as nova_context
 from nova.db.main import api as db
+from nova import exception
 from nova import objects
 from nova import service as nova_service
 from nova.tests.functional.api import client
 from nova.tests.functional import integrated_helpers
+from oslo_db import exception as db_exc
 from oslo_utils.fixture import uuidsentinel as uuids
 import requests
+from sqlalchemy import orm
 
 from safe_fixtures import exceptions
 from safe_fixtures import services
@@ -39,15 +42,17 @@ from tests.unit import base
 REASON = 'this is what the test is about'
 
 
-def put(body, path='{uuid}', client='admin_api', version='2.53'):
+def put(
+    body, path='{uuid}', client='admin_api', version='2.53', of='os-services'
+):
     """Return a way of a request."""
 
     def way(case, compute):
         api = getattr(case.api_fixture, client)
-        record = compute.service_ref
+        path_of = path.format(uuid=compute.service_ref.uuid, host=compute.host)
         with mock.patch.object(api, 'microversion', version):
             api.api_put(
-                'os-services/' + path.format(uuid=record.uuid),
+                f'{of}/{path_of}',
                 {
                     name: value.format(host=compute.host)
                     if isinstance(value, str)
@@ -107,6 +112,24 @@ def destroy(case, compute):
     record_of(compute).destroy()
 
 
+def power(action):
+    def way(case, compute):
+        with mock.patch.object(case.admin_api, 'microversion', '2.42'):
+            case.admin_api.api_get(f'os-hosts/{compute.host}/{action}')
+
+    return way
+
+
+def put_host(**body):
+    return put(body, '{host}', version='2.42', of='os-hosts')
+
+
+def tell_compute(case, compute):
+    rpcapi.ComputeAPI().set_host_enabled(
+        nova_context.get_admin_context(), compute.host, False
+    )
+
+
 def delete_unasked(case, compute):
     # What Nova refuses, it refuses with this.
     with mock.patch.object(
@@ -153,6 +176,14 @@ RAW = {
     'destroy the record': destroy,
     'a deletion that Nova serves': delete_unasked,
 }
+# What leaves the record of the service as it is.
+HOSTS = {
+    'disable the host': put_host(status='disable'),
+    'put the host into maintenance': put_host(maintenance_mode='enable'),
+    'shut the host down': power('shutdown'),
+    'reboot the host': power('reboot'),
+    'tell the compute': tell_compute,
+}
 # And by the toggle.
 OWN = {
     'toggle.disable': lambda case, compute: case.service_toggle.disable(
@@ -182,10 +213,15 @@ class Computes(integrated_helpers._IntegratedTestBase):
     def boot(self, host='full', **kwargs):
         return self._create_server(networks='none', host=host, **kwargs)
 
-    def delete_service(self, compute):
-        with mock.patch.object(self.admin_api, 'microversion', '2.53'):
+    def delete_service(self, compute, api=None):
+        api = api or self.admin_api
+        with mock.patch.object(api, 'microversion', '2.53'):
+            return api.api_delete(f'os-services/{compute.service_ref.uuid}')
+
+    def delete_service_by_number(self, compute):
+        with mock.patch.object(self.admin_api, 'microversion', '2.52'):
             return self.admin_api.api_delete(
-                f'os-services/{compute.service_ref.uuid}'
+                f'os-services/{compute.service_ref.id}'
             )
 
     def service_of(self, compute):
@@ -249,7 +285,7 @@ class TestRefused(TestCase):
     def test_each_way(self):
         def act(case):
             server = case.boot()
-            for name, way in {**RAW, **OWN}.items():
+            for name, way in {**RAW, **HOSTS, **OWN}.items():
                 with testing.expect_violation('SF203') as seen:
                     way(case, case.full)
                 (violation,) = seen
@@ -272,6 +308,17 @@ class TestRefused(TestCase):
     def test_each_way_on_a_compute_without_servers(self):
         def act(case):
             case.boot()
+            for way in (
+                *HOSTS.values(),
+                put_host(status='enable'),
+                put_host(maintenance_mode='disable'),
+                power('startup'),
+            ):
+                way(case, case.empty)
+            # Nor of what gives one back.
+            put_host(status='enable')(case, case.full)
+            put_host(maintenance_mode='disable')(case, case.full)
+            power('startup')(case, case.full)
             done = []
             for name, way in {**OWN, **RAW}.items():
                 if name in ('kill', 'destroy the record'):
@@ -304,6 +351,25 @@ class TestRefused(TestCase):
         problems = inner_run.problems(result)
         for how in ('disabled', 'stopped'):
             self.assertIn(f'nova-compute on full would be {how}', problems)
+
+    def test_by_a_client_whose_nova_nobody_watches(self):
+        class Inner(Computes):
+            def test(self):
+                self.boot()
+                down = {'forced_down': True}
+                with (
+                    services.SafeServiceToggle(api=self.admin_api) as toggle,
+                    mock.patch.object(self.admin_api, 'microversion', '2.53'),
+                ):
+                    put_service = self.admin_api.put_service
+                    put_service(self.empty.service_ref.uuid, down)
+                    with testing.expect_violation('SF203') as seen:
+                        put_service(self.full.service_ref.uuid, down)
+                    self.assertEqual('forced down', seen[0].how)
+                self.assertEqual([], toggle.windows)
+
+        with safe_fixtures.nova.InstalledNova():
+            self.assertPassed(inner_run.run_inner(Inner))
 
     def test_what_is_on_it(self):
         """Servers in any state count; those that have left it do not."""
@@ -365,6 +431,7 @@ class TestRefused(TestCase):
                     RAW['stop'],
                     OWN['toggle.force_down'],
                     Computes.delete_service,
+                    Computes.delete_service_by_number,
                 ):
                     with testing.expect_violation('SF203') as seen:
                         way(case, case.full)
@@ -373,6 +440,13 @@ class TestRefused(TestCase):
                     case.assertIs(True, known.in_flight)
                     case.assertIn('(building, in flight)', str(seen[0]))
                     case.assertEqual(UP, case.service_of(case.full))
+                refused = case.assertRaises(
+                    client.OpenStackApiException,
+                    case.delete_service,
+                    case.full,
+                    case.api_fixture.reader_api,
+                )
+                case.assertEqual(403, refused.response.status_code)
                 # Nova deletes it before the record.
                 objects.HostMapping.get_by_host(
                     nova_context.get_admin_context(), 'full'
@@ -408,6 +482,19 @@ class TestLeftToNova(TestCase):
                     client.OpenStackApiException, way, case, case.full
                 )
                 case.assertEqual(status, refused.response.status_code)
+            reader = case.api_fixture.reader_api
+            with (
+                services.SafeServiceToggle(api=reader) as toggle,
+                mock.patch.object(reader, 'microversion', '2.53'),
+            ):
+                refused = case.assertRaises(
+                    client.OpenStackApiException,
+                    reader.put_service,
+                    case.full.service_ref.uuid,
+                    {'forced_down': True},
+                )
+            case.assertEqual(403, refused.response.status_code)
+            case.assertEqual([], toggle.windows)
             case.assertEqual([], case.records('deny'))
             case.assertEqual([], case.records('evaluate/violation'))
 
@@ -435,6 +522,37 @@ class TestLeftToNova(TestCase):
             )
 
         self.assertPassed(self.inner(act))
+
+
+class TestUnknown(TestCase):
+    """What is on a compute cannot be asked for."""
+
+    def test_nothing_fails(self):
+        self.configure(rule_modes='SF203:enforce')
+        told = []
+
+        def act(case):
+            case.boot()
+            for target, name, error in (
+                (objects.HostMapping, 'get_by_host', RuntimeError),
+                (
+                    nova_context,
+                    'set_target_cell',
+                    exception.CellTimeout,
+                ),
+                (orm.Session, 'query', db_exc.CantStartEngineError),
+            ):
+                with mock.patch.object(
+                    target, name, autospec=True, side_effect=error
+                ):
+                    case.full.stop()
+                    told.append(case.records('evaluate/order'))
+                case.full.start()
+
+        self.assertPassed(self.inner(act))
+        self.assertEqual([1, 2, 3], [len(each) for each in told])
+        self.assertEqual('stopped', told[-1][-1]['how'])
+        self.assertEqual([], self.windows)
 
 
 class TestNotCounted(TestCase):
@@ -483,6 +601,22 @@ class TestDeclared(TestCase):
         self.assertEqual(round(window.seconds, 6), on_record['seconds'])
         self.assertEqual(
             [str(moment) for moment in window.moments], on_record['moments']
+        )
+
+    def test_of_a_compute_that_is_started_anew(self):
+        def act(case):
+            case.boot()
+            case.service_toggle.force_down(
+                case.full, expecting_servers=True, reason=REASON
+            )
+            case.full.kill()
+            case.full = case.start_service('compute', host='full')
+            case.full.stop()
+
+        self.assertPassed(self.inner(act))
+        self.assertEqual(
+            [REASON] * len(self.windows),
+            [window.reason for window in self.windows],
         )
 
     def test_by_a_waiver(self):
@@ -578,7 +712,11 @@ def attributes():
         for target, name in (
             (db, 'service_update'),
             (db, 'service_destroy'),
+            (compute_api.AggregateAPI, 'get_aggregates_by_host'),
             (rpcapi.ComputeAPI, 'build_and_run_instance'),
+            (rpcapi.ComputeAPI, 'host_maintenance_mode'),
+            (rpcapi.ComputeAPI, 'host_power_action'),
+            (rpcapi.ComputeAPI, 'set_host_enabled'),
             (nova_service.Service, 'start'),
             (nova_service.Service, 'stop'),
         )
