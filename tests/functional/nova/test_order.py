@@ -18,6 +18,7 @@ import re
 import threading
 from unittest import mock
 
+import fixtures
 from nova.compute import api as compute_api
 from nova.compute import manager
 from nova.compute import rpcapi
@@ -568,6 +569,27 @@ class TestNotCounted(TestCase):
 
         self.assertPassed(self.inner(act))
         self.assertEqual([], self.windows)
+
+    def test_what_a_test_has_replaced_before(self):
+        told = mock.Mock()
+
+        def set_up(case):
+            case.useFixture(
+                fixtures.MockPatchObject(
+                    rpcapi.ComputeAPI, 'set_host_enabled', told
+                )
+            )
+            super(case.__class__, case).setUp()
+
+        def act(case):
+            case.boot()
+            tell_compute(case, case.full)
+            RAW['disable'](case, case.empty)
+
+        self.configure(rule_modes='SF203:enforce')
+        self.assertPassed(self.inner(act, setUp=set_up))
+        # Once more as it is given back its status.
+        self.assertEqual(3, told.call_count)
 
 
 class TestDeclared(TestCase):
