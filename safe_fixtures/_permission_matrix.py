@@ -14,13 +14,16 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 import dataclasses
+import json
+import re
 from typing import Any
 
 from safe_fixtures import _permissions
 
 __all__ = ['Creation', 'Matrix', 'attributes', 'changes', 'unknown']
 
-# What the owner of a server chooses, and may name like a host.
+# What the owner of a server chooses, and may name like a host. Of the
+# metadata, that is what is recorded.
 _CHOSEN = frozenset(
     [
         'OS-EXT-SRV-ATTR:hostname',
@@ -28,6 +31,7 @@ _CHOSEN = frozenset(
         'display_description',
         'display_name',
         'hostname',
+        'key_name',
         'links',
         'locked_reason',
         'metadata',
@@ -36,6 +40,8 @@ _CHOSEN = frozenset(
         'tags',
     ]
 )
+_DEFAULT_GROUP = {'default'}
+_ZONE = 'OS-EXT-AZ:availability_zone'
 # Who makes the requests of an owner who is an administrator.
 _STAND_IN = 'project-user'
 # When it was saved, in a response and in its record.
@@ -51,7 +57,7 @@ class Creation:
     project: str | None
     # None where they cannot be told by their names.
     security_groups: set[str] | None
-    passwords: set[str]
+    passwords: frozenset[str]
 
 
 class Matrix:
@@ -62,10 +68,12 @@ class Matrix:
         source: _permissions.PermissionSource,
         record: _permissions.ServerRecord,
         microversion: str,
+        stated: Mapping[tuple[str, str], _permissions.Deviation],
     ) -> None:
         self._source = source
         self._record = record
         self._microversion = microversion
+        self._stated = stated
         self.left_out: list[str] = []
         self.personas = list(self._personas())
         self.operations = list(self._operations())
@@ -83,6 +91,7 @@ class Matrix:
     def _personas(self) -> Iterator[_permissions.Persona]:
         personas = self._source.personas()
         is_admins = self._record.user_id == self._source.admin_user
+        deviating = {persona for persona, _ in self._stated}
         stand_ins = {
             persona.roles
             for persona in personas
@@ -96,7 +105,7 @@ class Matrix:
                 f'the user {self._record.user_id!r} is made an administrator, '
                 'whatever the roles'
             )
-            if persona.roles in stand_ins:
+            if persona.roles in stand_ins and persona.name not in deviating:
                 self.left_out.append(f'{persona.name}: {why}')
             else:
                 self.left_out.append(
@@ -107,22 +116,36 @@ class Matrix:
 
     def _operations(self) -> Iterator[_permissions.Operation]:
         for operation in self._source.operations:
-            if _key(operation.since) <= _key(self._microversion):
-                yield operation
-            else:
+            if _key(operation.since) > _key(self._microversion):
                 self.left_out.append(
                     f'{operation.name}: microversion {self._microversion} '
                     'does not have it'
                 )
+            elif operation.kind == 'list' and not self._record.is_listed:
+                self.left_out.append(
+                    f'{operation.name}: lists leave out what is deleted softly'
+                )
+            else:
+                yield operation
+
+    def keys(self, operation: _permissions.Operation) -> list[str]:
+        """Return the keys that show an attribute."""
+        return [
+            *operation.keys,
+            *(
+                key
+                for key, until in operation.early_keys
+                if _key(self._microversion) < _key(until)
+            ),
+        ]
 
     def run(
         self,
         endpoint: str,
-        remembered: Any,
-        stated: Mapping[tuple[str, str], _permissions.Deviation],
+        watched: Any,
     ) -> None:
         with self._source.probing(
-            self._record, endpoint, self._microversion, remembered
+            self._record, endpoint, self._microversion, watched
         ) as prober:
             self.set_aside = prober.set_aside
             for persona in self.personas:
@@ -134,7 +157,7 @@ class Matrix:
                         persona,
                         operation,
                         attempt,
-                        stated.get((persona.name, operation.name)),
+                        self._stated.get((persona.name, operation.name)),
                     )
             first = self.personas[0], self.operations[0]
             self.before = self.attempts[first].shown
@@ -144,7 +167,7 @@ class Matrix:
             (persona.name, operation.name)
             for persona, operation in self.attempts
         }
-        for key in stated.keys() - tried:
+        for key in sorted(self._stated.keys() - tried):
             self.left_out.append(f'the deviation of {key[0]}: {key[1]}')
 
     def _try(
@@ -155,9 +178,10 @@ class Matrix:
     ) -> _permissions.Attempt:
         if operation.kind != 'attribute':
             return prober.attempt(persona, operation)
+        keys = self.keys(operation)
         for attempt in self.shown_to(persona).values():
             for key in attempt.shown or ():
-                if key in operation.keys:
+                if key in keys:
                     return _permissions.Attempt('allowed', f'{key} is shown')
         return _permissions.Attempt('hidden', 'not shown')
 
@@ -167,8 +191,18 @@ class Matrix:
         """Return what showed the server to a persona."""
         return {
             operation: attempt
-            for (seer, operation), attempt in self.attempts.items()
-            if seer == persona and attempt.shown is not None
+            for operation, attempt in self.answers_to(persona).items()
+            if attempt.shown is not None
+        }
+
+    def answers_to(
+        self, persona: _permissions.Persona
+    ) -> dict[_permissions.Operation, _permissions.Attempt]:
+        """Return what a persona was answered."""
+        return {
+            operation: attempt
+            for (asker, operation), attempt in self.attempts.items()
+            if asker == persona
         }
 
     def _judge(
@@ -212,10 +246,10 @@ def attributes(
     creation: Creation | None,
 ) -> Iterator[_permissions.Finding]:
     """Yield what is wrong with what is shown of a server, and to whom."""
-    judged = {key for each in matrix.operations for key in each.keys}
+    judged = {key for each in matrix.operations for key in matrix.keys(each)}
     told = set()
     for persona in matrix.personas:
-        for operation, attempt in matrix.shown_to(persona).items():
+        for operation, attempt in matrix.answers_to(persona).items():
             for cause, wanted, got in (
                 *_leaks(persona, record, attempt, creation, judged),
                 *_mistakes(record, attempt, creation),
@@ -250,8 +284,10 @@ def _leaks(
     judged: Collection[str],
 ) -> Iterator[tuple[str, str, str]]:
     """Yield what a persona is shown that it must not be shown."""
-    shown = attempt.shown or {}
-    passwords = set() if creation is None else creation.passwords
+    shown = attempt.shown
+    if shown is None:
+        shown = _from_json(attempt.text)
+    passwords = () if creation is None else creation.passwords
     if 'adminPass' in shown or any(
         password in attempt.text for password in passwords
     ):
@@ -261,7 +297,12 @@ def _leaks(
             f'the admin password shown to {persona.name}',
         )
     if not persona.is_admin:
-        for host in sorted(record.hosts & set(_values(shown, judged))):
+        values = set(_values(shown, judged, record.state))
+        fault = _mapping(shown.get('fault'))
+        said = f'{fault.get("message")} {fault.get("details")}'
+        for host in sorted(record.hosts):
+            if host not in values and not _is_named(host, said):
+                continue
             yield (
                 'hosts are for administrators',
                 'no name of a host',
@@ -294,29 +335,67 @@ def _mistakes(
         str(group.get('name')) for group in shown.get('security_groups') or ()
     }
     asked = None if creation is None else creation.security_groups
+    if _lacks_groups(shown) and asked == _DEFAULT_GROUP:
+        return
     # One without a port has none.
-    if groups and asked is not None and groups != asked:
+    has_ports = groups or shown.get('addresses')
+    if has_ports and asked is not None and groups != asked:
         yield (
             'it has those that were asked for',
             f'security groups {", ".join(sorted(asked))}',
-            f'security groups {", ".join(sorted(groups))}',
+            f'security groups {", ".join(sorted(groups)) or "none"}',
         )
 
 
-def _values(shown: Any, besides: Collection[str]) -> Iterator[str]:
+def _lacks_groups(shown: Mapping[str, Any]) -> bool:
+    """Whether it has no group, as on a network without port security."""
+    return bool(shown.get('addresses')) and not shown.get('security_groups')
+
+
+def _values(
+    shown: Any, besides: Collection[str], recorded: Mapping[str, Any]
+) -> Iterator[str]:
     """Yield what a server says, except for what its owner has chosen.
 
     :param besides: other keys that do not count.
+    :param recorded: what is recorded of it.
     """
     if isinstance(shown, Mapping):
+        if shown.get(_ZONE) == recorded.get('availability_zone'):
+            besides = {*besides, _ZONE}
+        yield from (
+            value
+            for key, value in _mapping(shown.get('metadata')).items()
+            if _mapping(recorded.get('metadata')).get(key) != value
+        )
         for key, value in shown.items():
             if key not in _CHOSEN and key not in besides:
-                yield from _values(value, besides)
+                yield from _values(value, besides, recorded)
     elif isinstance(shown, list):
         for value in shown:
-            yield from _values(value, besides)
+            yield from _values(value, besides, recorded)
     elif isinstance(shown, str):
         yield shown
+
+
+def _is_named(host: str, text: str) -> bool:
+    """Whether a text names a host."""
+    name = re.escape(host)
+    if host.isalpha():
+        # It can be a word like any other, such as "compute".
+        name = rf'\b(?i:host|node):? [\'"]?{name}'
+    return re.search(rf'(?<![\w.-]){name}(?![\w-])', text) is not None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _from_json(text: str) -> Mapping[str, Any]:
+    try:
+        return _mapping(json.loads(text))
+    except ValueError:
+        return {}
 
 
 def changes(
@@ -353,7 +432,7 @@ def changes(
             )
 
 
-def unknown(creation: Creation | None) -> Iterator[str]:
+def unknown(creation: Creation | None, matrix: Matrix) -> Iterator[str]:
     """Yield what is not checked, as it is not known what was asked for."""
     if creation is None:
         yield (
@@ -362,6 +441,11 @@ def unknown(creation: Creation | None) -> Iterator[str]:
         )
     elif creation.security_groups is None:
         yield 'security groups: they are not known by name'
+    elif creation.security_groups == _DEFAULT_GROUP and any(
+        _lacks_groups(attempt.shown or {})
+        for attempt in matrix.attempts.values()
+    ):
+        yield 'security groups: its network may be without port security'
 
 
 def _key(microversion: str) -> tuple[int, ...]:

@@ -68,6 +68,8 @@ class Operation:
     :ivar sparing: whether only the first persona of those whom policy allows
         it asks for it, and the others ask the policy engine.
     :ivar keys: the keys that show an attribute (tuple of str).
+    :ivar early_keys: others that do so before a microversion only (tuple of
+        key and microversion).
     :ivar finds_first: whether the API looks the server up before it asks
         policy, so that it is hidden from other projects.
     :ivar everywhere: whether a list is one of all projects.
@@ -80,6 +82,7 @@ class Operation:
     kind: Literal['read', 'list', 'attribute', 'write', 'destroy'] = 'read'
     sparing: bool = False
     keys: tuple[str, ...] = ()
+    early_keys: tuple[tuple[str, str], ...] = ()
     finds_first: bool = True
     everywhere: bool = False
     since: str = '2.1'
@@ -174,10 +177,15 @@ class ServerRecord:
     :ivar server_id: its id (str).
     :ivar project_id: its project (str).
     :ivar user_id: its user (str).
-    :ivar hosts: the names of host and node that run it (frozenset of str).
+    :ivar hosts: the names of each host and node that runs it, or has run it
+        (frozenset of str).
     :ivar key_pairs: name and user of each of its key pairs.
     :ivar state: all that must be the same afterwards, by name.
     :ivar is_busy: whether something is being done to it.
+    :ivar is_listed: whether lists have it (one that is deleted softly is in
+        none).
+    :ivar reservation: what those have in common that were created by the
+        same request (str or None).
     """
 
     server_id: str
@@ -187,6 +195,8 @@ class ServerRecord:
     key_pairs: tuple[tuple[str, str], ...]
     state: Mapping[str, Any]
     is_busy: bool = False
+    is_listed: bool = True
+    reservation: str | None = None
 
 
 class Prober(Protocol):
@@ -227,14 +237,16 @@ class PermissionSource(Protocol):
     def server(self, server_id: str) -> ServerRecord | None:
         """Return what is recorded about a server, if it is there."""
 
-    def remember_policy(self) -> Any:
-        """Return what tells later which rules are as they are now."""
+    def watching_policy(self) -> contextlib.AbstractContextManager[Any]:
+        """Return what tells, when it is entered and until it is left, which
+        rules were changed meanwhile by others than the policy files.
+        """
 
     def probing(
         self,
         server: ServerRecord,
         endpoint: str,
         microversion: str,
-        remembered: Any,
+        watched: Any,
     ) -> contextlib.AbstractContextManager[Prober]:
         """Return a prober; when it is left, all is as it was before."""

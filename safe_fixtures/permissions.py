@@ -13,7 +13,9 @@
 """Establish who can do what to a server, by trying it."""
 
 from collections.abc import Iterable, Mapping
+import contextlib
 import contextvars
+import dataclasses
 import re
 import time
 from typing import Any
@@ -53,8 +55,12 @@ Prober = _permissions.Prober
 ServerRecord = _permissions.ServerRecord
 
 _VERSION = re.compile(r'/v2(?:\.[0-9]+)?(?:/.*)?$')
+_PART_OF_SERVER = re.compile(
+    r'/servers/([^/]+)(?:/(action|os-interface)\b.*)?$'
+)
 _SERVER = re.compile(r'/servers/([0-9a-fA-F-]{36})$')
 _SHORTEST_PASSWORD = 6
+_CHANGE_GROUPS = frozenset(['addSecurityGroup', 'removeSecurityGroup'])
 
 # Whether the requests of this thread are those of a matrix.
 _checking: contextvars.ContextVar[bool] = contextvars.ContextVar(
@@ -125,7 +131,7 @@ class ServerPermissions(_guard.Guard):
     ) -> None:
         super().__init__(test=test, trail=trail)
         self._api_fixture = api_fixture
-        self._given_deviations = deviations
+        self._given_deviations = tuple(deviations)
         self._check_first = check_first
         self._given_source = source
 
@@ -157,10 +163,16 @@ class ServerPermissions(_guard.Guard):
     def _setUp(self) -> None:
         super()._setUp()
         self._creations: dict[str, _permission_matrix.Creation] = {}
+        # Those of several servers, by the first of them or the reservation.
+        self._shared: dict[str, _permission_matrix.Creation] = {}
         # The one server that is to be checked, until it is.
         self._awaited: str | None = None
         self._first_is_over = not self._check_first
-        self._remembered = self._source.remember_policy()
+        watching = contextlib.ExitStack()
+        self.addCleanup(watching.close)
+        self._watched = watching.enter_context(self._source.watching_policy())
+        if _guard.mode_of('SF502', self._settings) == 'off':
+            return
         self.useFixture(gate.ApiGate(self))
         self.addCleanup(self._forget)
 
@@ -169,7 +181,7 @@ class ServerPermissions(_guard.Guard):
     ) -> None:
         """Check who can do what to a server.
 
-        It costs about a hundred requests.
+        It costs about eighty requests.
 
         :param server: its id (str), or the server as the API shows it
             (mapping).
@@ -191,16 +203,16 @@ class ServerPermissions(_guard.Guard):
             )
         if self._awaited == server_id:
             self._awaited = None
-        creation = self._creations.get(server_id)
+        creation = self._creation_of(server_id)
         endpoint = self._endpoint_for(creation)
         microversion = self._microversion()
         token = _checking.set(True)
         began = time.monotonic()
         try:
             matrix = _permission_matrix.Matrix(
-                self._source, record, microversion
+                self._source, record, microversion, stated
             )
-            matrix.run(endpoint, self._remembered, stated)
+            matrix.run(endpoint, self._watched)
         finally:
             _checking.reset(token)
         after = self._source.server(server_id)
@@ -220,7 +232,7 @@ class ServerPermissions(_guard.Guard):
             microversion=microversion,
             not_checked=[
                 *matrix.left_out,
-                *_permission_matrix.unknown(creation),
+                *_permission_matrix.unknown(creation, matrix),
             ],
             rules_set_aside=list(matrix.set_aside),
             deviations={
@@ -242,18 +254,13 @@ class ServerPermissions(_guard.Guard):
             )
 
     def before(self, call: gate.ApiCall) -> None:
-        """See ``gate.Observer``."""
-        if (
-            self._awaited is not None
-            and call.method == 'DELETE'
-            and call.path == f'/servers/{self._awaited}'
-        ):
-            self._not_checked('it is deleted before it was seen active')
+        """Do nothing; see ``gate.Observer``."""
 
     def after(self, call: gate.ApiCall) -> None:
         """Note who creates servers; see ``gate.Observer``."""
-        if call.method == 'POST':
-            self._note(call)
+        if call.method in ('DELETE', 'POST'):
+            if call.response.ok and not _checking.get():
+                self._note(call)
         elif (
             self._awaited is not None
             and call.method == 'GET'
@@ -263,45 +270,81 @@ class ServerPermissions(_guard.Guard):
             self.assert_permissions(self._awaited)
 
     def _note(self, call: gate.ApiCall) -> None:
+        if not call.is_compute:
+            return
         path = call.path
-        if path.endswith('/action'):
-            self._note_action(call)
-            return
-        if path not in ('/servers', '/os-volumes_boot') or not (
-            call.is_compute
-        ):
-            return
+        existing = _PART_OF_SERVER.match(path)
+        if existing is not None:
+            self._note_change(call, existing[1], existing[2])
+        elif path in ('/servers', '/os-volumes_boot'):
+            self._note_creation(call)
+
+    def _note_creation(self, call: gate.ApiCall) -> None:
         created = _part(call.response_body, 'server')
-        server_id = created.get('id')
-        if call.response.status_code != 202 or not server_id:
-            return
         asked = _part(call.body, 'server')
-        passwords = {created.get('adminPass'), asked.get('adminPass')}
+        server_id: str | None = created.get('id')
+        reservation: str | None = _part(call.response_body).get(
+            'reservation_id'
+        )
+        key = server_id or reservation
+        if key is None:
+            return
         headers = call.request.headers
-        self._creations[server_id] = _permission_matrix.Creation(
+        creation = _permission_matrix.Creation(
             _endpoint(call.url),
             headers.get('X-Auth-User'),
             headers.get('X-Auth-Project-Id'),
             _security_groups(asked),
-            {
-                each
-                for each in passwords
-                if isinstance(each, str) and len(each) >= _SHORTEST_PASSWORD
-            },
+            _passwords(created, asked),
         )
-        if not self._first_is_over:
-            self._first_is_over = True
-            self._awaited = server_id
+        if server_id:
+            self._creations[server_id] = creation
+        if {'max_count', 'min_count', 'return_reservation_id'} & asked.keys():
+            # The others have the reservation of the first.
+            self._shared[key] = dataclasses.replace(creation)
+        if self._first_is_over:
+            return
+        self._first_is_over = True
+        self._awaited = server_id
+        if not server_id:
+            self._not_checked('its id was not in the response')
 
-    def _note_action(self, call: gate.ApiCall) -> None:
-        creation = self._creations.get(call.path.split('/')[2])
+    def _note_change(
+        self, call: gate.ApiCall, server_id: str, what: str | None
+    ) -> None:
+        if what is None:
+            if server_id == self._awaited and call.method == 'DELETE':
+                self._not_checked('it is deleted before it was seen active')
+            return
+        creation = self._creation_of(server_id)
         if creation is None:
             return
+        asked = _part(call.body)
         # Whether it came to that only the records tell.
-        if {'addSecurityGroup', 'removeSecurityGroup'} & _part(
-            call.body
-        ).keys():
+        if what == 'os-interface' or asked.keys() & _CHANGE_GROUPS:
             creation.security_groups = None
+        answer = _part(call.response_body)
+        creation.passwords |= _passwords(
+            answer, _part(answer, 'server'), *map(_part, asked.values())
+        )
+
+    def _creation_of(
+        self, server_id: str
+    ) -> _permission_matrix.Creation | None:
+        """Return the request that created a server, if it was seen."""
+        creation = self._creations.get(server_id)
+        if creation is not None or not self._shared:
+            return creation
+        reservation = getattr(
+            self._source.server(server_id), 'reservation', None
+        )
+        for key, shared in self._shared.items():
+            first = getattr(self._source.server(key), 'reservation', None)
+            if reservation is not None and reservation in (key, first):
+                # What is done to one of them is not done to the others.
+                self._creations[server_id] = dataclasses.replace(shared)
+                break
+        return self._creations.get(server_id)
 
     def _not_checked(self, why: str) -> None:
         server_id, self._awaited = self._awaited, None
@@ -319,11 +362,13 @@ class ServerPermissions(_guard.Guard):
         elif not self._first_is_over:
             self._not_checked('no server was seen to be created')
         self._creations = {}
+        self._shared = {}
 
     def _indexed(
         self, deviations: Iterable[Deviation]
     ) -> dict[tuple[str, str], Deviation]:
         deviations = list(deviations)
+        indexed: dict[tuple[str, str], Deviation] = {}
         for deviation in deviations:
             if not isinstance(deviation, Deviation):
                 raise exceptions.ConfigurationError(
@@ -345,7 +390,15 @@ class ServerPermissions(_guard.Guard):
                         name,
                         f'it must be one of {", ".join(known)}',
                     )
-        return {(each.persona, each.operation): each for each in deviations}
+        for each in deviations:
+            other = indexed.setdefault((each.persona, each.operation), each)
+            if other.expected != each.expected:
+                raise exceptions.ConfigurationError(
+                    'ServerPermissions deviations',
+                    each,
+                    f'it contradicts {other}',
+                )
+        return indexed
 
     def _endpoint_for(
         self, creation: _permission_matrix.Creation | None
@@ -373,6 +426,15 @@ class ServerPermissions(_guard.Guard):
         return self._source.microversion(
             pin or self._settings.pinned_microversion
         )
+
+
+def _passwords(*bodies: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(
+        body['adminPass']
+        for body in bodies
+        if isinstance(body.get('adminPass'), str)
+        and len(body['adminPass']) >= _SHORTEST_PASSWORD
+    )
 
 
 def _security_groups(asked: Mapping[str, Any]) -> set[str] | None:

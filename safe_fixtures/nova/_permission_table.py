@@ -25,7 +25,6 @@ _SERVERS = 'os_compute_api:servers:'
 _METADATA = 'os_compute_api:server-metadata:'
 _TAGS = 'os_compute_api:os-server-tags:'
 _KEY = 'safe-fixtures'
-# The host name within the server is everybody's, since 2.90.
 _EXTENDED = (
     'host',
     'hypervisor_hostname',
@@ -54,6 +53,7 @@ OPERATIONS = (
         'GET /servers/detail',
         (f'{_SERVERS}detail',),
         'list',
+        sparing=True,
         finds_first=False,
     ),
     _permissions.Operation(
@@ -61,7 +61,6 @@ OPERATIONS = (
         'GET /servers?all_tenants=1',
         (f'{_SERVERS}index', f'{_SERVERS}index:get_all_tenants'),
         'list',
-        sparing=True,
         finds_first=False,
         everywhere=True,
     ),
@@ -70,6 +69,7 @@ OPERATIONS = (
         'GET /servers/detail?all_tenants=1',
         (f'{_SERVERS}detail', f'{_SERVERS}detail:get_all_tenants'),
         'list',
+        sparing=True,
         finds_first=False,
         everywhere=True,
     ),
@@ -79,6 +79,8 @@ OPERATIONS = (
         (f'{_SERVERS}show', 'os_compute_api:os-extended-server-attributes'),
         'attribute',
         keys=tuple(f'OS-EXT-SRV-ATTR:{key}' for key in _EXTENDED),
+        # From then on everybody is shown it.
+        early_keys=(('OS-EXT-SRV-ATTR:hostname', '2.90'),),
     ),
     _permissions.Operation(
         'see the status of the host',
@@ -89,12 +91,16 @@ OPERATIONS = (
         since='2.16',
     ),
     _permissions.Operation(
-        'read metadata', 'GET /servers/{id}/metadata', (f'{_METADATA}index',)
+        'read metadata',
+        'GET /servers/{id}/metadata',
+        (f'{_METADATA}index',),
+        sparing=True,
     ),
     _permissions.Operation(
         'read tags',
         'GET /servers/{id}/tags',
         (f'{_TAGS}index',),
+        sparing=True,
         finds_first=False,
         since='2.26',
     ),

@@ -17,6 +17,7 @@ import contextlib
 import functools
 import json
 from typing import Any
+import weakref
 
 from nova import policies
 from nova import policy as nova_policy
@@ -26,9 +27,10 @@ from oslo_policy import opts as oslo_policy_opts
 from oslo_policy import policy as oslo_policy
 
 from safe_fixtures import _permissions
+from safe_fixtures import _restore
 from safe_fixtures.nova import _permission_table
 
-__all__ = ['closure', 'defaults', 'expected', 'set_aside']
+__all__ = ['closure', 'defaults', 'expected', 'set_aside', 'watching']
 
 _OPTION = 'enforce_new_defaults'
 # No file has that name.
@@ -150,20 +152,57 @@ def expected(
     return 'allowed'
 
 
-def set_aside(undo: contextlib.ExitStack, remembered: Any) -> list[str]:
+@contextlib.contextmanager
+def watching() -> Iterator[Mapping[Any, Mapping[str, Any]]]:
+    """Note the rules of each engine before they are set by hand.
+
+    An engine that has the rules it has loaded is not in what this yields.
+    """
+    noted: weakref.WeakKeyDictionary[Any, Mapping[str, Any]] = (
+        weakref.WeakKeyDictionary()
+    )
+    original = oslo_policy.Enforcer.set_rules
+
+    @functools.wraps(original)
+    def set_rules(
+        self: Any, rules: Any, overwrite: bool = True, use_conf: bool = False
+    ) -> None:
+        if use_conf:
+            # So it is when they are loaded.
+            noted.pop(self, None)
+        else:
+            noted.setdefault(self, dict(self.rules))
+        original(self, rules, overwrite, use_conf)
+
+    restore = _restore.patch_attribute(
+        oslo_policy.Enforcer, 'set_rules', set_rules
+    )
+    try:
+        yield noted
+    finally:
+        restore()
+
+
+def set_aside(
+    undo: contextlib.ExitStack, watched: Mapping[Any, Mapping[str, Any]]
+) -> list[str]:
     """Give rules that only the tests' own policy opens their default.
 
     Nova's test bases write a policy file that lets everybody do nearly
     everything. A rule that is as they wrote it is no weakness that a test
     has made.
+
+    :param watched: what ``watching`` has noted.
     """
     if nova_policy._ENFORCER is None:
         # As the first request would do.
         nova_policy.init()
     enforcer = nova_policy._ENFORCER
-    if type(enforcer) is not oslo_policy.Enforcer:
+    if not isinstance(enforcer, oslo_policy.Enforcer):
         return []
-    owner, before = remembered
+    # The first request would, and undo what is done here.
+    enforcer.load_rules()
+    loaded = watched.get(enforcer, enforcer.rules)
     written = _written(enforcer)
     aside = []
     rules = enforcer.rules
@@ -174,7 +213,7 @@ def set_aside(undo: contextlib.ExitStack, remembered: Any) -> list[str]:
             check is not None
             and text != str(default)
             and text in (written.get(name), _legacy(enforcer, name))
-            and (owner is not enforcer or before.get(name) is check)
+            and loaded.get(name) is check
         ):
             undo.callback(_put_back, rules, name, check, default)
             rules[name] = default

@@ -18,10 +18,12 @@ import contextvars
 import functools
 import json
 from typing import Any
+from urllib import parse
 
 from nova.api.openstack import api_version_request
 from nova.api.openstack import wsgi
 from nova.compute import api as compute_api
+from nova.compute import vm_states
 from nova import context as nova_context
 from nova import exception
 from nova import objects
@@ -118,28 +120,38 @@ class NovaPermissions:
 
     @staticmethod
     def server(server_id: str) -> permissions.ServerRecord | None:
-        instance = _instance(server_id)
-        if instance is None:
+        found = _instance(server_id)
+        if found is None:
             return None
+        instance, moves = found
         state = json.loads(
             json.dumps(instance.obj_to_primitive(), default=str)
         )
         data = state['nova_object.data']
         pairs = instance.keypairs.objects if instance.keypairs else ()
+        hosts = [instance.host, instance.node, instance.launched_on]
+        for move in moves:
+            hosts += [
+                move.source_compute,
+                move.source_node,
+                move.dest_compute,
+                move.dest_node,
+            ]
         return permissions.ServerRecord(
             server_id,
             instance.project_id,
             instance.user_id,
-            frozenset(filter(None, [instance.host, instance.node])),
+            frozenset(filter(None, hosts)),
             tuple((pair.name, pair.user_id) for pair in pairs),
             data,
             instance.task_state is not None,
+            instance.vm_state != vm_states.SOFT_DELETED,
+            instance.reservation_id,
         )
 
     @staticmethod
-    def remember_policy() -> Any:
-        enforcer = nova_policy._ENFORCER
-        return enforcer, dict(getattr(enforcer, 'rules', None) or {})
+    def watching_policy() -> contextlib.AbstractContextManager[Any]:
+        return _policy_defaults.watching()
 
     @contextlib.contextmanager
     def probing(
@@ -147,7 +159,7 @@ class NovaPermissions:
         server: permissions.ServerRecord,
         endpoint: str,
         microversion: str,
-        remembered: Any,
+        watched: Any,
     ) -> Iterator['_Prober']:
         prober = _Prober(server, endpoint, microversion)
         with contextlib.ExitStack() as undo:
@@ -156,7 +168,7 @@ class NovaPermissions:
                 for name in names:
                     undo.callback(_stop(owner, name))
             undo.callback(_watch_contexts())
-            prober.set_aside = _policy_defaults.set_aside(undo, remembered)
+            prober.set_aside = _policy_defaults.set_aside(undo, watched)
             undo.callback(prober.close)
             yield prober
 
@@ -222,7 +234,11 @@ class _Prober:
         if context is None or self._shown[persona.name] == 'hidden':
             return False
         target = None
-        if operation.kind != 'list':
+        if operation.kind == 'list':
+            if not (operation.everywhere or persona.in_project):
+                # That there is a list does not say that it is in it.
+                return False
+        else:
             target = {
                 'project_id': self._server.project_id,
                 'user_id': self._server.user_id,
@@ -282,15 +298,23 @@ class _Prober:
         shown = None
         if operation.name == 'show' and status == 200:
             shown = response.json()['server']
-        return permissions.Attempt(
-            _outcome(status), f'HTTP {status}', shown, response.text
-        )
+        got = _outcome(status)
+        if (
+            got == 'error'
+            and operation.kind == 'write'
+            and status == 400
+            and self._allows(persona, operation)
+        ):
+            # A server has so many tags, for one, and no more.
+            got = 'allowed'
+        return permissions.Attempt(got, f'HTTP {status}', shown, response.text)
 
     def _list(
         self, persona: permissions.Persona, operation: permissions.Operation
     ) -> permissions.Attempt:
         method, path, body = _permission_table.REQUESTS[operation.name]
-        url: str | None = f'{self._endpoint}/v2.1/servers{path}'
+        start = f'{self._endpoint}/v2.1/servers{path}'
+        url: str | None = start
         while url is not None:
             response = self._send(persona, method, url, body)
             status = response.status_code
@@ -303,8 +327,15 @@ class _Prober:
                         'allowed', 'it is in the list', server, response.text
                     )
             links = listed.get('servers_links', ())
+            # The address of a link may be another one, as configured.
             url = next(
-                (each['href'] for each in links if each['rel'] == 'next'),
+                (
+                    parse.urljoin(
+                        start, f'?{parse.urlsplit(each["href"]).query}'
+                    )
+                    for each in links
+                    if each['rel'] == 'next'
+                ),
                 None,
             )
         return permissions.Attempt('hidden', 'it is not in the list')
@@ -429,7 +460,8 @@ def _keeping_context() -> Iterator[None]:
 
 
 @_keeping_context()
-def _instance(server_id: str) -> Any:
+def _instance(server_id: str) -> tuple[Any, Any] | None:
+    """Return a server, and its migrations."""
     context = nova_context.RequestContext(is_admin=True, overwrite=False)
     try:
         mapping = objects.InstanceMapping.get_by_instance_uuid(
@@ -438,7 +470,7 @@ def _instance(server_id: str) -> Any:
         if mapping.cell_mapping is None:
             return None
         with nova_context.target_cell(context, mapping.cell_mapping) as cell:
-            return objects.Instance.get_by_uuid(
+            instance = objects.Instance.get_by_uuid(
                 cell,
                 server_id,
                 expected_attrs=[
@@ -447,6 +479,9 @@ def _instance(server_id: str) -> Any:
                     'tags',
                     'keypairs',
                 ],
+            )
+            return instance, objects.MigrationList.get_by_filters(
+                cell, {'instance_uuid': server_id}
             )
     except (exception.InstanceMappingNotFound, exception.InstanceNotFound):
         return None

@@ -22,6 +22,7 @@ import testtools
 
 from safe_fixtures import audit
 from safe_fixtures import exceptions
+from safe_fixtures import gate
 from safe_fixtures import permissions
 from safe_fixtures import rules
 from safe_fixtures import ServerPermissions
@@ -36,8 +37,14 @@ OWNER = permissions.Persona('owner', ('member',))
 OTHER = permissions.Persona('other', ('member',), 'other', in_project=False)
 SHOW = permissions.Operation('show', 'GET /servers/{id}', ('show',))
 SECRETS = permissions.Operation(
-    'see secrets', 'secret', ('secrets',), 'attribute', keys=('secret',)
+    'see secrets',
+    'secret',
+    ('secrets',),
+    'attribute',
+    keys=('secret',),
+    early_keys=(('early', '2.90'),),
 )
+LIST = permissions.Operation('list', 'GET /servers', ('list',), 'list')
 TAGS = permissions.Operation(
     'tags', 'GET /servers/{id}/tags', ('tags',), since='2.26'
 )
@@ -78,6 +85,7 @@ class Source:
         self.outcomes = dict(DEFAULTS)
         self.shown = {'id': SERVER, 'user_id': 'user', 'tenant_id': 'project'}
         self.also = {}
+        self.texts = {}
         self.records = [record(), record()]
         self.probers = 0
         self.requests = 0
@@ -100,11 +108,11 @@ class Source:
             return self.records[0]
         return self.records.pop(0)
 
-    def remember_policy(self):
-        return None
+    def watching_policy(self):
+        return contextlib.nullcontext()
 
     @contextlib.contextmanager
-    def probing(self, server, endpoint, microversion, remembered):
+    def probing(self, server, endpoint, microversion, watched):
         self.probers += 1
         self.requests = 0
         yield self
@@ -113,7 +121,7 @@ class Source:
         self.requests += 1
         self.users.add(persona.user)
         got = self.outcomes[persona.name, operation.name]
-        shown, text = None, ''
+        shown, text = None, self.texts.get((persona.name, operation.name), '')
         if operation is SHOW and got == 'allowed':
             shown = dict(self.shown, **self.also.get(persona.name, {}))
             if self.outcomes[persona.name, 'see secrets'] == 'allowed':
@@ -238,6 +246,38 @@ class TestMatrix(PermissionsTestCase):
             'shown) [secrets: somebody weakened it]'
         )
 
+    def test_early_attribute(self):
+        self.source.also['owner'] = {'early': 'x'}
+        with ServerPermissions(self.api, source=self.source) as check:
+            check.assert_permissions(SERVER)
+        self.configure(pinned_microversion='2.89')
+        self.assert_finds(
+            'owner: see secrets: expected hidden, got allowed (early is '
+            'shown) [secrets: somebody weakened it]'
+        )
+
+    def test_lists_leave_it_out(self):
+        self.source.operations = (SHOW, LIST)
+        for persona in ('admin', 'owner', 'other'):
+            key = persona, 'list'
+            self.source.outcomes[key] = DEFAULTS[persona, 'show']
+        self.source.expected = lambda persona, operation: (
+            'allowed'
+            if operation is LIST
+            else DEFAULTS[persona.name, operation.name]
+        )
+        (finding,) = self.found()
+        self.assertEqual('list', finding.operation)
+        self.source.records = [record(is_listed=False)]
+        trail = self.useFixture(audit.AuditTrail())
+        with ServerPermissions(self.api, source=self.source) as check:
+            check.assert_permissions(SERVER)
+        said = trail.events[-1]['attachments'][0]['content']
+        self.assertEqual(
+            'list: lists leave out what is deleted softly',
+            said['not_checked'][0],
+        )
+
     def admins(self):
         self.source.records = [record(user_id='admin')]
         self.source.shown['user_id'] = 'admin'
@@ -262,6 +302,18 @@ class TestMatrix(PermissionsTestCase):
             said['not_checked'][0],
         )
         self.assertEqual({'admin', 'mate'}, self.source.users)
+        # What is stated of it must be so.
+        stated = permissions.Deviation('owner', 'tags', 'hidden', 'hers')
+        (finding,) = self.found(deviations=[stated])
+        self.assertEqual(
+            ('owner', 'tags', 'hidden', 'allowed'),
+            (
+                finding.persona,
+                finding.operation,
+                finding.expected,
+                finding.got,
+            ),
+        )
 
     def test_stand_in_for_an_administrator(self):
         trail = self.admins()
@@ -322,12 +374,56 @@ class TestServer(PermissionsTestCase):
             'owner (HTTP) [hosts are for administrators]'
         )
 
+    def test_host_in_another_response(self):
+        key = 'owner', 'tags'
+        self.source.texts[key] = '{"metadata": {"k": "compute7"}}'
+        self.assert_finds(
+            'owner: tags: expected no name of a host, got compute7 shown to '
+            'owner (HTTP) [hosts are for administrators]'
+        )
+        self.source.records = [record(state={'metadata': {'k': 'compute7'}})]
+        with ServerPermissions(self.api, source=self.source) as check:
+            check.assert_permissions(SERVER)
+
+    def test_host_in_a_fault(self):
+        for host, message, wrong in (
+            ('compute7', 'It failed on compute7.', True),
+            ('compute7', 'It failed on compute77.', False),
+            ('compute7', 'It failed on compute7-a.', False),
+            ('compute', "Host 'compute' is not mapped.", True),
+            ('compute', 'It failed on host compute', True),
+            ('compute', 'Insufficient compute resources.', False),
+            ('compute', 'No host computes that.', False),
+        ):
+            self.source.records = [record(hosts=frozenset([host]))]
+            self.source.also['owner'] = {'fault': {'message': message}}
+            # As a check without any finding would fail here.
+            self.source.outcomes['other', 'show'] = 'error'
+            found = [each for each in self.found() if each.persona == 'owner']
+            self.assertEqual(wrong, bool(found), message)
+
     def test_host_is_chosen(self):
+        self.source.records = [
+            record(
+                state={
+                    'availability_zone': 'compute7',
+                    'metadata': {'k': 'compute7'},
+                }
+            )
+        ]
         self.source.shown['metadata'] = {'k': 'compute7'}
         self.source.shown['name'] = 'compute7'
+        self.source.shown['key_name'] = 'compute7'
+        self.source.shown['OS-EXT-AZ:availability_zone'] = 'compute7'
         self.source.also['admin'] = {'host': 'compute7'}
         with ServerPermissions(self.api, source=self.source) as check:
             check.assert_permissions(SERVER)
+
+    def test_host_for_a_zone(self):
+        self.source.shown['OS-EXT-AZ:availability_zone'] = 'compute7'
+        self.assertEqual(
+            ['compute7 shown to owner'], [each.got for each in self.found()]
+        )
 
     def test_password(self):
         self.source.also['admin'] = {'adminPass': 'x'}
@@ -401,6 +497,31 @@ class TestDeviations(PermissionsTestCase):
             self.assertEqual(
                 {'other: tags': 'tags are public here'}, said['deviations']
             )
+
+    def test_any_iterable(self):
+        self.source.outcomes['other', 'tags'] = 'allowed'
+        check = ServerPermissions(
+            self.api,
+            source=self.source,
+            deviations=(each for each in [self.deviation()]),
+        )
+        for _ in range(2):
+            with check:
+                check.assert_permissions(SERVER)
+
+    def test_contradiction(self):
+        deviations = [self.deviation(), self.deviation('hidden')]
+        check = ServerPermissions(
+            self.api, source=self.source, deviations=deviations
+        )
+        error = self.assertRaises(exceptions.ConfigurationError, check.setUp)
+        self.assertIn('it contradicts Deviation(', error.allowed)
+        # To say it twice is no harm.
+        check = ServerPermissions(
+            self.api, source=self.source, deviations=[self.deviation()] * 2
+        )
+        with check:
+            pass
 
     def test_no_deviation(self):
         check = ServerPermissions(
@@ -580,12 +701,13 @@ class TestRequests(PermissionsTestCase):
         self.web.respond = self.respond
         self.status = 'ACTIVE'
         self.task = None
+        self.answer, self.body = '202 Accepted', None
         self.response = {'id': SERVER, 'adminPass': 'x8Jk2mQp'}
         self.trail = self.useFixture(audit.AuditTrail())
 
     def respond(self, environ):
-        if environ['REQUEST_METHOD'] == 'POST':
-            return '202 Accepted', {}, {'server': self.response}
+        if environ['REQUEST_METHOD'] in ('DELETE', 'POST'):
+            return self.answer, {}, self.body or {'server': self.response}
         server = {
             'id': SERVER,
             'status': self.status,
@@ -618,16 +740,19 @@ class TestRequests(PermissionsTestCase):
             if event['action'] == 'evaluate/permissions'
         ]
 
-    def finds(self, *, then=(), **server):
+    def finds(self, *, then=(), of=SERVER, **server):
         """Return what is found of a server that is created like that."""
-        with ServerPermissions(source=self.source) as check:
+        with ServerPermissions(self.api, source=self.source) as check:
             self.create(**server)
             for action in then:
-                self.send('POST', f'/servers/{SERVER}/action', action)
+                if isinstance(action, dict):
+                    action = 'POST', '/action', action
+                method, path, body = action
+                self.send(method, f'/servers/{of}{path}', body)
             with testing.expect_violation('SF502') as seen:
                 # As a check without any finding would fail here.
                 self.source.outcomes['other', 'show'] = 'error'
-                check.assert_permissions(SERVER)
+                check.assert_permissions(of)
         return [
             str(each) for each in seen[0].findings if each.persona != 'other'
         ]
@@ -651,10 +776,72 @@ class TestRequests(PermissionsTestCase):
             (found,) = self.finds(adminPass='z7Qm1vKp')
             self.assertIn('the admin password shown to owner', found)
 
+    def test_password_in_another_response(self):
+        self.source.texts['owner', 'tags'] = 'it is x8Jk2mQp'
+        (found,) = self.finds()
+        self.assertTrue(found.startswith('owner: tags: expected no admin'))
+
+    def test_later_password(self):
+        shown = {'note': 'z7Qm1vKp'}
+        rebuild = {'rebuild': {'adminPass': 'z7Qm1vKp'}}
+        rescue = {'rescue': {}}
+        for then, body, answer, wrong in (
+            ([rebuild], None, '202 Accepted', True),
+            ([rebuild], None, '403 Forbidden', False),
+            ([rescue], {'adminPass': 'z7Qm1vKp'}, '200 OK', True),
+            ([rescue], {'server': shown}, '200 OK', False),
+        ):
+            self.source.records = [record()]
+            self.source.also['owner'] = shown
+            self.body, self.answer = None, '202 Accepted'
+            create = self.create
+
+            def created(create=create, body=body, answer=answer, **server):
+                create(**server)
+                self.body, self.answer = body, answer
+
+            self.create = created
+            found = self.finds(then=then)
+            self.create = create
+            self.assertEqual(wrong, bool(found), (then, answer, found))
+
+    def test_several(self):
+        """The response has only the first of them, or none."""
+        other = '0e2a4c55-1b1f-4a6e-9f0c-5a4f1d1c9b10'
+        records = {
+            SERVER: record(reservation='r-1'),
+            other: record(server_id=other, reservation='r-1'),
+        }
+        self.source.server = records.get
+        self.source.shown['security_groups'] = [{'name': 'open'}]
+        self.assertEqual([], self.finds(of=other))
+        for body, asked in (
+            (None, {'min_count': 2}),
+            ({'reservation_id': 'r-1'}, {'return_reservation_id': True}),
+        ):
+            self.body = body
+            (found,) = self.finds(of=other, **asked)
+            self.assertIn('got security groups open', found)
+            # Not each server is one of them.
+            records[other] = record(server_id=other, reservation='r-2')
+            self.assertEqual([], self.finds(of=other, **asked))
+            records[other] = record(server_id=other, reservation='r-1')
+
+    def test_first_is_one_of_a_reservation(self):
+        self.body = {'reservation_id': 'r-1'}
+        with self.checked():
+            self.create(return_reservation_id=True)
+        self.assertEqual(
+            [['all: its id was not in the response']],
+            [each['not_checked'] for each in self.said()],
+        )
+
     def test_security_groups(self):
         port = [{'port': 'x'}]
         group = {'name': '6c0f6ad2-8f3c-4c0e-9b0a-7f8f0d5d3c11'}
         add = [{'addSecurityGroup': {'name': 'open'}}]
+        attach = [('POST', '/os-interface', {'interfaceAttachment': {}})]
+        detach = [('DELETE', '/os-interface/port', None)]
         for shown, asked, then, wrong in (
             (['default'], {}, (), False),
             (['open'], {}, (), True),
@@ -666,6 +853,9 @@ class TestRequests(PermissionsTestCase):
             (['open'], {'networks': 'none'}, (), True),
             (['open'], {'security_groups': [group]}, (), False),
             (['open'], {}, add, False),
+            (['open'], {}, attach, False),
+            (['open'], {}, detach, False),
+            (['open'], {}, [{'lock': None}], True),
         ):
             self.source.records = [record()]
             asked = {
@@ -682,6 +872,41 @@ class TestRequests(PermissionsTestCase):
             ]
             found = self.finds(then=then, **asked)
             self.assertEqual(wrong, bool(found), (shown, asked, found))
+
+    def test_no_security_groups(self):
+        self.source.shown.update(security_groups=[], addresses={'net': ['x']})
+        group = {'name': 'web'}
+        (found,) = self.finds(security_groups=[group])
+        self.assertIn(
+            'expected security groups web, got security groups none', found
+        )
+        # So it is on a network without port security.
+        self.source.records = [record()]
+        self.assertEqual([], self.finds())
+        self.assertEqual(
+            ['security groups: its network may be without port security'],
+            self.said()[-1]['not_checked'],
+        )
+        self.source.records = [record()]
+        self.source.shown['addresses'] = {}
+        self.assertEqual([], self.finds(security_groups=[group]))
+
+    def test_off(self):
+        self.configure(rule_modes='SF502:off')
+        with self.checked() as check:
+            self.create()
+            self.send('GET', f'/servers/{SERVER}')
+            self.assertNotIn(check, [each.observer for each in gate._gates])
+        self.assertEqual(0, self.source.probers)
+        self.assertEqual([], self.said())
+
+    def test_first_is_not_deleted(self):
+        with self.checked():
+            self.create()
+            self.answer = '409 Conflict'
+            self.send('DELETE', f'/servers/{SERVER}')
+            self.send('GET', f'/servers/{SERVER}')
+        self.assertEqual(1, self.source.probers)
 
     def test_first_is_checked_once(self):
         with self.checked():

@@ -612,6 +612,7 @@ PATCHED = [
         for owner, names in permission_source._DOES
         for name in names
     ),
+    (oslo_policy.Enforcer, 'set_rules'),
     (wsgi.Resource, 'dispatch'),
 ]
 
@@ -646,6 +647,16 @@ class TestMatrix(InnerTestCase):
                 deviation,
                 interrupted,
                 administrator,
+                set_by_hand,
+                another_class,
+                many_tags,
+                other_responses,
+                early_attribute,
+                former_host,
+                truly_listed,
+                other_links,
+                policy_directory,
+                deleted_softly,
             ):
                 each(test)
 
@@ -702,6 +713,8 @@ class TestMatrix(InnerTestCase):
             )
             (record,) = records(test)
             test.assertEqual(len(seen), record['requests'])
+            # Each takes 20 ms.
+            test.assertLessEqual(len(seen), 85)
             test.assertEqual([], record['findings'])
             test.assertEqual([], record['not_checked'])
             test.assertIn('seconds', record)
@@ -745,9 +758,9 @@ def key_pair(test):
     instance_of = permission_source._instance
 
     def with_pair(server_id):
-        instance = instance_of(server_id)
+        instance, moves = instance_of(server_id)
         instance.keypairs = objects.KeyPairList(objects=[pair])
-        return instance
+        return instance, moves
 
     with mock.patch.object(permission_source, '_instance', with_pair):
         with expect_violation('SF502') as seen:
@@ -795,6 +808,158 @@ def administrator(test):
     test.assertIn(
         'owner member, but as another user of the project: ',
         records(test)[-1]['not_checked'][0],
+    )
+
+
+def finds(test, operation, *personas):
+    """Return what the bases' own fixture finds, narrowed."""
+    test.source.to(operation, *personas)
+    with mock.patch.object(test.server_permissions, '_source', test.source):
+        try:
+            with expect_violation('SF502') as seen:
+                test.assertServerPermissions(test.server)
+        except AssertionError:
+            # There was none.
+            if seen:
+                raise
+    return found(seen)
+
+
+def set_by_hand(test):
+    """Also where it is set to what it is by Nova's policy for tests."""
+    name = 'project_reader_api'
+    text = str(nova_policy._ENFORCER.rules[name])
+    test.assertIn('is_admin:True', text)
+    with rule(name, text)(test):
+        (finding,) = finds(test, 'show', 'no role')
+    test.assertIn(f'{name} is "', finding.cause)
+    test.assertEqual([], finds(test, 'show', 'no role'))
+
+
+class Counting(oslo_policy.Enforcer):
+    """The same engine."""
+
+
+def another_class(test):
+    enforcer = nova_policy._ENFORCER
+    enforcer.__class__ = Counting
+    try:
+        test.assertEqual([], finds(test, 'update', 'no role'))
+        with rule(f'{SERVERS}update', '')(test):
+            (finding,) = finds(test, 'update', 'no role')
+    finally:
+        enforcer.__class__ = oslo_policy.Enforcer
+    test.assertIn('the policy engine is a Counting', finding.cause)
+
+
+def many_tags(test):
+    url = f'/servers/{test.server["id"]}/tags'
+    test.api.api_put(url, {'tags': [f'tag{n}' for n in range(50)]})
+    test.assertEqual([], finds(test, 'write tags', 'owner member'))
+    with rule(f'{TAGS}update', '!')(test):
+        (finding,) = finds(test, 'write tags', 'owner member')
+    test.assertEqual('forbidden', finding.got)
+    test.api.api_put(url, {'tags': []})
+
+
+def other_responses(test):
+    for said, wrong in (
+        (PASSWORD, ['the admin password shown to owner reader']),
+        ('compute', ['compute shown to owner reader']),
+        ('v', []),
+    ):
+
+        def index(self, req, server_id, said=said):
+            return {'metadata': {'k': said}}
+
+        with mock.patch.object(
+            server_metadata.ServerMetadataController, 'index', index
+        ):
+            got = finds(test, 'read metadata', 'owner reader')
+        test.assertEqual(wrong, [finding.got for finding in got])
+
+
+def early_attribute(test):
+    """The name in the server is everybody's since 2.90."""
+    name = 'see extended attributes'
+    add = shown(lambda: {'OS-EXT-SRV-ATTR:hostname': 'x'})
+    for microversion, count in (('2.89', 1), ('2.90', 0)):
+        with (
+            mock.patch.object(
+                test, 'MICROVERSION_PIN', microversion, create=True
+            ),
+            add(test),
+        ):
+            got = finds(test, name, 'owner reader')
+        test.assertEqual(count, len(got), got)
+
+
+def former_host(test):
+    add = shown(lambda: {'OS-EXT-AZ:availability_zone': 'former'})
+    with add(test):
+        test.assertEqual([], finds(test, 'show', 'owner reader'))
+        context = nova_context.get_admin_context()
+        mapping = objects.InstanceMapping.get_by_instance_uuid(
+            context, test.server['id']
+        )
+        with nova_context.target_cell(context, mapping.cell_mapping) as cell:
+            objects.Migration(
+                cell,
+                instance_uuid=test.server['id'],
+                source_compute='former',
+                dest_compute='compute',
+                migration_type='migration',
+                status='finished',
+            ).create()
+        (finding,) = finds(test, 'show', 'owner reader')
+    test.assertEqual('former shown to owner reader', finding.got)
+
+
+def truly_listed(test):
+    """Whether a list has it is not asked of the policy engine."""
+    # The first one would be seen by a request.
+    asking = 'owner member', 'other project member'
+    with context(lambda: {'is_admin': True})(test):
+        got = finds(test, 'list', *asking)
+    test.assertEqual(['show'], [finding.operation for finding in got])
+    with code(compute_api.API, 'get_all', all_projects)(test):
+        got = finds(test, 'list', *asking)
+    test.assertEqual(['list'], [finding.operation for finding in got])
+
+
+def other_links(test):
+    test.flags(
+        max_limit=1, compute_link_prefix='http://nova.test', group='api'
+    )
+    test.assertEqual([], finds(test, 'list', 'owner member'))
+
+
+def policy_directory(test):
+    """Rules that are loaded anew are as they were."""
+    directory = test.useFixture(fixtures.TempDir()).path
+    file = os.path.join(directory, 'policy.yaml')
+    test.flags(policy_dirs=[directory], group='oslo_policy')
+    for mtime, rules, count in (
+        (1, {'os_compute_api:os-lock-server:lock': 'role:reader'}, 0),
+        (2, {f'{SERVERS}delete': 'role:reader'}, 1),
+    ):
+        with open(file, 'w') as policy:
+            json.dump(rules, policy)
+        # Whatever the clock says, it is newer.
+        os.utime(file, (mtime, mtime))
+        os.utime(directory, (mtime, mtime))
+        got = finds(test, 'delete', 'owner reader')
+        test.assertEqual(count, len(got), got)
+
+
+def deleted_softly(test):
+    test.flags(reclaim_instance_interval=3600)
+    test.api.delete_server(test.server['id'])
+    test._wait_for_state_change(test.server, 'SOFT_DELETED')
+    test.assertEqual([], finds(test, 'list details', 'owner member'))
+    test.assertEqual(
+        ['list details: lists leave out what is deleted softly'],
+        records(test)[-1]['not_checked'],
     )
 
 
