@@ -92,6 +92,8 @@ def lane(pairs, share, out):
                 # Each goes first as often as the other.
                 order = -1 if (number + index) % 2 else 1
                 for name, cls in variants[::order]:
+                    # Else what one leaves, the other has to clear away.
+                    gc.collect()
                     row = measure(cls(method))
                     row.update(
                         pair=number, family=family, test=test_id, variant=name
