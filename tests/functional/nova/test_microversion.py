@@ -331,7 +331,7 @@ class TestVettedPin(PinTestCase):
     def test_unknown_release_names_the_option(self):
         self.useFixture(
             fixtures.MonkeyPatch(
-                'importlib.metadata.version', lambda name: '99.0.0'
+                'safe_fixtures.nova.pins._installed', lambda: '99.0.0'
             )
         )
         error = self.assertRaises(
@@ -346,7 +346,7 @@ class TestVettedPin(PinTestCase):
         )
         self.useFixture(
             fixtures.MonkeyPatch(
-                'importlib.metadata.version', lambda name: '99.0.0'
+                'safe_fixtures.nova.pins._installed', lambda: '99.0.0'
             )
         )
         with MicroversionPin() as pin:
