@@ -128,7 +128,7 @@ class TestRun(testtools.TestCase):
         self.assertEqual(1, counts['Services', 'restored'])
 
     def test_stacks_of_a_test_that_hangs(self):
-        process = self.start('--test-timeout', '30', 'test_stuck')
+        process = self.start('--test-timeout', '15', 'test_stuck')
         _, stderr = self.finish(process, 1)
         self.assertEqual(
             {'test_stuck.TestStuck.test_stuck': 'timeout'}, self.outcomes()
