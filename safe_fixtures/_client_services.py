@@ -56,7 +56,7 @@ class ClientServices:
         self,
         client: Any,
         refuse: Callable[[], None],
-        records: _services.Services | None,
+        records: _services.WatchedServices | None,
     ) -> None:
         self._client = client
         self.refuse = refuse
@@ -73,10 +73,6 @@ class ClientServices:
             put = _WatchedPut(self._client)
         put.add(self)
         return functools.partial(put.remove, self)
-
-    @property
-    def is_watched(self) -> bool:
-        return isinstance(vars(self._client).get('put_service'), _WatchedPut)
 
     def changing(self, service_id: Any, body: Mapping[str, Any]) -> Any:
         """Tell the watcher what is about to be put; returns a token."""

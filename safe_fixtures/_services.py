@@ -27,6 +27,7 @@ __all__ = [
     'ServiceState',
     'ServiceUnreachable',
     'Services',
+    'WatchedServices',
     'Watcher',
     'counted',
     'identify',
@@ -139,10 +140,6 @@ class Services(Protocol):
     #: Whether a test tears it down before the fixtures that it used first.
     torn_down_by_test: bool
 
-    @property
-    def is_watched(self) -> bool:
-        """Whether anybody is told of changes."""
-
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Tell *watcher* of every change; returns what ends that."""
 
@@ -170,6 +167,14 @@ class Services(Protocol):
         self, ref: ServiceRef, state: ServiceState, timeout: float
     ) -> str:
         """Give it this state; returns how that was done."""
+
+
+class WatchedServices(Services, Protocol):
+    """Those whose changes are seen whoever makes them."""
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody is told of changes."""
 
 
 def taken_out(before: ServiceState, after: ServiceState) -> str:

@@ -161,7 +161,8 @@ class _ConfigOpts(cfg.ConfigOpts):
 
     #: What the values were read from; None before and after.
     sources: tuple[str | None, ...] | None = None
-    #: Whether each of them was found valid.
+    #: Whether each of them was found valid, as they are. To clear a default
+    #: makes nothing invalid: those of the options themselves are valid.
     checked = False
     #: What files of waivers hold, by their path.
     waivers: dict[str, list[_waivers_file.Entry]]
@@ -173,7 +174,6 @@ class _ConfigOpts(cfg.ConfigOpts):
     def clear(self) -> None:
         super().clear()
         self.sources = None
-        self.checked = False
         self.waivers = {}
 
     def set_default(self, *args: Any, **kwargs: Any) -> None:
@@ -182,10 +182,6 @@ class _ConfigOpts(cfg.ConfigOpts):
 
     def set_override(self, *args: Any, **kwargs: Any) -> None:
         super().set_override(*args, **kwargs)
-        self.checked = False
-
-    def clear_default(self, *args: Any, **kwargs: Any) -> None:
-        super().clear_default(*args, **kwargs)
         self.checked = False
 
     def clear_override(self, *args: Any, **kwargs: Any) -> None:

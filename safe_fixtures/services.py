@@ -241,7 +241,7 @@ class SafeServiceToggle(_guard.Guard):
         url = getattr(self._api, 'base_url', None)
         return url if isinstance(url, str) else None
 
-    def _records_of_api(self) -> Services | None:
+    def _records_of_api(self) -> _services.WatchedServices | None:
         url = self._endpoint_of_api()
         if url is None or not _endpoints.is_intercepted(url):
             return None

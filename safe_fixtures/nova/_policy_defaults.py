@@ -12,7 +12,7 @@
 
 """The policy of the installed Nova, as it is by default."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 import contextlib
 import functools
 import json
@@ -152,35 +152,50 @@ def expected(
     return 'allowed'
 
 
+_Noted = weakref.WeakKeyDictionary[Any, Mapping[str, Any]]
+# Those who watch; they may begin and end in any order.
+_watching: list[_Noted] = []
+_restore_set_rules: Callable[[], None] | None = None
+
+
 @contextlib.contextmanager
 def watching() -> Iterator[Mapping[Any, Mapping[str, Any]]]:
     """Note the rules of each engine before they are set by hand.
 
     An engine that has the rules it has loaded is not in what this yields.
     """
-    noted: weakref.WeakKeyDictionary[Any, Mapping[str, Any]] = (
-        weakref.WeakKeyDictionary()
-    )
+    global _restore_set_rules
+    noted: _Noted = weakref.WeakKeyDictionary()
+    _watching.append(noted)
+    if _restore_set_rules is None:
+        _restore_set_rules = _watch_rules()
+    try:
+        yield noted
+    finally:
+        _watching[:] = [other for other in _watching if other is not noted]
+        if not _watching:
+            _restore_set_rules()
+            _restore_set_rules = None
+
+
+def _watch_rules() -> Callable[[], None]:
     original = oslo_policy.Enforcer.set_rules
 
     @functools.wraps(original)
     def set_rules(
         self: Any, rules: Any, overwrite: bool = True, use_conf: bool = False
     ) -> None:
-        if use_conf:
-            # So it is when they are loaded.
-            noted.pop(self, None)
-        else:
-            noted.setdefault(self, dict(self.rules))
+        for noted in _watching:
+            if use_conf:
+                # So it is when they are loaded.
+                noted.pop(self, None)
+            else:
+                noted.setdefault(self, dict(self.rules))
         original(self, rules, overwrite, use_conf)
 
-    restore = _restore.patch_attribute(
+    return _restore.patch_attribute(
         oslo_policy.Enforcer, 'set_rules', set_rules
     )
-    try:
-        yield noted
-    finally:
-        restore()
 
 
 def set_aside(

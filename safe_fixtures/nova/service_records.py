@@ -112,9 +112,9 @@ class ServiceRecords:
                     (
                         rpcapi.ComputeAPI,
                         name,
-                        functools.partial(self._watched_call, how, applies),
+                        functools.partial(self._watched_call, *rest),
                     )
-                    for name, how, applies in _CALLS
+                    for name, *rest in _CALLS
                 ),
             ):
                 self._patches.callback(
@@ -197,7 +197,9 @@ class ServiceRecords:
             # The API asks this when it has refused what it refuses, and
             # has not deleted anything yet; the record goes last.
             if _is_being_deleted():
-                self._leaving(compute_host, 'deleted')
+                ref = self.compute(compute_host, compute_host)
+                if ref is not None:
+                    self.leaving(ref, 'deleted')
             return original(api, context, compute_host)
 
         return get_aggregates_by_host
@@ -206,6 +208,7 @@ class ServiceRecords:
         self,
         how: str,
         applies: Callable[[Mapping[str, Any]], bool],
+        follows: bool,
         original: Callable[..., Any],
     ) -> Any:
         signature = inspect.signature(original)
@@ -217,9 +220,9 @@ class ServiceRecords:
             with contextlib.suppress(KeyError, TypeError):
                 given = signature.bind(*args, **kwargs).arguments
                 host = given['host'] if applies(given) else None
-            if host is not None:
-                # Where the record says so, its change was seen.
-                self._leaving(host, how, unless_disabled=True)
+            ref = None if host is None else self.compute(host, host)
+            if ref is not None and not (follows and self._is_disabled(ref)):
+                self.leaving(ref, how)
             return original(*args, **kwargs)
 
         return call
@@ -239,17 +242,27 @@ class ServiceRecords:
 
         return build_and_run_instance
 
-    def _leaving(
-        self, host: str, how: str, *, unless_disabled: bool = False
-    ) -> None:
+    def compute(self, service: Any, host: str) -> _services.ServiceRef | None:
+        """Return which compute is about to be taken out of service.
+
+        :param service: see :meth:`find`.
+        :returns: None if it has no record; where that cannot be asked for,
+            one of which nobody knows what is on it.
+        """
         try:
-            ref = self.find(host)
-            if unless_disabled and self.read(ref).disabled:
-                return
+            return self.find(service)
+        except LookupError:
+            return None
         except Exception:
-            # Nova says what is wrong with it.
-            return
-        self.leaving(ref, how)
+            # What is done to it may ask nothing of a database.
+            return _services.ServiceRef('unknown', host, 'nova-compute')
+
+    def _is_disabled(self, ref: _services.ServiceRef) -> bool:
+        try:
+            return self.read(ref).disabled
+        except Exception:
+            # It is judged as if it were not.
+            return False
 
     def leaving(
         self, ref: _services.ServiceRef, how: str, by: str | None = None
@@ -448,16 +461,9 @@ class _Following:
         """See ``service_start.Watcher``."""
         if binary != 'nova-compute' or _callsite.in_cleanup():
             return
-        try:
-            ref = self._records.find(service)
-        except LookupError:
-            # Its record is gone.
-            return
-        except Exception:
-            # Stopping it asks nothing of a database; what is on it then
-            # cannot be known.
-            ref = _services.ServiceRef('unknown', host, binary)
-        self._records.leaving(ref, 'stopped', 'Service.stop')
+        ref = self._records.compute(service, host)
+        if ref is not None:
+            self._records.leaving(ref, 'stopped', 'Service.stop')
 
     def started(self, *_: Any) -> None:
         """See ``service_start.Watcher``."""
@@ -473,22 +479,29 @@ def _is_being_deleted() -> bool:
     )
 
 
-# What takes a compute out of service and leaves its record as it is.
-_CALLS: tuple[tuple[str, str, Callable[[Mapping[str, Any]], bool]], ...] = (
+# What takes a compute out of service and leaves its record as it is: the
+# method of ComputeAPI, how, with what arguments, and whether the API also
+# calls it after the record was disabled, which was judged then.
+_CALLS: tuple[
+    tuple[str, str, Callable[[Mapping[str, Any]], bool], bool], ...
+] = (
     (
         'set_host_enabled',
         'closed to new servers',
         lambda given: not given['enabled'],
+        True,
     ),
     (
         'host_maintenance_mode',
         'put into maintenance',
         lambda given: bool(given['mode']),
+        False,
     ),
     (
         'host_power_action',
         'shut down or rebooted',
         lambda given: given['action'] != 'startup',
+        False,
     ),
 )
 

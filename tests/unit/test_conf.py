@@ -255,6 +255,29 @@ class TestConf(base.TestCase):
         fixture.config(group='safe_fixtures', mode='audit')
         self.assertEqual('audit', conf.load().mode)
 
+    def test_what_is_set_later_is_checked(self):
+        """Also where all was valid when it was asked for before."""
+        name, group = 'dummy_image_name', 'safe_fixtures'
+        fixture = self.useFixture(config_fixture.Config(conf.CONF))
+        conf.load()
+        fixture.config(group=group, **{name: '('})
+        self.assertRaises(exceptions.ConfigurationError, conf.load)
+        fixture.config(group=group, **{name: 'fake-.*'})
+        conf.load()
+        # The override goes before it.
+        conf.CONF.set_default(name, '(', group)
+        conf.load()
+        conf.CONF.clear_override(name, group)
+        self.assertRaises(exceptions.ConfigurationError, conf.load)
+        conf.CONF.set_default(name, 'fake-.*', group)
+        conf.load()
+        conf.CONF.set_default(name, '(', group)
+        self.assertRaises(exceptions.ConfigurationError, conf.load)
+        conf.CONF.clear_default(name, group)
+        conf.load()
+        self.configure(dummy_image_name='(')
+        self.assertRaises(exceptions.ConfigurationError, conf.load)
+
     def test_fixture_is_forgotten(self):
         with config_fixture.Config(conf.CONF) as fixture:
             fixture.config(group='safe_fixtures', mode='audit')

@@ -546,13 +546,16 @@ class TestUnknown(TestCase):
                 with mock.patch.object(
                     target, name, autospec=True, side_effect=error
                 ):
+                    tell_compute(case, case.full)
                     case.full.stop()
-                    told.append(case.records('evaluate/order'))
                 case.full.start()
+            told.extend(case.records('evaluate/order'))
 
         self.assertPassed(self.inner(act))
-        self.assertEqual([1, 2, 3], [len(each) for each in told])
-        self.assertEqual('stopped', told[-1][-1]['how'])
+        self.assertEqual(
+            ['closed to new servers', 'stopped'] * 3,
+            [each['how'] for each in told],
+        )
         self.assertEqual([], self.windows)
 
 
@@ -648,6 +651,19 @@ class TestDeclared(TestCase):
             RAW['force down'](case, case.full)
             case.full.start()
             RAW['disable'](case, case.full)
+            # Each is an act of its own, also of one that is disabled.
+            HOSTS['put the host into maintenance'](case, case.full)
+            HOSTS['shut the host down'](case, case.full)
+            case.assertEqual(
+                [
+                    'stopped',
+                    'forced down',
+                    'disabled',
+                    'put into maintenance',
+                    'shut down or rebooted',
+                ],
+                [found['how'] for found in case.records('evaluate/violation')],
+            )
 
         self.assertPassed(self.inner(act, waived=REASON))
         (window,) = self.windows[:1]

@@ -621,6 +621,20 @@ def patched():
     return [(name, id(vars(owner).get(name))) for owner, name in PATCHED]
 
 
+class TestSeveral(testtools.TestCase):
+    def test_end_in_any_order(self):
+        before = patched()
+        for last in (0, 1):
+            checks = [ServerPermissions(), ServerPermissions()]
+            for check in checks:
+                check.setUp()
+            checks[1 - last].cleanUp()
+            # The other one still needs it.
+            self.assertNotEqual(before, patched())
+            checks[last].cleanUp()
+            self.assertEqual(before, patched())
+
+
 class Watch:
     """Counts requests, by method and user."""
 
