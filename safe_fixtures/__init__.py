@@ -12,28 +12,28 @@
 
 """Hardened fixtures for OpenStack Nova functional tests."""
 
-from safe_fixtures._guard import expect_violation
-from safe_fixtures._waivers import waive
-from safe_fixtures.alerts import Alert
-from safe_fixtures.alerts import Alerts
+from safe_fixtures.audit import Alert
+from safe_fixtures.audit import Alerts
 from safe_fixtures.audit import AuditTrail
-from safe_fixtures.dummy_data import DummyDataGuard
-from safe_fixtures.dummy_data import IsDummyFlavor
-from safe_fixtures.dummy_data import IsDummyImage
+from safe_fixtures.core.gate import ApiGate
+from safe_fixtures.core.guard import expect_violation
+from safe_fixtures.core.waivers import waive
 from safe_fixtures.exceptions import ConfigurationError
 from safe_fixtures.exceptions import RestoreFailed
 from safe_fixtures.exceptions import SafetyViolation
 from safe_fixtures.exceptions import WrongOrder
-from safe_fixtures.gate import ApiGate
-from safe_fixtures.isolation import IsolationGuard
-from safe_fixtures.microversion import MicroversionPin
-from safe_fixtures.output import RedactedOutput
-from safe_fixtures.payload import PayloadGuard
-from safe_fixtures.permissions import ServerPermissions
-from safe_fixtures.posture import PostureGuard
+from safe_fixtures.guards.dummy_data import DummyDataGuard
+from safe_fixtures.guards.dummy_data import IsDummyFlavor
+from safe_fixtures.guards.dummy_data import IsDummyImage
+from safe_fixtures.guards.isolation import IsolationGuard
+from safe_fixtures.guards.microversion import MicroversionPin
+from safe_fixtures.guards.output import RedactedOutput
+from safe_fixtures.guards.payload import PayloadGuard
+from safe_fixtures.guards.permissions import ServerPermissions
+from safe_fixtures.guards.posture import PostureGuard
+from safe_fixtures.guards.service_start import ServiceStartGuard
+from safe_fixtures.guards.services import SafeServiceToggle
 from safe_fixtures.redaction import Redactor
-from safe_fixtures.service_start import ServiceStartGuard
-from safe_fixtures.services import SafeServiceToggle
 
 __all__ = [
     'Alert',

@@ -23,7 +23,7 @@ from urllib import parse
 
 from oslo_config import cfg
 
-from safe_fixtures import _waivers_file
+from safe_fixtures.core import waivers_file
 from safe_fixtures import exceptions
 from safe_fixtures import rules
 
@@ -165,7 +165,7 @@ class _ConfigOpts(cfg.ConfigOpts):
     #: makes nothing invalid: those of the options themselves are valid.
     checked = False
     #: What files of waivers hold, by their path.
-    waivers: dict[str, list[_waivers_file.Entry]]
+    waivers: dict[str, list[waivers_file.Entry]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -250,7 +250,7 @@ def check(name: str, value: Any) -> Any:
     return value
 
 
-def waivers() -> list[_waivers_file.Entry]:
+def waivers() -> list[waivers_file.Entry]:
     """Return the waivers of the suite, as ``waivers_file`` has them.
 
     :raises: ConfigurationError; see :func:`load`.
@@ -416,7 +416,7 @@ def _waivers(value: str) -> None:
     # Read once, like the settings, and not whenever they are asked for: the
     # test that asks may have patched what opens files.
     if value not in CONF.waivers:
-        CONF.waivers[value] = _waivers_file.entries(value)
+        CONF.waivers[value] = waivers_file.entries(value)
 
 
 _CHECKS: dict[str, Callable[[Any], str | None]] = {

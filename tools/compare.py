@@ -38,7 +38,7 @@ import sys
 import tempfile
 
 from safe_fixtures import audit
-from safe_fixtures.cli import _supervisor
+from safe_fixtures.cli.runner import supervisor
 from safe_fixtures import summary
 
 PACKAGE = 'nova.tests.functional'
@@ -196,7 +196,7 @@ class Runner:
 
     def find(self, arguments, ids=None):
         """Find the tests."""
-        self.found = _supervisor.find(
+        self.found = supervisor.find(
             arguments,
             ids,
             NOT_IN_A_WHEEL,
@@ -211,7 +211,7 @@ class Runner:
         if not ids:
             return {}
         directory.mkdir(parents=True)
-        report = _supervisor.run(
+        report = supervisor.run(
             dataclasses.replace(
                 self.found,
                 tests={each: self.found.tests[each] for each in ids},
@@ -450,7 +450,7 @@ def main(argv=None):
         comparison.run('stock', chosen, known)
         comparison.run('hardened', chosen, {})
         rows = comparison.compare()
-    except (OSError, ValueError, Unusable, _supervisor.Unusable) as error:
+    except (OSError, ValueError, Unusable, supervisor.Unusable) as error:
         say(f'compare: {error}')
         return 2
     except KeyboardInterrupt:

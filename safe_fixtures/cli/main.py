@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         and for an environment that a command cannot work in.
     """
     try:
-        from safe_fixtures.cli import _app
+        from safe_fixtures.cli import app
     except ModuleNotFoundError as error:
         if (error.name or '').partition('.')[0] != 'cliff':
             raise
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return ERROR
-    return _app.SafeFixtures().run(sys.argv[1:] if argv is None else argv)
+    return app.SafeFixtures().run(sys.argv[1:] if argv is None else argv)
 
 
 if __name__ == '__main__':

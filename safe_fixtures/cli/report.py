@@ -16,14 +16,14 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from safe_fixtures.cli import _alerts
-from safe_fixtures.cli import _listing
+from safe_fixtures.cli import alerts
+from safe_fixtures.cli import tables
 from safe_fixtures import summary
 
 __all__ = ['Report']
 
 
-class Report(_listing.SummaryListing):
+class Report(tables.SummaryListing):
     """Sum up the records of one or more runs.
 
     The records of several workers, runs and machines are merged in the order
@@ -33,7 +33,7 @@ class Report(_listing.SummaryListing):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        _alerts.add_argument(parser)
+        alerts.add_argument(parser)
         parser.add_argument(
             'paths',
             nargs='+',
@@ -46,7 +46,7 @@ class Report(_listing.SummaryListing):
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
         self._summary = summary.summarize(
-            parsed_args.paths, _alerts.of(parsed_args)
+            parsed_args.paths, alerts.of(parsed_args)
         )
         return summary.COLUMNS, self._summary.rows()
 

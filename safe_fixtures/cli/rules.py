@@ -16,13 +16,13 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from safe_fixtures.cli import _listing
+from safe_fixtures.cli import tables
 from safe_fixtures import rules
 
 __all__ = ['Rules']
 
 
-class Rules(_listing.Listing):
+class Rules(tables.Listing):
     """List the rules, with what breaks each and what to do about it."""
 
     def take_action(

@@ -23,10 +23,10 @@ from typing import Any
 
 import fixtures
 
-from safe_fixtures.cli import _alerts
-from safe_fixtures.cli import _listing
-from safe_fixtures.cli import _process
-from safe_fixtures.cli import _supervisor
+from safe_fixtures.cli import alerts
+from safe_fixtures.cli.runner import process
+from safe_fixtures.cli.runner import supervisor
+from safe_fixtures.cli import tables
 from safe_fixtures import conf
 from safe_fixtures import exceptions
 from safe_fixtures import summary
@@ -41,7 +41,7 @@ _COLUMNS = 1000  # of each line
 _MODES = ('default', 'enforce', 'audit')
 
 
-class Run(_listing.SummaryListing):
+class Run(tables.SummaryListing):
     """Run tests hardened, in several processes, and sum up what was found.
 
     The tests are those of a project that builds on the test bases of Nova;
@@ -99,7 +99,7 @@ class Run(_listing.SummaryListing):
             metavar='SECONDS',
             help='end a test from outside after so long (default: 300)',
         )
-        _alerts.add_argument(parser)
+        alerts.add_argument(parser)
         parser.add_argument(
             'tests',
             nargs='*',
@@ -113,7 +113,7 @@ class Run(_listing.SummaryListing):
         self._status = 0
         try:
             super().run(parsed_args)
-        except (_supervisor.Unusable, exceptions.ConfigurationError) as error:
+        except (supervisor.Unusable, exceptions.ConfigurationError) as error:
             return _unusable(str(error))
         except KeyboardInterrupt:
             return _unusable('interrupted', 1)
@@ -128,14 +128,14 @@ class Run(_listing.SummaryListing):
         """
         ids = _ids(parsed_args.load_list)
         if not parsed_args.tests and ids is None:
-            raise _supervisor.Unusable(
+            raise supervisor.Unusable(
                 'say what to run: names of packages, modules, classes or '
                 'tests, paths, or --load-list'
             )
         environment = _configuration(parsed_args.waivers)
         directory = _directory(parsed_args.report)
         _say('looking for the tests')
-        tests = _supervisor.find(
+        tests = supervisor.find(
             parsed_args.tests,
             ids,
             parsed_args.exclude,
@@ -144,7 +144,7 @@ class Run(_listing.SummaryListing):
         _check(tests)
         # What tests say in there may be nobody else's business.
         os.makedirs(directory, 0o700, exist_ok=True)
-        report = _supervisor.run(
+        report = supervisor.run(
             tests,
             directory,
             concurrency=parsed_args.concurrency,
@@ -154,10 +154,10 @@ class Run(_listing.SummaryListing):
         )
         _tell(report, directory, len(tests.tests))
         try:
-            total = summary.summarize([directory], _alerts.of(parsed_args))
+            total = summary.summarize([directory], alerts.of(parsed_args))
         except (OSError, ValueError) as error:
             # A test has laid hands on it.
-            raise _supervisor.Unusable(str(error)) from error
+            raise supervisor.Unusable(str(error)) from error
         self._status = total.exit_code()
         if not self._status and (
             report.interrupted or report.failures or report.lost
@@ -211,7 +211,7 @@ def _ids(path: str | None) -> list[str] | None:
         with open(path, encoding='utf-8-sig') as file:
             ids = [line.strip() for line in file]
     except (OSError, UnicodeError) as error:
-        raise _supervisor.Unusable(f'--load-list: {error}') from error
+        raise supervisor.Unusable(f'--load-list: {error}') from error
     return [test_id for test_id in ids if test_id]
 
 
@@ -226,7 +226,7 @@ def _configuration(path: str | None) -> dict[str, str]:
         else:
             return {}
     name = 'OS_SAFE_FIXTURES__WAIVERS_FILE'
-    value = _process.literal(os.path.abspath(path))
+    value = process.literal(os.path.abspath(path))
     with fixtures.EnvironmentVariable(name, value):
         conf.load()
     return {name: value}
@@ -237,18 +237,18 @@ def _directory(path: str | None) -> str:
         now = datetime.datetime.now(datetime.UTC)
         path = f'safe-fixtures-report-{now:%Y%m%dT%H%M%SZ}'
     if not path:
-        raise _supervisor.Unusable('--report: it has no name')
+        raise supervisor.Unusable('--report: it has no name')
     if os.path.lexists(path):
         if not os.path.isdir(path):
-            raise _supervisor.Unusable(f'--report: {path} is no directory')
+            raise supervisor.Unusable(f'--report: {path} is no directory')
         if os.listdir(path):
-            raise _supervisor.Unusable(
+            raise supervisor.Unusable(
                 f'--report: {path} is not empty; a report is never overwritten'
             )
     return os.path.abspath(path)
 
 
-def _check(tests: _supervisor.Tests) -> None:
+def _check(tests: supervisor.Tests) -> None:
     """Refuse to run what is not what was asked for."""
     wrong = [f'{argument}: {text}' for argument, text in tests.unknown.items()]
     if tests.missing:
@@ -263,9 +263,9 @@ def _check(tests: _supervisor.Tests) -> None:
             for name, text in tests.errors.items()
         ]
     if wrong:
-        raise _supervisor.Unusable('\n'.join(wrong))
+        raise supervisor.Unusable('\n'.join(wrong))
     if nothing:
-        raise _supervisor.Unusable('there is no test in what was named')
+        raise supervisor.Unusable('there is no test in what was named')
     if not tests.hardened:
         _say(
             'warning: nothing is hardened: no project that safe_fixtures '
@@ -273,7 +273,7 @@ def _check(tests: _supervisor.Tests) -> None:
         )
 
 
-def _tell(report: _supervisor.Report, directory: str, total: int) -> None:
+def _tell(report: supervisor.Report, directory: str, total: int) -> None:
     """Say what a person asks for first."""
     before = None
     for failure in report.failures[:_SHOWN]:

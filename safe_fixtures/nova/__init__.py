@@ -51,7 +51,6 @@ from safe_fixtures.nova import backend  # noqa: E402, F401
 from safe_fixtures.nova import bases  # noqa: E402
 from safe_fixtures.nova import cast_as_call  # noqa: E402
 from safe_fixtures.nova import environment  # noqa: E402
-from safe_fixtures.nova import prompt_bus  # noqa: E402
 from safe_fixtures.nova import waiting  # noqa: E402
 
 __all__ = [
@@ -68,7 +67,7 @@ __all__ = [
 ]
 
 InstalledNova = environment.InstalledNova
-PromptBus = prompt_bus.PromptBus
+PromptBus = waiting.PromptBus
 SafeCastAsCall = cast_as_call.SafeCastAsCall
 SafeIntegratedTestBase = bases.SafeIntegratedTestBase
 SafeNoDBTestCase = bases.SafeNoDBTestCase

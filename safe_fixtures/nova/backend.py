@@ -14,13 +14,13 @@
 
 from nova.api.openstack import api_version_request
 
-from safe_fixtures import _backend
-from safe_fixtures.nova import dummy_source
-from safe_fixtures.nova import permission_source
+from safe_fixtures.core import plugins
+from safe_fixtures.nova import dummy_data
+from safe_fixtures.nova import permissions
 from safe_fixtures.nova import pins
-from safe_fixtures.nova import posture_probes
-from safe_fixtures.nova import service_records
-from safe_fixtures.nova import service_starts
+from safe_fixtures.nova import posture
+from safe_fixtures.nova import service_start
+from safe_fixtures.nova import services
 
 __all__ = ['Backend']
 
@@ -36,11 +36,11 @@ class Backend:
     """
 
     def __init__(self) -> None:
-        self.services = service_records.ServiceRecords()
-        self.service_starts = service_starts.STARTS
-        self.dummy_source = dummy_source.NovaDummySource()
-        self.permissions = permission_source.NovaPermissions()
-        self.posture = posture_probes.NovaPosture()
+        self.services = services.ServiceRecords()
+        self.service_starts = service_start.STARTS
+        self.dummy_source = dummy_data.NovaDummySource()
+        self.permissions = permissions.NovaPermissions()
+        self.posture = posture.NovaPosture()
 
     @staticmethod
     def vetted_microversion() -> str:
@@ -57,4 +57,4 @@ class Backend:
         )
 
 
-_backend.provide(Backend())
+plugins.provide(Backend())

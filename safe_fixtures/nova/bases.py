@@ -20,25 +20,24 @@ from typing import Any
 from nova import test
 from nova.tests.functional import integrated_helpers
 
-from safe_fixtures import _backend
-from safe_fixtures import _guard
-from safe_fixtures import _outcome
 from safe_fixtures import audit
 from safe_fixtures import conf
-from safe_fixtures import dummy_data
+from safe_fixtures.core import guard as core_guard
+from safe_fixtures.core import outcome
+from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
-from safe_fixtures import isolation
-from safe_fixtures import microversion
+from safe_fixtures.guards import dummy_data
+from safe_fixtures.guards import isolation
+from safe_fixtures.guards import microversion
+from safe_fixtures.guards import output
+from safe_fixtures.guards import payload
+from safe_fixtures.guards import permissions
+from safe_fixtures.guards import posture
+from safe_fixtures.guards import service_start
+from safe_fixtures.guards import services
 from safe_fixtures.nova import cast_as_call
 from safe_fixtures.nova import environment
-from safe_fixtures.nova import prompt_bus
 from safe_fixtures.nova import waiting
-from safe_fixtures import output
-from safe_fixtures import payload
-from safe_fixtures import permissions
-from safe_fixtures import posture
-from safe_fixtures import service_start
-from safe_fixtures import services
 
 __all__ = [
     'SafeIntegratedTestBase',
@@ -67,7 +66,7 @@ class SafeTestCase(test.TestCase):
         installed release.
     :cvar SERVER_PERMISSION_DEVIATIONS: permissions that these tests have
         changed on purpose (collection of
-        :class:`~safe_fixtures.permissions.Deviation`).
+        :class:`~safe_fixtures.guards.permissions.Deviation`).
     :ivar audit_trail: the record of what the guards did
         (:class:`~safe_fixtures.AuditTrail`).
     :ivar redacted_output: masks what the test puts out
@@ -170,11 +169,11 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
     settings = conf.load()
     trail = case.useFixture(audit.AuditTrail(case.id()))
     # From here on, so that a failure of Nova's own set-up is seen too.
-    _outcome.of(case)
-    case.addCleanup(_guard.conclude, case, trail)
+    outcome.of(case)
+    case.addCleanup(core_guard.conclude, case, trail)
     # Before anything that puts something out.
     case.redacted_output = case.useFixture(output.RedactedOutput(test=case))
-    backend = _backend.find()
+    backend = plugins.find()
     # What Nova's own set-up changes, and what undoes it, is the test's too.
     case.posture_guard = case.useFixture(posture.PostureGuard(test=case))
     case.isolation_guard = case.useFixture(isolation.IsolationGuard(test=case))
@@ -183,7 +182,7 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
     )
     if settings.wait_for_change:
         # From before the first service is started until the last is stopped.
-        case.useFixture(prompt_bus.PromptBus())
+        case.useFixture(waiting.PromptBus())
     # From before the first server listens until casts are turned no more.
     case.useFixture(cast_as_call.Permit(case))
     # Before Nova creates its default flavors, which are dummy.

@@ -26,11 +26,11 @@ from oslo_messaging.rpc import client
 from oslo_messaging.rpc import dispatcher
 import wrapt
 
-from safe_fixtures import _guard
-from safe_fixtures import _restore
 from safe_fixtures import audit
+from safe_fixtures.core import guard
 from safe_fixtures import exceptions
 from safe_fixtures import redaction
+from safe_fixtures.runtime import patching
 
 __all__ = ['Permit', 'SafeCastAsCall', 'TurnedCast']
 
@@ -64,7 +64,7 @@ class TurnedCast:
     error: str | None = None
 
 
-class SafeCastAsCall(_guard.Guard):
+class SafeCastAsCall(guard.Guard):
     """Turns RPC casts into calls, so that a test knows that they are done.
 
     A drop-in for Nova's ``CastAsCallFixture``, whose place it takes in
@@ -229,7 +229,7 @@ class Permit(fixtures.Fixture):
         self.listeners: list[impl_fake.FakeListener] = []
         self.addCleanup(_withdraw, self)
         self.addCleanup(
-            _restore.patch_attribute(
+            patching.patch_attribute(
                 impl_fake.FakeListener,
                 '__init__',
                 wrapt.FunctionWrapper(
@@ -239,7 +239,7 @@ class Permit(fixtures.Fixture):
         )
         stock = nova_fixtures.CastAsCallFixture
         self.addCleanup(
-            _restore.patch_attribute(
+            patching.patch_attribute(
                 stock,
                 '_stub_out',
                 staticmethod(_stub_out_instead_of(stock._stub_out)),
@@ -299,8 +299,8 @@ def _add(fixture: SafeCastAsCall) -> None:
         return turning[-1]._turn(self, ctxt, method, kwargs)
 
     _restores[:] = [
-        _restore.patch_attribute(client._CallContext, 'cast', cast),
-        _restore.patch_attribute(client.RPCClient, 'cast', _cast),
+        patching.patch_attribute(client._CallContext, 'cast', cast),
+        patching.patch_attribute(client.RPCClient, 'cast', _cast),
     ]
 
 

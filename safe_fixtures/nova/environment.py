@@ -20,7 +20,7 @@ import fixtures
 from nova.conf import CONF
 from nova.conf import paths
 
-from safe_fixtures import _restore
+from safe_fixtures.runtime import patching
 
 __all__ = ['InstalledNova']
 
@@ -62,7 +62,7 @@ class InstalledNova(fixtures.Fixture):
         # Not by the environment: some of Nova's fixtures read the option
         # before oslo.config is told to look there.
         self.addCleanup(
-            _restore.patch_attribute(paths, 'state_path_def', state_path_def)
+            patching.patch_attribute(paths, 'state_path_def', state_path_def)
         )
 
 

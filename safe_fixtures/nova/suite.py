@@ -18,10 +18,10 @@ from typing import Any
 from nova import test
 import wrapt
 
-from safe_fixtures import _restore
+from safe_fixtures.guards import output
 from safe_fixtures.nova import bases
 from safe_fixtures.nova import environment
-from safe_fixtures import output
+from safe_fixtures.runtime import patching
 
 __all__ = ['harden']
 
@@ -44,7 +44,7 @@ def harden() -> Callable[[], None]:
     if isinstance(vars(test.TestCase).get('setUp'), _Hardened):
         return _nothing
     restores = [
-        _restore.patch_attribute(
+        patching.patch_attribute(
             test.TestCase, name, _Hardened(getattr(test.TestCase, name), wrap)
         )
         for name, wrap in (('setUp', _set_up), ('run', _run))

@@ -193,7 +193,7 @@ def cycles(tree):
 class TestImports(testtools.TestCase):
     def test_of_the_package(self):
         tree = sources()
-        self.assertIn('safe_fixtures.services', tree)
+        self.assertIn('safe_fixtures.guards.services', tree)
         self.assertIn('safe_fixtures.nova.bases', tree)
         self.assertEqual([], list(faults(tree)))
 
@@ -223,7 +223,7 @@ class TestImports(testtools.TestCase):
             'import safe_fixtures.summary\n'
             # What hardens a project imports it after all of this.
             'import safe_fixtures.__main__\n'
-            'import safe_fixtures.cli._worker\n'
+            'import safe_fixtures.cli.runner.worker\n'
             'print(*{name.partition(".")[0] for name in sys.modules})\n'
         )
         done = subprocess.run(
@@ -242,11 +242,11 @@ class TestImports(testtools.TestCase):
 class TestTheCheck(testtools.TestCase):
     """Each fault is found, and its twin is none."""
 
-    def check(self, source, module='safe_fixtures.services'):
+    def check(self, source, module='safe_fixtures.guards.services'):
         tree = {
-            'safe_fixtures.gate': '',
-            'safe_fixtures.microversion': '',
-            'safe_fixtures.services': '',
+            'safe_fixtures.core.gate': '',
+            'safe_fixtures.guards.microversion': '',
+            'safe_fixtures.guards.services': '',
             'safe_fixtures.nova.bases': '',
             'safe_fixtures.cli.run': '',
             module: source,
@@ -255,7 +255,7 @@ class TestTheCheck(testtools.TestCase):
 
     def test_downward(self):
         self.assertEqual([], self.check('from safe_fixtures import gate'))
-        self.assertEqual([], self.check('import safe_fixtures.gate'))
+        self.assertEqual([], self.check('import safe_fixtures.core.gate'))
 
     def test_upward(self):
         source = 'from safe_fixtures import services'
@@ -267,7 +267,7 @@ class TestTheCheck(testtools.TestCase):
 
     def test_beside(self):
         self.assertEqual(
-            ['safe_fixtures.services imports safe_fixtures.microversion, '
+            ['safe_fixtures.guards.services imports safe_fixtures.guards.microversion, '
              'which is beside it'],
             self.check('from safe_fixtures import microversion'),
         )  # fmt: skip
@@ -343,7 +343,7 @@ class TestTheCheck(testtools.TestCase):
             )  # fmt: skip
 
     def test_cycle(self):
-        one, two = 'safe_fixtures.audit', 'safe_fixtures.gate'
+        one, two = 'safe_fixtures.audit', 'safe_fixtures.core.gate'
         straight = {one: f'import {two}', two: ''}
         self.assertEqual(set(), cycles(straight))
         straight[two] = f'def f():\n  import {one}'

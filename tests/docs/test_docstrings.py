@@ -25,8 +25,8 @@ from nova import test
 from nova.tests.functional import integrated_helpers
 import testtools
 
+from safe_fixtures.guards.services import ToggleHandle
 from safe_fixtures.nova import SafeIntegratedTestBase
-from safe_fixtures.services import ToggleHandle
 import safe_fixtures.testing
 from safe_fixtures.testing import FakeComputeClient
 

@@ -30,9 +30,11 @@ PAGES = [
 ]
 # What needs Nova has no prompt; see test_docstrings.
 MODULES = [
-    importlib.import_module(f'safe_fixtures.{module.name}')
-    for module in pkgutil.iter_modules(safe_fixtures.__path__)
-    if module.name != 'nova'
+    importlib.import_module(module.name)
+    for module in pkgutil.walk_packages(
+        safe_fixtures.__path__, 'safe_fixtures.'
+    )
+    if not module.name.startswith(('safe_fixtures.nova', 'safe_fixtures.cli'))
 ]
 
 

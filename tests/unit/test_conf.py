@@ -22,10 +22,10 @@ from oslo_config import generator
 import safe_fixtures
 from safe_fixtures import audit
 from safe_fixtures import conf
+from safe_fixtures.core import gate
 from safe_fixtures import exceptions
-from safe_fixtures import gate
 from safe_fixtures import testing
-from tests.unit import base
+from tests.support import base
 
 # Of every option: what is written, and what is read. None is a default.
 SENSIBLE = {

@@ -14,9 +14,9 @@ import copy
 import pickle
 
 from safe_fixtures import exceptions
+from safe_fixtures.guards import services
 from safe_fixtures import rules
-from safe_fixtures import services
-from tests.unit import base
+from tests.support import base
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 

@@ -17,7 +17,7 @@ import sys
 
 import fixtures
 
-from tests.unit import base
+from tests.support import base
 
 # A project whose tests can be hardened, one that is not installed, and an
 # environment in which Nova is not, whatever the one of this process has.

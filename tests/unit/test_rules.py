@@ -14,7 +14,7 @@ import dataclasses
 import re
 
 from safe_fixtures import rules
-from tests.unit import base
+from tests.support import base
 
 # The catalogue of the design, code by code.
 ENFORCE = {

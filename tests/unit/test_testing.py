@@ -14,7 +14,7 @@ import fixtures
 import testtools
 
 from safe_fixtures import testing
-from tests.unit import base
+from tests.support import base
 
 
 class TestFakeComputeClient(base.TestCase):

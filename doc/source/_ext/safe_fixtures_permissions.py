@@ -21,7 +21,7 @@
 
 from sphinx.util import docutils as sphinx_docutils
 
-from safe_fixtures.nova import permission_source
+from safe_fixtures.nova import permissions
 
 _MARKS = {'allowed': 'yes', 'forbidden': '403', 'hidden': '404'}
 
@@ -43,7 +43,7 @@ def _mark(source, persona, operation):
 
 class PermissionsDirective(sphinx_docutils.SphinxDirective):
     def run(self):
-        source = permission_source.NovaPermissions()
+        source = permissions.NovaPermissions()
         personas = source.personas()
         rows = [['Operation', *(persona.name for persona in personas), 'Rule']]
         rows += [
@@ -59,7 +59,7 @@ class PermissionsDirective(sphinx_docutils.SphinxDirective):
 
 class PersonasDirective(sphinx_docutils.SphinxDirective):
     def run(self):
-        source = permission_source.NovaPermissions()
+        source = permissions.NovaPermissions()
         rows = [['Persona', 'User', 'Project', 'Roles']]
         rows += [
             [

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-from safe_fixtures import alerts
+from safe_fixtures import audit
 from safe_fixtures.nova import SafeIntegratedTestBase
 
 
@@ -19,7 +19,7 @@ class TestMaintenance(SafeIntegratedTestBase):
 
     def setUp(self):
         super().setUp()
-        self.alerts = alerts.Alerts(undeclared_toggles=True)
+        self.alerts = audit.Alerts(undeclared_toggles=True)
         self.audit_trail.add_sink(self.alerts)
 
     def test_declared(self):

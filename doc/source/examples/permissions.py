@@ -12,7 +12,7 @@
 
 from safe_fixtures.nova import SafeIntegratedTestBase  # isort: skip
 
-from safe_fixtures.permissions import Deviation
+from safe_fixtures.guards.permissions import Deviation
 from safe_fixtures.testing import expect_violation
 
 

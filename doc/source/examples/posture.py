@@ -18,8 +18,8 @@ from nova import conf
 from nova.tests import fixtures as nova_fixtures
 import testtools
 
-from safe_fixtures.posture import PostureGuard
-from safe_fixtures.posture import Probe
+from safe_fixtures.guards.posture import PostureGuard
+from safe_fixtures.guards.posture import Probe
 from safe_fixtures.testing import expect_violation
 
 

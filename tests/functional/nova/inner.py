@@ -20,7 +20,7 @@ from nova.tests import fixtures as nova_fixtures
 import testtools
 
 from safe_fixtures import nova as safe_nova
-from tests.unit import base
+from tests.support import base
 
 __all__ = [
     'CLIENTS',

@@ -19,7 +19,7 @@ from nova.tests.functional.api import client
 import requests
 import testtools
 
-from safe_fixtures import gate
+from safe_fixtures.core import gate
 from safe_fixtures import nova as safe_nova
 from tests.functional.nova import inner
 

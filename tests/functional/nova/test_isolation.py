@@ -29,7 +29,7 @@ import requests
 import testtools
 
 from safe_fixtures import exceptions
-from safe_fixtures import isolation
+from safe_fixtures.guards.isolation import guard
 from tests.functional.nova import inner
 
 ADDRESS = ('198.51.100.7', 80)
@@ -201,11 +201,11 @@ class TestBases(testtools.TestCase):
                 if 'reason' in event
             ],
         )
-        self.assertEqual([], isolation._active)
+        self.assertEqual([], guard._active)
 
     def test_importing_nova_is_no_violation(self):
         script = (
-            'from safe_fixtures import isolation\n'
+            'from safe_fixtures.guards import isolation\n'
             'isolation.install()\n'
             'from safe_fixtures import nova\n'
             'from nova.cmd import manage\n'

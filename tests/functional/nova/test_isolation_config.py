@@ -33,8 +33,8 @@ from sqlalchemy import engine_from_config
 import testscenarios
 import testtools
 
-from safe_fixtures import _options
-from safe_fixtures import isolation
+from safe_fixtures.guards import isolation
+from safe_fixtures.guards.isolation import configuration
 from safe_fixtures import nova as safe_nova
 from tests.functional.nova import inner
 
@@ -303,11 +303,11 @@ class TestStockOptions(testscenarios.WithScenarios, testtools.TestCase):
 
         class Inner(self.base):
             def test(self):
-                found.append(list(_options.faults(CONF)))
+                found.append(list(configuration.faults(CONF)))
                 placement = getattr(self, 'placement', None)
                 if placement is not None:
                     conf = placement.fixture.conf_fixture.conf
-                    found.append(list(_options.faults(conf)))
+                    found.append(list(configuration.faults(conf)))
 
         self.assertEqual('', inner.problems(inner.run_inner(Inner)))
         self.assertEqual([[]] * len(found), found)
@@ -327,7 +327,7 @@ class TestChangedOptions(testtools.TestCase):
                     group='glance',
                 )
                 self.flags(server_proxyclient_address='$my_ip', group='spice')
-                found.extend(_options.faults(CONF))
+                found.extend(configuration.faults(CONF))
 
         self.assertEqual('', inner.problems(inner.run_inner(Inner)))
         self.assertEqual(

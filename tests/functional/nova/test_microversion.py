@@ -23,8 +23,8 @@ import testtools
 
 from safe_fixtures import audit
 from safe_fixtures import conf
+from safe_fixtures.core import gate
 from safe_fixtures import exceptions
-from safe_fixtures import gate
 from safe_fixtures import MicroversionPin
 from safe_fixtures import nova as safe_nova
 from safe_fixtures.nova import pins

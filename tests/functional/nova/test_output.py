@@ -26,7 +26,7 @@ import subunit
 import testtools
 
 from tests.functional.nova import inner
-from tests.unit import base
+from tests.support import base
 
 # Assembled, so that no source line in a traceback shows it.
 PASSWORD = 'x7' + 'Qm2/vKp9+'

@@ -36,9 +36,9 @@ import testtools
 from safe_fixtures import audit
 from safe_fixtures import conf
 from safe_fixtures import expect_violation
+from safe_fixtures.guards import service_start
 from safe_fixtures import nova as safe_nova
-from safe_fixtures.nova import service_starts
-from safe_fixtures import service_start
+from safe_fixtures.nova import service_start as nova_service_start
 from safe_fixtures import waive
 from tests.functional.nova import inner
 
@@ -54,7 +54,7 @@ def identities():
 
 def make_guard(case, allowed=None):
     return service_start.ServiceStartGuard(
-        allowed, starts=service_starts.STARTS, test=case
+        allowed, starts=nova_service_start.STARTS, test=case
     )
 
 
@@ -449,7 +449,7 @@ class TestLeft(StartTestCase):
         )
         self.assertEqual(
             [True] * len(self.services),
-            [not service_starts.STARTS.remains(s) for s in self.services],
+            [not nova_service_start.STARTS.remains(s) for s in self.services],
         )
         return problems
 

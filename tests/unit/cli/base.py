@@ -17,7 +17,7 @@ import logging
 import fixtures
 
 from safe_fixtures.cli import main
-from tests.unit import base
+from tests.support import base
 
 
 class TestCase(base.TestCase):

@@ -17,7 +17,7 @@ import sys
 import fixtures
 
 from safe_fixtures import exceptions
-from tests.unit import base as unit_base
+from tests.support import base as support_base
 from tests.unit.cli import base
 
 
@@ -148,7 +148,7 @@ class TestMain(base.TestCase):
     def process(self, *arguments, **environment):
         return subprocess.run(
             [sys.executable, '-m', 'safe_fixtures.cli.main', *arguments],
-            cwd=unit_base.ROOT,
+            cwd=support_base.ROOT,
             env={**os.environ, **environment},
             capture_output=True,
             text=True,

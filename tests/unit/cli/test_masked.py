@@ -17,7 +17,7 @@ import argparse
 import subprocess
 import sys
 
-from safe_fixtures.cli import _worker
+from safe_fixtures.cli.runner import worker
 from tests.unit.cli import test_run
 
 # In parts, as tracebacks show lines of the modules below.
@@ -99,5 +99,5 @@ class TestMasked(test_run.TestCase):
             options = argparse.Namespace(stock=stock)
             self.assertEqual(
                 {'test_password': text},
-                _worker._masked(_worker._masker(options), texts),
+                worker._masked(worker._masker(options), texts),
             )

@@ -27,11 +27,11 @@ from stestr.repository import file as repository
 import testtools
 
 from safe_fixtures import audit
-from safe_fixtures.cli import _packets
-from safe_fixtures.cli import _progress
-from safe_fixtures.cli import _supervisor
+from safe_fixtures.cli.runner import packets as runner_packets
+from safe_fixtures.cli.runner import progress as runner_progress
+from safe_fixtures.cli.runner import supervisor
 from safe_fixtures import summary
-from tests.unit import base
+from tests.support import base
 
 # How long to wait for what another process is about to do, in seconds.
 PATIENCE = 120
@@ -799,7 +799,7 @@ class TestHangs(TestCase):
     def test_in_no_test(self):
         self.useFixture(
             fixtures.MonkeyPatch(
-                'safe_fixtures.cli._supervisor._IMPORT_LIMIT', 3
+                'safe_fixtures.cli.runner.supervisor._IMPORT_LIMIT', 3
             )
         )
         self.write('test_plain.py', PLAIN)
@@ -831,7 +831,7 @@ if '--tasks' in sys.argv:
     def test_while_looking_for_tests(self):
         self.useFixture(
             fixtures.MonkeyPatch(
-                'safe_fixtures.cli._supervisor._IMPORT_LIMIT', 3
+                'safe_fixtures.cli.runner.supervisor._IMPORT_LIMIT', 3
             )
         )
         self.write('test_slow.py', 'def wait():\n    time.sleep(1000)\nwait()')
@@ -839,7 +839,7 @@ if '--tasks' in sys.argv:
         self.addCleanup(os.chdir, before)
         os.chdir(self.home)
         error = self.assertRaises(
-            _supervisor.Unusable, _supervisor.find, ['test_slow'], harden=False
+            supervisor.Unusable, supervisor.find, ['test_slow'], harden=False
         )
         self.assertIn('loading test_slow\n', str(error))
         self.assertIn('in wait', str(error))
@@ -852,10 +852,8 @@ if '--tasks' in sys.argv:
         self.addCleanup(os.chdir, before)
         os.chdir(self.home)
         self.report.mkdir()
-        tests = _supervisor.find(arguments, harden=False)
-        return _supervisor.run(
-            tests, str(self.report), harden=False, **options
-        )
+        tests = supervisor.find(arguments, harden=False)
+        return supervisor.run(tests, str(self.report), harden=False, **options)
 
 
 class TestInterrupts(TestCase):
@@ -1390,9 +1388,9 @@ class TestReport(TestCase):
         self.addCleanup(os.chdir, before)
         os.chdir(self.home)
         self.report.mkdir()
-        tests = _supervisor.find(['test_stock'], harden=False)
+        tests = supervisor.find(['test_stock'], harden=False)
         self.assertEqual([], tests.hardened)
-        report = _supervisor.run(
+        report = supervisor.run(
             tests, 'report', concurrency=1, harden=False,
             environment={'SAID': 'here'},
         )  # fmt: skip
@@ -1404,11 +1402,13 @@ class TestReport(TestCase):
 class TestProgress(TestCase):
     def test_lines(self):
         self.useFixture(
-            fixtures.MonkeyPatch('safe_fixtures.cli._progress._INTERVAL', 0)
+            fixtures.MonkeyPatch(
+                'safe_fixtures.cli.runner.progress._INTERVAL', 0
+            )
         )
         stderr = self.useFixture(fixtures.StringStream('stderr')).stream
         self.useFixture(fixtures.MonkeyPatch('sys.stderr', stderr))
-        progress = _progress.Progress(4)
+        progress = runner_progress.Progress(4)
         progress.update(0, 0, 0)
         progress.update(1, 1, 3)
         progress.update(4, 1, 3)
@@ -1449,7 +1449,7 @@ class TestProgress(TestCase):
     def test_violations(self):
         path = self.home / 'events.jsonl'
         self.configure(audit_file=str(path))
-        violations = _progress.Violations()
+        violations = runner_progress.Violations()
         violations.watch(str(path))
         self.assertEqual(0, violations.update())
         with audit.AuditTrail() as trail:
@@ -1485,7 +1485,7 @@ class TestPackets(base.TestCase):
                 pass
 
         stream = Stream()
-        _packets.Writer(stream).status(
+        runner_packets.Writer(stream).status(
             test_id='x', file_name='f', file_bytes=text
         )
         return stream.data
@@ -1495,15 +1495,17 @@ class TestPackets(base.TestCase):
             packet = self.packet(b'\xb3' * size)
             data = bytearray()
             for start in range(0, len(packet), 997):
-                self.assertEqual([], list(_packets.split(data)))
+                self.assertEqual([], list(runner_packets.split(data)))
                 data += packet[start : start + 997]
             data += packet + b'noise' + packet[:-1]
-            self.assertEqual([packet, packet], list(_packets.split(data)))
+            self.assertEqual(
+                [packet, packet], list(runner_packets.split(data))
+            )
             self.assertEqual(packet[:-1], data)
 
     def test_large(self):
         data = bytearray(self.packet(b'x' * 9_000_000))
-        packets = list(_packets.split(data))
+        packets = list(runner_packets.split(data))
         self.assertEqual(9, len(packets))
         self.assertEqual(
             9_000_000, sum(each.count(b'x') for each in packets) - 9

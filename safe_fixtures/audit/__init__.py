@@ -1,0 +1,45 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The audit trail: CADF events, their sinks, and alerts on them."""
+
+from safe_fixtures.audit.alerts import Alert
+from safe_fixtures.audit.alerts import Alerts
+from safe_fixtures.audit.alerts import LIMITS
+from safe_fixtures.audit.alerts import RULES
+from safe_fixtures.audit.sinks import File
+from safe_fixtures.audit.trail import AuditFailed
+from safe_fixtures.audit.trail import AuditTrail
+from safe_fixtures.audit.trail import current
+from safe_fixtures.audit.trail import details
+from safe_fixtures.audit.trail import MAX_EVENTS
+from safe_fixtures.audit.trail import sequence
+from safe_fixtures.audit.trail import Sink
+from safe_fixtures.audit.trail import watch
+from safe_fixtures.audit.trail import WORKER
+
+__all__ = [
+    'Alert',
+    'Alerts',
+    'AuditFailed',
+    'AuditTrail',
+    'File',
+    'LIMITS',
+    'MAX_EVENTS',
+    'RULES',
+    'Sink',
+    'WORKER',
+    'current',
+    'details',
+    'sequence',
+    'watch',
+]

@@ -1,0 +1,198 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Where events go besides the memory of their trail."""
+
+import contextlib
+import errno
+import fcntl
+import json
+import logging
+import os
+import stat
+from typing import Any
+
+from safe_fixtures.runtime import audit_hook
+
+__all__ = ['LOGGER', 'PID', 'File', 'as_line', 'log']
+
+#: What stands for the number of the process in the name of a file.
+PID = '{pid}'
+#: The logger that events are passed on to, once it has a handler.
+LOGGER = logging.getLogger('safe_fixtures.audit')
+# What a test captures at the root logger is the test's alone.
+LOGGER.propagate = False
+LOGGER.setLevel(logging.INFO)
+
+_FIRST = os.getpid()
+# What a rule says anyway.
+_LEFT_OUT = ('cwe', 'mode', 'remedy')
+_REFUSALS = ('deny', 'evaluate/violation')
+
+
+class File:
+    """Appends events to a file, each as one line of JSON.
+
+    It is opened for each event: a test may close what it finds open, and
+    what is removed, replaced or truncated meanwhile is noticed. A line is
+    whole, whoever else appends, or not there at all; half a line that
+    another process left is a line of its own.
+
+    :param name: the file (str); ``{pid}`` in it is the number of the
+        process. A process that was forked has a file of its own.
+    """
+
+    def __init__(self, name: str) -> None:
+        # Where the test is now, not where it may go.
+        self._name = os.path.abspath(name)
+        self._path = ''
+        self._known: tuple[int, int] | None = None
+        # The size of the file after the last event, if that was written.
+        self._size = 0
+
+    def __str__(self) -> str:
+        return f'[safe_fixtures] audit_file {path_of(self._name)}'
+
+    def __call__(self, stored: dict[str, Any]) -> None:
+        data = json.dumps(stored, allow_nan=False).encode() + b'\n'
+        path = path_of(self._name)
+        if path != self._path:
+            self._path, self._known, self._size = path, None, 0
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        if self._known is None:
+            flags |= os.O_CREAT
+        # That of a guard is no act of the test.
+        with audit_hook.unseen():
+            descriptor = os.open(path, flags, 0o600)
+            try:
+                self._append(descriptor, data)
+            finally:
+                try:
+                    # A process that was forked meanwhile has it open too.
+                    fcntl.flock(descriptor, fcntl.LOCK_UN)
+                finally:
+                    os.close(descriptor)
+
+    def _append(self, descriptor: int, data: bytes) -> None:
+        # O_APPEND alone keeps lines whole only if each write is.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        found = os.fstat(descriptor)
+        which = found.st_dev, found.st_ino
+        if self._known not in (None, which):
+            raise OSError(
+                errno.ESTALE, 'it was replaced while it was in use', self._path
+            )
+        self._known = which
+        before, self._size = self._size, 0
+        if found.st_size < before:
+            raise OSError(
+                errno.ESTALE,
+                'it was truncated while it was in use',
+                self._path,
+            )
+        if found.st_size != before and not _ends_a_line(self._path, found):
+            data = b'\n' + data
+        left = data
+        try:
+            while left:
+                left = left[os.write(descriptor, left) :]
+        except BaseException:
+            if len(left) < len(data):
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, found.st_size)
+            raise
+        if stat.S_ISREG(found.st_mode):
+            self._size = found.st_size + len(data)
+
+
+def _ends_a_line(path: str, found: os.stat_result) -> bool:
+    """Whether a file ends with a whole line, as far as one can tell."""
+    if not stat.S_ISREG(found.st_mode):
+        return True
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return True
+    try:
+        return os.pread(descriptor, 1, found.st_size - 1) in (b'\n', b'')
+    finally:
+        os.close(descriptor)
+
+
+def path_of(name: str) -> str:
+    """Return the file that this process writes.
+
+    :param name: as in ``[safe_fixtures] audit_file``.
+    """
+    pid = os.getpid()
+    if PID in name:
+        return name.replace(PID, str(pid))
+    if pid == _FIRST:
+        return name
+    root, extension = os.path.splitext(name)
+    return f'{root}.{pid}{extension}'
+
+
+def log(stored: dict[str, Any]) -> None:
+    """Pass an event on to the logger, if somebody listens there."""
+    if not (LOGGER.handlers or LOGGER.propagate):
+        return
+    if LOGGER.disabled:
+        raise RuntimeError('the logger was disabled, and has handlers')
+    refused = stored['action'] in _REFUSALS and not _is_excused(stored)
+    LOGGER.log(
+        logging.WARNING if refused else logging.INFO,
+        '%s',
+        _Line(stored),
+        extra={'event': stored},
+    )
+
+
+class _Line:
+    """An event as text, once somebody wants it."""
+
+    def __init__(self, stored: dict[str, Any]) -> None:
+        self._stored = stored
+
+    def __str__(self) -> str:
+        return as_line(self._stored)
+
+
+def as_line(stored: dict[str, Any]) -> str:
+    """Return an event as one line for a person."""
+    code = stored.get('reason', {}).get('reasonCode')
+    said = '; '.join(
+        f'{name}: {value}'
+        for name, value in _content(stored).items()
+        if name not in _LEFT_OUT
+    )
+    parts = [
+        stored['eventTime'][11:26],
+        stored['action'],
+        *([code] if code else []),
+        stored['target']['name'],
+        f'({stored["outcome"]})',
+        *([said] if said else []),
+    ]
+    return ' '.join(' '.join(parts).split())
+
+
+def _content(stored: dict[str, Any]) -> dict[str, Any]:
+    for item in stored.get('attachments', ()):
+        content: dict[str, Any] = item['content']
+        return content
+    return {}
+
+
+def _is_excused(stored: dict[str, Any]) -> bool:
+    content = _content(stored)
+    return 'waived' in content or bool(content.get('expected'))

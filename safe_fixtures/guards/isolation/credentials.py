@@ -1,0 +1,322 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Credentials, as a concern of isolation (SF404)."""
+
+from collections.abc import Callable, Collection, Iterator
+from collections.abc import Mapping, MutableMapping
+import contextlib
+import errno
+import fnmatch
+import functools
+import glob
+import os
+import pwd
+import re
+import socket
+import stat
+from typing import Any
+
+from safe_fixtures.guards.isolation import concern
+from safe_fixtures.guards.isolation import files
+
+__all__ = ['CredentialFiles', 'hide', 'variables']
+
+_CODE = 'SF404'
+# What clients authenticate with. Not where a service is, nor which region,
+# interface or version of it is meant: that gives access to nothing.
+_VARIABLES = (
+    # keystoneauth and openstacksdk, and the clients before them
+    'OS_ACCESS_TOKEN*', 'OS_APPLICATION_CREDENTIAL_*', 'OS_AUTHORIZATION_CODE',
+    'OS_AUTH_METHODS', 'OS_AUTH_PLUGIN', 'OS_AUTH_SYSTEM', 'OS_AUTH_TOKEN',
+    'OS_AUTH_TYPE', 'OS_AUTH_URL', 'OS_CERT', 'OS_CLIENT_CONFIG_FILE',
+    'OS_CLIENT_ID', 'OS_CLIENT_SECRET', 'OS_CLIENT_SECURE_FILE', 'OS_CLOUD',
+    'OS_CODE', 'OS_DEFAULT_DOMAIN', 'OS_DEFAULT_DOMAIN_ID',
+    'OS_DEFAULT_DOMAIN_NAME', 'OS_DOMAIN_ID', 'OS_DOMAIN_NAME',
+    'OS_IDENTITY_PROVIDER', 'OS_IDENTITY_PROVIDER_URL', 'OS_IDP_OTP_KEY',
+    'OS_KEY', 'OS_OAUTH2_*', 'OS_PASSCODE', 'OS_PASSWORD', 'OS_PROJECT_*',
+    'OS_SERVICE_TOKEN', 'OS_SYSTEM_SCOPE', 'OS_TENANT_*', 'OS_TOKEN',
+    'OS_TRUST_ID', 'OS_USERNAME', 'OS_USER_DOMAIN_*', 'OS_USER_ID',
+    'OS_USER_NAME',
+    'CINDER_API_KEY', 'CINDER_PASSWORD', 'CINDER_USERNAME', 'NOVA_API_KEY',
+    'NOVA_PASSWORD', 'NOVA_PROJECT_ID', 'NOVA_URL', 'NOVA_USERNAME', 'ST_AUTH',
+    'ST_KEY', 'ST_USER',
+    # ssh
+    'SSH_AGENT_PID', 'SSH_AUTH_SOCK',
+    # Kubernetes
+    'KUBECONFIG',
+    # AWS, and what speaks its protocols
+    'AWS_ACCESS_KEY', 'AWS_ACCESS_KEY_ID', 'AWS_BEARER_TOKEN_*',
+    'AWS_CONFIG_FILE', 'AWS_CONTAINER_*', 'AWS_CREDENTIAL_FILE',
+    'AWS_DEFAULT_PROFILE', 'AWS_PROFILE', 'AWS_ROLE_ARN', 'AWS_SECRET_KEY',
+    'AWS_SECRET_ACCESS_KEY', 'AWS_SECURITY_TOKEN', 'AWS_SESSION_TOKEN',
+    'AWS_SHARED_CREDENTIALS_FILE', 'AWS_WEB_IDENTITY_TOKEN_FILE',
+    'EC2_ACCESS_KEY', 'EC2_SECRET_KEY',
+    # Google Cloud
+    'CLOUDSDK_AUTH_*', 'CLOUDSDK_CONFIG', 'CLOUDSDK_CORE_ACCOUNT',
+    'GCLOUD_KEYFILE_JSON', 'GOOGLE_API_KEY', 'GOOGLE_APPLICATION_CREDENTIALS',
+    'GOOGLE_CLOUD_KEYFILE_JSON', 'GOOGLE_CREDENTIALS',
+    'GOOGLE_IMPERSONATE_SERVICE_ACCOUNT', 'GOOGLE_OAUTH_ACCESS_TOKEN',
+    # Azure
+    'ARM_ACCESS_KEY', 'ARM_CLIENT_*', 'ARM_OIDC_*', 'ARM_SAS_TOKEN',
+    'ARM_SUBSCRIPTION_ID', 'ARM_TENANT_ID', 'AZURE_CLIENT_*',
+    'AZURE_CONFIG_DIR', 'AZURE_FEDERATED_TOKEN_FILE', 'AZURE_PASSWORD',
+    'AZURE_STORAGE_CONNECTION_STRING', 'AZURE_STORAGE_*KEY',
+    'AZURE_STORAGE_SAS_TOKEN', 'AZURE_SUBSCRIPTION_ID', 'AZURE_TENANT_ID',
+    'AZURE_USERNAME',
+)  # fmt: skip
+# Those of them that name files.
+_NAMING = (
+    'ARM_CLIENT_CERTIFICATE_PATH', 'ARM_OIDC_TOKEN_FILE_PATH',
+    'AWS_CONFIG_FILE', 'AWS_CREDENTIAL_FILE', 'AWS_SHARED_CREDENTIALS_FILE',
+    'AWS_WEB_IDENTITY_TOKEN_FILE', 'AZURE_CLIENT_CERTIFICATE_PATH',
+    'AZURE_FEDERATED_TOKEN_FILE', 'GOOGLE_APPLICATION_CREDENTIALS',
+    'KUBECONFIG', 'OS_CERT', 'OS_CLIENT_CONFIG_FILE', 'OS_CLIENT_SECURE_FILE',
+    'OS_KEY', 'SSH_AUTH_SOCK',
+)  # fmt: skip
+_CLOUDS = tuple(
+    f'{name}.{ending}'
+    for name in ('clouds', 'secure')
+    for ending in ('yaml', 'yml', 'json')
+)
+_IN_HOME = (
+    '.aws/config', '.aws/credentials', '.boto', '.kube/config', '.ssh/id_*',
+)  # fmt: skip
+_GCLOUD = (
+    'access_tokens.db', 'application_default_credentials.json',
+    'credentials.db', 'legacy_credentials/*/*',
+)  # fmt: skip
+_AZURE = (
+    'accessTokens.json', 'msal_token_cache.*', 'service_principal_entries.*',
+)  # fmt: skip
+_is_variable = re.compile('|'.join(map(fnmatch.translate, _VARIABLES))).match
+
+_is_telling = re.compile(
+    '|'.join(
+        fnmatch.translate(os.path.basename(pattern))
+        for pattern in _CLOUDS + _IN_HOME + _GCLOUD[:-1] + _AZURE
+    )
+).match
+
+
+# The variables that say where such files are.
+_PLACES = (
+    'HOME', 'SNAP_REAL_HOME', 'XDG_CONFIG_HOME', 'XDG_CONFIG_DIRS',
+    'CLOUDSDK_CONFIG', 'AZURE_CONFIG_DIR',
+)  # fmt: skip
+_KEPT = 16
+# What was found where, last time.
+_known: dict[Any, dict[tuple[int, int] | None, tuple[str, str | None]]] = {}
+# What is taken out now, outermost first.
+_hidden: list[Mapping[str, str]] = []
+
+
+def variables(environ: Mapping[str, str]) -> list[str]:
+    """Return the names of the authentication variables that are there.
+
+    :param environ: the environment.
+    """
+    return sorted(
+        name
+        for name in environ
+        # oslo.config reads options from those with two underscores.
+        if _is_variable(name) and '__' not in name
+    )
+
+
+def hide(
+    environ: MutableMapping[str, str],
+) -> tuple[list[str], Callable[[], None]]:
+    """Take the authentication variables out of an environment.
+
+    :param environ: the environment.
+    :returns: their names, and a callable that gives them back the values
+        that they had, whatever was done to them since. The rest of the
+        environment is left alone. Called again it does nothing.
+    """
+    names = variables(environ)
+    hidden: dict[str, str] = {}
+    with contextlib.ExitStack() as stack:
+        stack.callback(_hidden.remove, hidden)
+        _hidden.append(hidden)
+        for name in names:
+            hidden[name] = environ[name]
+            stack.callback(environ.__setitem__, name, hidden[name])
+            del environ[name]
+        return names, stack.pop_all().close
+
+
+class CredentialFiles:
+    """Finds what opens files of credentials, or talks to an ssh agent.
+
+    Files are known by what they are, not by what they are called: a link to
+    one is that one.
+
+    :param environ: the environment as it is outside the test.
+    """
+
+    events: Collection[str] = ('open', 'socket.connect', *files.MAKING)
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._named = {}
+        # Guards nest.
+        for each in (*_hidden, environ):
+            for name in _NAMING:
+                for entry in filter(None, each.get(name, '').split(':')):
+                    path = files.absolute(os.path.expanduser(entry))
+                    if path is not None:
+                        self._named[path] = name
+        self._patterns = _patterns(
+            tuple(map(environ.get, _PLACES)), _current_directory()
+        )
+        self._names = frozenset(map(os.path.basename, self._named))
+        # What comes later is found by its name.
+        key = (tuple(self._named.items()), self._patterns)
+        if key not in _known:
+            if len(_known) > _KEPT:
+                _known.clear()
+            _known[key] = self._look()
+        self._known = _known[key]
+
+    def judge(
+        self, event: str, args: tuple[Any, ...]
+    ) -> concern.Finding | None:
+        """See ``_concern.Concern``."""
+        if event == 'open':
+            name = args[0]
+            if isinstance(name, int):
+                return None
+            name = os.fsdecode(name)
+            what = 'open'
+        elif event == 'socket.connect':
+            endpoint, address = args
+            if endpoint.family != getattr(socket, 'AF_UNIX', None):
+                return None
+            name = os.fsdecode(address)
+            what = 'connect'
+        else:
+            files.note_made(args)
+            return None
+        last = os.path.basename(name)
+        # A file of such a name can have come since.
+        is_new = bool(_is_telling(last)) or last in self._names
+        if not self._known and not is_new:
+            return None
+        bases = files.bases(name, args) if is_new else [None]
+        try:
+            keys = [
+                _key(os.path.join(base or os.curdir, name)) for base in bases
+            ]
+        except ValueError:
+            return None
+        if is_new and any(keys):
+            self._known = self._look()
+        for key in keys:
+            path, variable = self._known.get(key, (None, None))
+            # What had that number can be gone.
+            if path is None or _key(path) != key:
+                continue
+            if not _is_own(path, variable):
+                which = f', which {variable} names' if variable else ''
+                return concern.Finding(
+                    _CODE,
+                    f'{what} of {path}{which}'
+                    if what == 'open'
+                    else f'{what} to {path}{which}',
+                    path,
+                    FileNotFoundError(
+                        errno.ENOENT, os.strerror(errno.ENOENT), name
+                    ),
+                )
+        return None
+
+    def _look(self) -> dict[tuple[int, int] | None, tuple[str, str | None]]:
+        """Return the files that there are now, by what identifies them."""
+        found: dict[tuple[int, int] | None, tuple[str, str | None]] = {}
+        for path, variable in self._named.items():
+            found.setdefault(_key(path), (path, variable))
+        patterns = [
+            *self._patterns,
+            *_below(_current_directory(), _CLOUDS),
+        ]
+        for pattern in patterns:
+            for path in glob.iglob(pattern):
+                if not path.endswith('.pub'):
+                    found.setdefault(_key(path), (path, None))
+        found.pop(None, None)
+        return found
+
+
+def _is_own(path: str, variable: str | None) -> bool:
+    """Whether a file is the test's own."""
+    path = os.path.realpath(path)
+    if variable is None:
+        return files.is_temporary(path)
+    # An agent has its socket in the temporary directory too.
+    return files.is_made(path)
+
+
+def _key(path: str) -> tuple[int, int] | None:
+    """Return what identifies a file, or None if it holds nothing."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    mode = status.st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode)):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _current_directory() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
+@functools.lru_cache
+def _patterns(
+    places: tuple[str | None, ...], directory: str | None
+) -> tuple[str, ...]:
+    """Return patterns for where files of credentials are looked for.
+
+    :param places: the values of the variables that say where.
+    :param directory: the current one.
+    """
+    home, real_home, config, sites, gcloud, azure = places
+    homes = [home, real_home]
+    with contextlib.suppress(KeyError):
+        homes.append(pwd.getpwuid(os.getuid()).pw_dir)
+    found: list[str] = []
+    configs = [config]
+    for each in filter(None, dict.fromkeys(homes)):
+        found += _below(each, _IN_HOME)
+        found += _below(os.path.join(each, '.azure'), _AZURE)
+        configs.append(os.path.join(each, '.config'))
+    for each in filter(None, configs):
+        found += _below(os.path.join(each, 'gcloud'), _GCLOUD)
+        found += _below(os.path.join(each, 'openstack'), _CLOUDS)
+    found += _below(gcloud, _GCLOUD)
+    found += _below(azure, _AZURE)
+    # That of the current directory is looked for as it is at the time, too.
+    found += _below(directory, _CLOUDS)
+    found += _below('/etc/openstack', _CLOUDS)
+    for each in filter(None, (sites or '/etc/xdg').split(os.pathsep)):
+        found += _below(os.path.join(each, 'openstack'), _CLOUDS)
+    return tuple(found)
+
+
+def _below(directory: str | None, patterns: tuple[str, ...]) -> Iterator[str]:
+    if directory:
+        for pattern in patterns:
+            yield os.path.join(glob.escape(directory), pattern)

@@ -1,0 +1,113 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Processes, as a concern of isolation (SF406)."""
+
+import _posixsubprocess
+from collections.abc import Callable, Collection, Iterable
+import os
+import shutil
+import subprocess
+import sys
+from typing import Any
+
+from safe_fixtures.guards.isolation import concern
+from safe_fixtures.runtime import patching
+
+__all__ = ['Processes', 'see_unaudited']
+
+_CODE = 'SF406'
+# Where programs that are allowed by their mere names are looked for.
+_PLACES = frozenset(
+    os.path.join(prefix, name)
+    for prefix in ('/', '/usr', '/usr/local')
+    for name in ('bin', 'sbin')
+)
+# What CPython does not report, and see_unaudited does.
+_FORK_EXEC = 'safe_fixtures.fork_exec'
+
+
+class Processes:
+    """Finds processes that are started.
+
+    :param allowed: programs that may be: paths, or names of programs in the
+        system's directories.
+    """
+
+    events: Collection[str] = (
+        'subprocess.Popen', 'os.system', 'os.exec', 'os.posix_spawn',
+        'os.spawn', 'os.fork', 'os.forkpty', _FORK_EXEC,
+    )  # fmt: skip
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        self._allowed = frozenset(allowed)
+
+    def judge(
+        self, event: str, args: tuple[Any, ...]
+    ) -> concern.Finding | None:
+        """See ``_concern.Concern``."""
+        how = event.rpartition('.')[2]
+        if event in ('os.fork', 'os.forkpty'):
+            return concern.Finding(_CODE, f'{how} of this process', how)
+        if event == 'os.system':
+            # A shell can run anything, whatever its command begins with.
+            program = '/bin/sh'
+        else:
+            program = _text(args[1] if event == 'os.spawn' else args[0])
+        environment = args[3] if event == 'subprocess.Popen' else None
+        if self._allows(program, environment):
+            return None
+        # Without its arguments, which may hold secrets.
+        return concern.Finding(_CODE, f'{how} of {program}', program)
+
+    def _allows(self, program: str, environment: Any) -> bool:
+        directory, name = os.path.split(program)
+        if program in self._allowed and directory:
+            return True
+        if name not in self._allowed:
+            return False
+        if not directory:
+            # What that name stands for, to whoever starts it.
+            places = os.get_exec_path(environment)
+            found = shutil.which(name, path=os.pathsep.join(places))
+            if found is None:
+                # That fails by itself.
+                return True
+            directory = os.path.dirname(found)
+        return directory in _PLACES
+
+
+def see_unaudited() -> Callable[[], None]:
+    """Report the processes that CPython does not report.
+
+    Those are what ``multiprocessing`` spawns: it calls the C function that
+    ``subprocess`` calls too, without an event.
+
+    :returns: a callable that ends it.
+    """
+    original = _posixsubprocess.fork_exec
+
+    def fork_exec(args: Any, executables: Any, *rest: Any) -> Any:
+        # A copy of subprocess, as eventlet makes one, has bound this name.
+        caller = sys._getframe(1).f_globals.get('__name__', '')
+        if not caller.endswith(subprocess.__name__):
+            sys.audit(_FORK_EXEC, executables[0], args)
+        return original(args, executables, *rest)
+
+    return patching.patch_attribute(_posixsubprocess, 'fork_exec', fork_exec)
+
+
+def _text(program: Any) -> str:
+    try:
+        return os.fsdecode(program)
+    except TypeError:
+        return str(program)

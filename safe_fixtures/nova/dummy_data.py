@@ -1,0 +1,245 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The images and flavors of the Nova tests in this process."""
+
+from collections.abc import Callable, Iterable, Mapping
+import contextlib
+import functools
+import io
+from typing import Any
+
+import nova.context
+from nova.db.api import api as api_db
+from nova.db.api import models as api_models
+from nova import exception
+import nova.image.glance
+from nova import objects
+from nova.tests.fixtures import glance
+from oslo_db import exception as db_exc
+from oslo_utils import uuidutils
+
+from safe_fixtures.runtime import patching
+
+__all__ = ['NovaDummySource']
+
+OnImage = Callable[[Mapping[str, Any], int], None]
+OnFlavor = Callable[[Mapping[str, Any]], None]
+
+
+class NovaDummySource:
+    """Knows what the fake Glance holds and where flavors came from.
+
+    While it is recording it sees each flavor that is created, and each fake
+    Glance that an image is put into. The last one who wanted it to record
+    makes it forget all that.
+    """
+
+    def __init__(self) -> None:
+        self._recorders = 0
+        self._watches: list[tuple[OnImage, OnFlavor]] = []
+        self._undo = contextlib.ExitStack()
+        self._glances: list[glance.GlanceFixture] = []
+        self._known: set[str] = set()
+
+    def record(self, known: Iterable[str] = ()) -> Callable[[], None]:
+        """Record from now on; returns what ends it.
+
+        :param known: the flavorids that count as default flavors.
+        """
+        if not self._recorders:
+            with contextlib.ExitStack() as undo:
+                undo.callback(self._patch_glance_create())
+                undo.callback(self._patch_glance_update())
+                undo.callback(self._patch_flavors())
+                self._undo = undo.pop_all()
+            self._known = set(known)
+        self._recorders += 1
+        return self._end_record
+
+    def _end_record(self) -> None:
+        self._recorders -= 1
+        if not self._recorders:
+            self._undo.close()
+            self._glances = []
+            self._known = set()
+
+    def watch_creation(
+        self, on_image: OnImage, on_flavor: OnFlavor
+    ) -> Callable[[], None]:
+        """See ``dummy_data.DummySource``.
+
+        Where nothing was recorded before, the flavors that are there now
+        count as default flavors.
+        """
+        known = [] if self._recorders else self.flavors()
+        end = self.record(flavor['flavorid'] for flavor in known)
+        watch = (on_image, on_flavor)
+        self._watches.append(watch)
+
+        def unwatch() -> None:
+            self._watches.remove(watch)
+            end()
+
+        return unwatch
+
+    def _patch_glance_create(self) -> Callable[[], None]:
+        original = glance.GlanceFixture.create
+
+        @functools.wraps(original)
+        def create(
+            fixture: Any, context: Any, metadata: Any, data: Any = None
+        ) -> Any:
+            content = data.read() if data else b''
+            # The fixture would do the same.
+            metadata.setdefault('id', uuidutils.generate_uuid())
+            self._put(fixture, metadata, len(content))
+            return original(
+                fixture, context, metadata, data and io.BytesIO(content)
+            )
+
+        return patching.patch_attribute(glance.GlanceFixture, 'create', create)
+
+    def _patch_glance_update(self) -> Callable[[], None]:
+        original = glance.GlanceFixture.update
+
+        @functools.wraps(original)
+        def update(
+            fixture: Any,
+            context: Any,
+            image_id: str,
+            metadata: Any,
+            *args: Any,
+            **kwargs: Any,
+        ) -> Any:
+            held = fixture.images.get(image_id, {})
+            self._put(fixture, {**held, **metadata, 'id': image_id}, 0)
+            return original(
+                fixture, context, image_id, metadata, *args, **kwargs
+            )
+
+        return patching.patch_attribute(glance.GlanceFixture, 'update', update)
+
+    def _put(self, fixture: Any, image: Mapping[str, Any], size: int) -> None:
+        """Show an image that is about to be put into a fake Glance."""
+        if not any(fixture is known for known in self._glances):
+            self._glances.append(fixture)
+        for on_image, _ in list(self._watches):
+            on_image(image, size)
+
+    def _patch_flavors(self) -> Callable[[], None]:
+        original = objects.Flavor._flavor_create
+
+        @functools.wraps(original)
+        def flavor_create(context: Any, updates: Any) -> Any:
+            for _, on_flavor in list(self._watches):
+                on_flavor(updates)
+            flavor = original(context, updates)
+            self._known.add(flavor['flavorid'])
+            return flavor
+
+        return patching.patch_attribute(
+            objects.Flavor, '_flavor_create', staticmethod(flavor_create)
+        )
+
+    def _held_by(self) -> list[glance.GlanceFixture]:
+        """Return the fake Glances that are known, and the one in use."""
+        # Asking anything else for it would make a real client.
+        in_use = nova.image.glance.get_default_image_service
+        if in_use.__module__ == glance.__name__:
+            fixture = in_use()
+            if not any(fixture is known for known in self._glances):
+                return [*self._glances, fixture]
+        return self._glances
+
+    def image(self, image_id: str) -> Mapping[str, Any] | None:
+        """See ``dummy_data.DummySource``."""
+        for fixture in self._held_by():
+            if image_id in fixture.images:
+                held: Mapping[str, Any] = fixture.images[image_id]
+                return held
+        return None
+
+    def images(self) -> Iterable[Mapping[str, Any]]:
+        """See ``dummy_data.DummySource``."""
+        for fixture in self._held_by():
+            # An update can replace all fields, the id too.
+            for key, image in list(fixture.images.items()):
+                yield dict(image, id=key)
+
+    def image_bytes(self, image_id: str) -> int:
+        """See ``dummy_data.DummySource``."""
+        return max(
+            (_stored(fixture, image_id) for fixture in self._held_by()),
+            default=0,
+        )
+
+    def flavor(self, flavor_id: str) -> Mapping[str, Any] | None:
+        """See ``dummy_data.DummySource``."""
+        found = self._flavors(api_models.Flavors.flavorid == flavor_id)
+        return found[0] if found else None
+
+    def flavors(self) -> Iterable[Mapping[str, Any]]:
+        """See ``dummy_data.DummySource``."""
+        return self._flavors()
+
+    def flavor_is_known(self, flavor_id: str) -> bool:
+        """See ``dummy_data.DummySource``."""
+        # Where nothing was recorded nobody knows where they came from.
+        return not self._recorders or flavor_id in self._known
+
+    def shelved_image(self, server_id: str) -> str | None:
+        """See ``dummy_data.DummySource``."""
+        context = nova.context.get_admin_context()
+        with contextlib.suppress(
+            exception.NovaException, db_exc.DBError, AttributeError
+        ):
+            mapping = objects.InstanceMapping.get_by_instance_uuid(
+                context, server_id
+            )
+            with nova.context.target_cell(
+                context, mapping.cell_mapping
+            ) as cell:
+                instance = objects.Instance.get_by_uuid(
+                    cell, server_id, expected_attrs=['system_metadata']
+                )
+                image: str | None = instance.system_metadata.get(
+                    'shelved_image_id'
+                )
+                return image
+        return None
+
+    @staticmethod
+    def _flavors(*where: Any) -> list[dict[str, Any]]:
+        # Only the columns that are needed: the object would load each
+        # flavor's projects and extra specs too.
+        columns = (api_models.Flavors.flavorid, api_models.Flavors.name)
+
+        @api_db.context_manager.reader
+        def query(context: Any) -> Any:
+            return context.session.query(*columns).filter(*where).all()
+
+        # To ask would start the database of a test that has none, or none
+        # any more, and break the ones after it.
+        if not api_db.context_manager.is_started:
+            return []
+        try:
+            rows = query(nova.context.get_admin_context())
+        except db_exc.DBError:
+            return []
+        return [{'flavorid': row[0], 'name': row[1]} for row in rows]
+
+
+def _stored(fixture: Any, image_id: Any) -> int:
+    # The images that a fake Glance starts with are there before its store.
+    data = getattr(fixture, '_imagedata', {}).get(image_id)
+    return len(data) if data else 0

@@ -1,0 +1,84 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What Nova's own test bases leave behind, as data."""
+
+from safe_fixtures.guards import posture
+
+__all__ = ['LEAKS']
+
+_LOGGING_FIXTURE = (
+    'StandardLogging, which every test uses, sets this level and gives no '
+    'logger its level back'
+)
+_LOG_DEFAULTS = (
+    'nova.config.parse_args(), which ConfFixture calls, sets this once for '
+    'the process'
+)
+
+LEAKS: tuple[posture.Leak, ...] = (
+    posture.Leak(
+        'config',
+        '[*] *',
+        '* (default)',
+        'ConfFixture, which every test uses, resets all options of the '
+        'process at its cleanup, whoever set them and when: imports do, and '
+        'tests before they call the set-up of their base',
+    ),
+    posture.Leak(
+        'config',
+        '[DEFAULT] default_log_levels',
+        "['amqp=WARN', *, 'glanceclient=WARN', 'oslo.privsep.daemon=INFO']",
+        _LOG_DEFAULTS,
+    ),
+    posture.Leak(
+        'config',
+        '[oslo_policy] enforce_new_defaults',
+        'False',
+        'PlacementFixture gives this default to the option itself, which all '
+        'configurations of the process share; from then on Nova, too, grants '
+        'what its deprecated rules grant',
+    ),
+    posture.Leak(
+        'environ',
+        'OS_DEBUG',
+        "'true'",
+        'three tests of libvirt.test_server_shares set it for a fixture that '
+        'has read it by then, and leave it to all tests after them',
+    ),
+    posture.Leak(
+        'logging',
+        'oslo.messaging._drivers.impl_rabbit filters',
+        "['nova.config.rabbit_heartbeat_filter']",
+        _LOG_DEFAULTS,
+    ),
+    posture.Leak('logging', 'root level', 'DEBUG', _LOGGING_FIXTURE),
+    posture.Leak('logging', 'alembic level', 'WARNING', _LOGGING_FIXTURE),
+    posture.Leak(
+        'logging', 'migrate.versioning.api level', 'WARNING', _LOGGING_FIXTURE
+    ),
+    posture.Leak(
+        'logging', 'oslo_db.sqlalchemy level', 'WARNING', _LOGGING_FIXTURE
+    ),
+    posture.Leak(
+        'logging',
+        'sqlalchemy.engine level',
+        'WARNING',
+        'oslo_db sets it when it makes the first engine of the process',
+    ),
+    posture.Leak(
+        'logging',
+        'retrying propagate',
+        'False',
+        'the library retrying sets it when it is first used',
+    ),
+)

@@ -1,0 +1,43 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Replace ``time.sleep`` for one module."""
+
+from collections.abc import Callable
+from typing import Any
+
+from safe_fixtures.runtime import patching
+
+__all__ = ['replace_sleep']
+
+
+def replace_sleep(
+    module: Any, sleep: Callable[[float], None]
+) -> Callable[[], None]:
+    """Have *module* sleep by calling *sleep*, and nobody else.
+
+    :param module: one that has imported ``time``.
+    :param sleep: what to call; its caller is the code that sleeps.
+    :returns: a callable that gives the module back as it was.
+    """
+    return patching.patch_attribute(module, 'time', _Time(module.time, sleep))
+
+
+class _Time:
+    """The module ``time`` with another ``sleep``."""
+
+    def __init__(self, module: Any, sleep: Callable[[float], None]) -> None:
+        self._module = module
+        self.sleep = sleep
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)

@@ -1,0 +1,96 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import sys
+import types
+
+import fixtures
+
+from safe_fixtures.core import plugins
+from tests.support import base
+
+
+class Backend:
+    pass
+
+
+class Entry:
+    """An entry point, as installed packages have them."""
+
+    def __init__(self, name, load):
+        self.name = name
+        self.load = load
+
+
+class TestFind(base.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.useFixture(
+            fixtures.MonkeyPatch('safe_fixtures.core.plugins._provided', [])
+        )
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'safe_fixtures.core.plugins._entries',
+                lambda: self.entries,
+            )
+        )
+        self.entries = []
+
+    def imported(self, name):
+        modules = dict(sys.modules)
+        modules.pop('nova', None)
+        if name:
+            modules[name] = types.ModuleType(name)
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'safe_fixtures.core.plugins.sys',
+                types.SimpleNamespace(modules=modules),
+            )
+        )
+
+    def test_none_without_nova(self):
+        self.imported(None)
+        self.entries = [Entry('nova', self.fail)]
+        self.assertIsNone(plugins.find())
+
+    def test_none_for_what_is_not_imported(self):
+        self.imported('nova')
+        self.entries = [Entry('other', self.fail)]
+        self.assertIsNone(plugins.find())
+
+    def test_loaded_once(self):
+        self.imported('nova')
+        loads = []
+
+        def load():
+            loads.append('nova')
+            plugins.provide(Backend())
+
+        self.entries = [Entry('other', self.fail), Entry('nova', load)]
+        found = plugins.find()
+        self.assertIsInstance(found, Backend)
+        self.assertIs(found, plugins.find())
+        self.assertEqual(['nova'], loads)
+
+    def test_found_once_nova_is_imported(self):
+        self.entries = [Entry('nova', lambda: plugins.provide(Backend()))]
+        self.imported(None)
+        self.assertIsNone(plugins.find())
+        self.imported('nova')
+        self.assertIsInstance(plugins.find(), Backend)
+
+    def test_provided_before_anybody_asks(self):
+        self.imported('nova')
+        self.entries = [Entry('nova', self.fail)]
+        backend = Backend()
+        plugins.provide(backend)
+        self.assertIs(backend, plugins.find())

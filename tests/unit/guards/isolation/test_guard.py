@@ -1,0 +1,562 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from concurrent import futures
+import contextlib
+import gc
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import types
+
+import _posixsubprocess
+import fixtures
+import testtools
+
+from safe_fixtures import audit
+from safe_fixtures.core import waivers
+from safe_fixtures import exceptions
+from safe_fixtures.guards import isolation
+from safe_fixtures.guards.isolation import guard as isolation_guard
+from safe_fixtures.guards.isolation import network
+from safe_fixtures.runtime import audit_hook
+from safe_fixtures import testing
+from tests.support import base
+
+ADDRESS = ('198.51.100.7', 9)
+
+
+def connect():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as endpoint:
+        endpoint.connect(ADDRESS)
+
+
+def state():
+    """Return all that a guard changes."""
+    return (
+        id(vars(threading.Thread)['start']),
+        id(_posixsubprocess.fork_exec),
+        dict(os.environ),
+        dict(audit_hook.handlers()),
+        len(isolation_guard._active),
+        len(isolation_guard._left),
+    )
+
+
+class TestContract(testing.FixtureContract, base.TestCase):
+    def make_fixture(self):
+        return isolation.IsolationGuard()
+
+    def use(self, fixture):
+        threading.Thread(target=int).start()
+
+    def state(self):
+        return state()
+
+
+class TestExits(base.TestCase):
+    """It undoes what it did, however the test ends."""
+
+    def exit_by(self, raised, where):
+        class Case(testtools.TestCase):
+            def setUp(self):
+                super().setUp()
+                self.useFixture(isolation.IsolationGuard())
+                if where == 'setUp':
+                    raise raised
+
+            def test(self):
+                if raised is not None:
+                    raise raised
+
+        before = state()
+        result = testtools.TestResult()
+        try:
+            Case('test').run(result)
+        except BaseException as error:
+            self.assertIs(raised, error)
+        self.assertEqual(before, state())
+        return result
+
+    def test_pass(self):
+        self.assertTrue(self.exit_by(None, 'test').wasSuccessful())
+
+    def test_failure_and_error(self):
+        for error in (AssertionError(), ZeroDivisionError()):
+            for where in ('test', 'setUp'):
+                result = self.exit_by(error, where)
+                self.assertEqual(1, len(result.failures + result.errors))
+
+    def test_interrupted(self):
+        for error in (KeyboardInterrupt(), SystemExit(3)):
+            for where in ('test', 'setUp'):
+                self.exit_by(error, where)
+
+    def test_timeout(self):
+        class Case(testtools.TestCase):
+            def test_out_of_time(self):
+                self.useFixture(isolation.IsolationGuard())
+                self.useFixture(fixtures.Timeout(100, gentle=True))
+                # As once they are over.
+                signal.raise_signal(signal.SIGALRM)
+
+        before = state()
+        self.assertFails(Case, 'raise TimeoutException')
+        self.assertEqual(before, state())
+
+    def test_set_up_that_fails_halfway(self):
+        class Broken(isolation.IsolationGuard):
+            def _hide_credentials(self):
+                raise ZeroDivisionError
+
+        before = state()
+        self.assertRaises(ZeroDivisionError, self._set_up, Broken())
+        self.assertEqual(before, state())
+
+    def test_refused_configuration(self):
+        before = state()
+        guard = isolation.IsolationGuard(allowed_hosts=['*'])
+        self.assertRaises(exceptions.ConfigurationError, guard.setUp)
+        self.assertEqual(before, state())
+        self.configure(allowed_paths='/')
+        before = state()
+        guard = isolation.IsolationGuard()
+        error = self.assertRaises(exceptions.ConfigurationError, guard.setUp)
+        self.assertIn('allowed_paths', str(error))
+        self.assertEqual(before, state())
+
+    def _set_up(self, fixture):
+        try:
+            fixture.setUp()
+        except Exception as error:
+            # Fixtures wraps what set-up raises.
+            causes = getattr(error, 'args', ())
+            raise next(
+                (cause[1] for cause in causes if isinstance(cause, tuple)),
+                error,
+            ) from None
+
+
+class TestGuard(base.TestCase):
+    def test_the_innermost_decides(self):
+        outer = self.useFixture(isolation.IsolationGuard())
+        with isolation.IsolationGuard(allowed_hosts=[ADDRESS[0]]):
+            connect()
+        with testing.expect_violation('SF401') as seen:
+            connect()
+        self.assertEqual(1, len(seen))
+        self.assertEqual(1, len(outer.trail.events))
+
+    def test_inert_outside_tests(self):
+        with isolation.IsolationGuard():
+            self.assertIn('socket.connect', audit_hook.handlers())
+        self.assertEqual({}, audit_hook.handlers())
+        connect()
+
+    def test_nothing_that_nobody_watches(self):
+        with isolation.IsolationGuard(files=False, credentials=False):
+            self.assertNotIn('open', audit_hook.handlers())
+        self.configure(mode='off')
+        with isolation.IsolationGuard():
+            self.assertEqual({}, audit_hook.handlers())
+
+    def test_record(self):
+        trail = self.useFixture(audit.AuditTrail())
+        with isolation.IsolationGuard():
+            with testing.expect_violation('SF401'):
+                connect()
+        event = trail.events[-1]
+        self.assertEqual('deny', event['action'])
+        self.assertEqual('SF401', event['reason']['reasonCode'])
+        self.assertEqual('198.51.100.7:9', event['target']['name'])
+        self.assertEqual('network/connection', event['target']['typeURI'])
+        said = audit.details(event)
+        self.assertIn('connect to 198.51.100.7:9 in ', said['message'])
+        self.assertIn(self.id(), said['message'])
+        self.assertIn('test_guard.py:', said['where'])
+
+    def test_waived(self):
+        class Case(testtools.TestCase):
+            def setUp(self):
+                super().setUp()
+                self.guard = self.useFixture(isolation.IsolationGuard())
+
+            @waivers.waive('SF401', reason='a probe')
+            def test_waived(self):
+                connect()
+
+        self.assertPasses(Case)
+
+    def test_the_guard_itself_is_not_seen(self):
+        # The record is written to a file that the test may not write.
+        path = os.path.join(
+            self.useFixture(fixtures.TempDir()).path, 'audit.jsonl'
+        )
+        self.useFixture(fixtures.NestedTempfile())
+        self.configure(mode='enforce', audit_file=path)
+        with isolation.IsolationGuard() as guard:
+            guard.trail.record('read', 'x')
+            with testing.expect_violation('SF401'):
+                connect()
+        with open(path) as file:
+            events = [json.loads(line) for line in file]
+        self.assertEqual(
+            ['read', 'deny'], [event['action'] for event in events[:2]]
+        )
+
+    def test_error_of_the_judge_is_an_error_of_the_call(self):
+        def judge(*_):
+            raise ZeroDivisionError
+
+        self.patch(network.Network, 'judge', judge)
+        with isolation.IsolationGuard():
+            self.assertRaises(ZeroDivisionError, connect)
+            # Once more: it is not taken for busy.
+            self.assertRaises(ZeroDivisionError, connect)
+
+    def test_events_of_the_judge_are_not_judged(self):
+        calls = []
+
+        def judge(_, event, args):
+            calls.append(event)
+            connect()
+
+        self.patch(network.Network, 'judge', judge)
+        with isolation.IsolationGuard():
+            connect()
+        self.assertEqual(['socket.connect'], calls)
+
+    def test_recursion_is_an_error_of_the_test(self):
+        def deeper():
+            with contextlib.suppress(ValueError):
+                socket.getaddrinfo('127.0.0.1', 1)
+            deeper()
+
+        with isolation.IsolationGuard():
+            self.assertRaises(RecursionError, deeper)
+            with testing.expect_violation('SF401'):
+                connect()
+
+
+class TestWhoseItIs(base.TestCase):
+    """Who is judged by what, and who is to blame."""
+
+    def case(self, act, **arguments):
+        class Case(testtools.TestCase):
+            def test_it(self):
+                self.useFixture(isolation.IsolationGuard(**arguments))
+                act()
+
+        return Case
+
+    def in_thread(self, act):
+        thread = threading.Thread(target=act)
+        thread.start()
+        thread.join()
+
+    def test_guard_set_up_in_a_thread_that_belongs_to_another(self):
+        seen = []
+
+        def run():
+            with isolation.IsolationGuard(allowed_hosts=[ADDRESS[0]]):
+                connect()
+            try:
+                connect()
+            except exceptions.SafetyViolation as violation:
+                seen.append(violation)
+
+        with isolation.IsolationGuard():
+            outer = self.case(lambda: self.in_thread(run))
+            self.assertFails(outer, 'connect to 198.51.100.7:9')
+        self.assertEqual(1, len(seen))
+
+    def test_task_of_a_pool_that_another_test_began(self):
+        with futures.ThreadPoolExecutor(1) as pool:
+
+            def work():
+                pool.submit(connect).result()
+
+            def swallow():
+                pool.submit(connect).exception()
+
+            self.assertPasses(self.case(lambda: pool.submit(int).result()))
+            self.assertPasses(self.case(work, allowed_hosts=[ADDRESS[0]]))
+            self.assertFails(self.case(work), 'SF401')
+            self.assertFails(self.case(swallow), 'SF401')
+
+    def test_greenlets_are_not_blind_for_one_another(self):
+        # As eventlet has it, in one thread.
+        idents = iter([1, 2])
+        self.patch(
+            audit_hook._dispatch,
+            '__defaults__',
+            (
+                {'x': lambda event, args: args[0]()},
+                set(),
+                types.SimpleNamespace(get_ident=lambda: next(idents)),
+                sys.is_finalizing,
+            ),
+        )
+        calls = []
+        audit_hook._dispatch(
+            'x',
+            (lambda: audit_hook._dispatch('x', (lambda: calls.append(2),)),),
+        )
+        self.assertEqual([2], calls)
+
+    def test_signal_between_any_two_steps(self):
+        # Whatever it interrupts, the next event is judged.
+        def interrupt(frame, event, _):
+            if frame.f_code is audit_hook._dispatch.__code__:
+                steps.append(event)
+                if len(steps) == at:
+                    raise ZeroDivisionError
+            return interrupt
+
+        with isolation.IsolationGuard(allowed_hosts=['192.0.2.0/24']):
+            for at in range(1, 30):
+                steps = []
+                sys.settrace(interrupt)
+                try:
+                    sys.audit('socket.gethostbyname', 'localhost')
+                except ZeroDivisionError:
+                    pass
+                finally:
+                    sys.settrace(None)
+                self.assertEqual(set(), audit_hook._busy, at)
+
+    def test_what_it_started_is_forgotten(self):
+        with isolation.IsolationGuard() as guard:
+            for _ in range(100):
+                self.in_thread(int)
+            gc.collect()
+            self.assertGreater(5, len(guard._scope._started))
+
+
+class TestThreads(base.TestCase):
+    """What outlives a test belongs to it."""
+
+    def leave_running(self, act, *tests):
+        """Run tests, the first of which starts a thread that acts later."""
+        go = threading.Event()
+        started = []
+
+        class Case(testtools.TestCase):
+            def setUp(self):
+                super().setUp()
+                self.useFixture(isolation.IsolationGuard())
+
+            def test_starts(self):
+                started.append(threading.Thread(target=self.later))
+                started[0].start()
+
+            def later(self):
+                go.wait()
+                act()
+
+            def test_while(self):
+                go.set()
+                started[0].join()
+
+        results = {}
+        for test in tests:
+            results[test] = testtools.TestResult()
+            Case(test).run(results[test])
+        go.set()
+        started[0].join()
+        return results
+
+    def file_of_events(self):
+        directory = self.useFixture(fixtures.TempDir()).path
+        path = os.path.join(directory, 'audit.jsonl')
+        self.configure(audit_file=path)
+        return path
+
+    def violations(self, path):
+        with open(path) as file:
+            events = [json.loads(line) for line in file]
+        return [
+            (event['initiator']['name'], audit.details(event)['message'])
+            for event in events
+            if event.get('reason', {}).get('reasonCode') == 'SF401'
+        ]
+
+    def test_after_the_last_test(self):
+        path = self.file_of_events()
+        seen = []
+
+        def act():
+            try:
+                connect()
+            except exceptions.SafetyViolation as violation:
+                seen.append(violation)
+
+        self.leave_running(act, 'test_starts')
+        self.assertEqual(1, len(seen))
+        self.assertIn('test_guard.py:', seen[0].where)
+        ((name, message),) = self.violations(path)
+        self.assertTrue(name.endswith('.test_starts'), name)
+        self.assertIn('left running', message)
+
+    def test_while_another_test_runs(self):
+        path = self.file_of_events()
+
+        def act():
+            with contextlib.suppress(exceptions.SafetyViolation):
+                connect()
+
+        results = self.leave_running(act, 'test_starts', 'test_while')
+        # Another test is not to blame.
+        self.assertTrue(results['test_while'].wasSuccessful())
+        ((name, _),) = self.violations(path)
+        self.assertTrue(name.endswith('.test_starts'), name)
+
+    def test_nothing_is_seen_any_more_once_it_is_over(self):
+        self.leave_running(int, 'test_starts')
+        with isolation.IsolationGuard():
+            pass
+        self.assertEqual({}, audit_hook.handlers())
+
+
+class TestInstall(base.TestCase):
+    """Each in a process of its own, as nothing takes it back."""
+
+    def run_script(self, script, **options):
+        directory = self.useFixture(fixtures.TempDir()).path
+        path = os.path.join(directory, 'script.py')
+        with open(path, 'w') as file:
+            file.write(
+                'import socket\n'
+                'from safe_fixtures.guards import isolation\n'
+                'def connect():\n'
+                '    endpoint = socket.socket(socket.AF_INET, '
+                'socket.SOCK_DGRAM)\n'
+                f'    endpoint.connect({ADDRESS})\n' + textwrap.dedent(script)
+            )
+        environment = dict(os.environ, PYTHONPATH=base.ROOT)
+        for name, value in options.items():
+            environment[f'OS_SAFE_FIXTURES__{name.upper()}'] = value
+        return subprocess.run(
+            [sys.executable, path],
+            cwd=directory,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+
+    def test_from_there_to_the_end(self):
+        done = self.run_script('''
+            import atexit
+            connect()
+            isolation.install()
+            isolation.install()
+            atexit.register(connect)
+            connect()
+            ''')
+        self.assertEqual(1, done.returncode)
+        self.assertEqual(2, done.stderr.count('SF401'), done.stderr)
+        self.assertIn('outside any test at ', done.stderr)
+        self.assertIn('atexit', done.stderr)
+
+    def test_what_is_imported(self):
+        done = self.run_script('''
+            import pathlib, sys
+            pathlib.Path('fetches.py').write_text(
+                'import socket\\nsocket.gethostbyname("db.example.org")\\n')
+            isolation.install()
+            sys.path.insert(0, '.')
+            import fetches
+            ''')
+        self.assertEqual(1, done.returncode)
+        self.assertIn('SF401', done.stderr)
+        self.assertIn('fetches.py:2', done.stderr)
+
+    def test_tests_and_what_surrounds_them(self):
+        done = self.run_script(
+            '''
+            import unittest
+            isolation.install()
+            class Test(unittest.TestCase):
+                @classmethod
+                def setUpClass(cls):
+                    try:
+                        connect()
+                    except AssertionError as error:
+                        print('class:', error)
+                def test(self):
+                    with isolation.IsolationGuard(allowed_hosts=['%s']):
+                        connect()
+                    try:
+                        connect()
+                    except AssertionError as error:
+                        print('test:', error)
+            unittest.main()
+            '''
+            % ADDRESS[0]
+        )
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertEqual(2, done.stdout.count('SF401'), done.stdout)
+
+    def test_audit_and_waiver_change_nothing(self):
+        done = self.run_script(
+            '''
+            isolation.install()
+            connect()
+            ''',
+            mode='audit',
+        )
+        self.assertEqual((0, ''), (done.returncode, done.stderr))
+
+    def test_refused_configuration(self):
+        done = self.run_script(
+            '''
+            try:
+                isolation.install()
+            except ValueError as error:
+                print(error)
+            connect()
+            ''',
+            allowed_hosts='*',
+        )
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertIn('[safe_fixtures] allowed_hosts', done.stdout)
+
+    def test_what_prints_at_the_very_end(self):
+        # Neither a finalizer nor a daemon thread that is still there then
+        # brings down the interpreter.
+        done = self.run_script('''
+            import threading, time
+            isolation.install()
+            class Last:
+                def __del__(self):
+                    try:
+                        connect()
+                    except BaseException:
+                        pass
+            keep = Last()
+            keep.itself = keep
+            def forever():
+                while True:
+                    try:
+                        connect()
+                    except BaseException:
+                        pass
+            threading.Thread(target=forever, daemon=True).start()
+            print('end')
+            ''')
+        self.assertEqual((0, 'end\n'), (done.returncode, done.stdout))
+        self.assertEqual('', done.stderr)

@@ -1,0 +1,251 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Ways to change a file, each tried in an inner test run (SF405)."""
+
+import contextlib
+import functools
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import threading
+
+import fixtures
+import testtools
+
+from safe_fixtures.guards import isolation
+from safe_fixtures.guards.isolation import files
+from tests.support import base
+from tests.unit.guards.isolation import test_files
+
+
+def in_a_thread(path):
+    thread = threading.Thread(target=written_quietly, args=(path,))
+    thread.start()
+    thread.join()
+
+
+def written_quietly(path):
+    with contextlib.suppress(AssertionError):
+        test_files.written(path + '/new')
+
+
+def swallowed(path):
+    with contextlib.suppress(BaseException):
+        os.remove(path + '/f')
+
+
+WAYS = dict(test_files.ACTS, in_a_thread=in_a_thread, swallowed=swallowed)
+
+
+def case_of(way, **arguments):
+    class Case(testtools.TestCase):
+        def test(self):
+            self.useFixture(isolation.IsolationGuard(**arguments))
+            way()
+
+    return Case
+
+
+def contents(path):
+    """Return what is below a directory, and of what permissions and size."""
+    return {
+        str(each): (each.lstat().st_mode, each.lstat().st_size)
+        for each in pathlib.Path(path).rglob('*')
+    }
+
+
+class TestWays(test_files.TestCase):
+    def run_way(self, way, **arguments):
+        result = testtools.TestResult()
+        case_of(way, **arguments)('test').run(result)
+        return base.problems(result)
+
+    def test_each_is_refused_and_undone(self):
+        self.configure(mode='enforce')
+        for name, way in WAYS.items():
+            with self.subTest(name):
+                place = self.fill(self.host)
+                before = contents(place)
+                texts = self.run_way(functools.partial(way, place))
+                self.assertTrue(texts, f'{name} got through')
+                for text in texts:
+                    self.assertIn('SF405 (CWE-668)', text)
+                    self.assertIn('test_', text)
+                self.assertEqual(before, contents(place))
+
+    def test_the_same_in_the_temporary_directory(self):
+        self.configure(mode='enforce')
+        for name, way in WAYS.items():
+            if name in ('ftruncate', 'setxattr', 'removexattr'):
+                # They fail by themselves.
+                continue
+            with self.subTest(name):
+                place = self.fill(self.own)
+                self.assertEqual(
+                    [],
+                    self.run_way(functools.partial(way, place)),
+                )
+
+    def test_reads_pass(self):
+        self.configure(mode='enforce')
+        for name, way in test_files.READS.items():
+            if name == 'null':
+                continue
+            with self.subTest(name):
+                place = self.fill(self.host)
+                self.assertEqual(
+                    [],
+                    self.run_way(functools.partial(way, place)),
+                )
+
+    def test_message(self):
+        self.configure(mode='enforce')
+        path = self.host + '/new'
+        (text,) = self.run_way(lambda: test_files.written(path))
+        self.assertIn(f'SF405 (CWE-668): open for writing of {path} in', text)
+        self.assertIn('test_guard_files.py:', text.rpartition('SF405')[2])
+
+    def test_recorded_or_switched_off(self):
+        for modes, arguments in (
+            ('SF405:audit', {}),
+            ('SF405:off', {}),
+            ('SF405:enforce', {'files': False}),
+        ):
+            self.configure(rule_modes=modes)
+            path = f'{self.host}/{modes[-1]}{len(arguments)}'
+            self.assertEqual(
+                [],
+                self.run_way(
+                    functools.partial(test_files.written, path),
+                    **arguments,
+                ),
+            )
+            self.assertTrue(os.path.exists(path))
+
+    def test_allowed(self):
+        self.configure(mode='enforce')
+        path = self.host + '/report.xml'
+        for allowed in (['report*'], [self.host], [path]):
+            self.assertEqual(
+                [],
+                self.run_way(
+                    lambda: test_files.written(path),
+                    allowed_paths=allowed,
+                ),
+            )
+        self.assertIn(
+            'SF405',
+            self.run_way(
+                lambda: test_files.written(path),
+                allowed_paths=[self.host + '/other'],
+            )[0],
+        )
+
+    def test_directory_of_its_class(self):
+        self.configure(mode='enforce')
+        host = self.host
+
+        class Case(testtools.TestCase):
+            @classmethod
+            def setUpClass(cls):
+                super().setUpClass()
+                with isolation.IsolationGuard():
+                    cls.path = tempfile.mkdtemp(dir=host)
+
+            def setUp(self):
+                super().setUp()
+                self.useFixture(fixtures.NestedTempfile())
+                self.useFixture(isolation.IsolationGuard())
+
+            def test_x(self):
+                pathlib.Path(self.path, 'f').write_text('x')
+                shutil.rmtree(self.path)
+
+        Case.setUpClass()
+        self.assertPasses(Case)
+
+    def test_temporary_directory_of_the_test(self):
+        self.configure(mode='enforce')
+
+        class Case(testtools.TestCase):
+            def test_x(self):
+                self.useFixture(isolation.IsolationGuard())
+                self.useFixture(fixtures.NestedTempfile())
+                path = self.useFixture(fixtures.TempDir()).join('f')
+                pathlib.Path(path).write_text('x')
+                self.useFixture(fixtures.TempHomeDir())
+                pathlib.Path(os.path.expanduser('~'), 'f').write_text('x')
+                with tempfile.TemporaryFile() as file:
+                    file.write(b'x')
+
+        self.assertPasses(Case)
+
+
+class TestExits(test_files.TestCase):
+    """Nothing is judged any more, however the test ended."""
+
+    def run_case(self, error, in_set_up):
+        class Case(testtools.TestCase):
+            def setUp(self):
+                super().setUp()
+                self.useFixture(isolation.IsolationGuard())
+                if in_set_up:
+                    raise error
+
+            def test_x(self):
+                if error is not None:
+                    raise error
+
+        return self.run_inner(Case)
+
+    def test_free_afterwards(self):
+        self.configure(mode='enforce')
+        for error, in_set_up in (
+            (None, False),
+            (AssertionError('no'), False),
+            (KeyError('x'), True),
+        ):
+            result = self.run_case(error, in_set_up)
+            self.assertEqual(error is None, result.wasSuccessful())
+            self.assertNotIn('SF405', '\n'.join(base.problems(result)))
+            test_files.written(self.host + '/after')
+
+    def test_import_caches(self):
+        # By the defaults.
+        self.configure(mode='enforce')
+        pathlib.Path(self.host, 'sf405_module.py').write_text('x = 1\n')
+        host = self.host
+
+        class Case(testtools.TestCase):
+            def test_x(self):
+                self.useFixture(isolation.IsolationGuard())
+                self.useFixture(
+                    fixtures.MonkeyPatch('sys.dont_write_bytecode', False)
+                )
+                self.useFixture(fixtures.MonkeyPatch('sys.path', [host]))
+                __import__('sf405_module')
+
+        self.addCleanup(sys.modules.pop, 'sf405_module', None)
+        self.assertPasses(Case)
+        self.assertEqual(
+            ['__pycache__', 'sf405_module.py'], sorted(os.listdir(host))
+        )
+
+
+class TestMade(test_files.TestCase):
+    def test_is_noted_through_the_guard(self):
+        with isolation.IsolationGuard():
+            path = os.path.realpath(tempfile.mkdtemp())
+        self.assertTrue(files.is_made(path + '/f'))

@@ -1,0 +1,102 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import types
+
+from safe_fixtures.runtime import patching
+from tests.support import base
+
+
+class Base:
+    plain = ['base']
+
+    @staticmethod
+    def static():
+        return 'static'
+
+    @classmethod
+    def of_class(cls):
+        return cls
+
+    @property
+    def computed(self):
+        return 'computed'
+
+    def method(self):
+        return self
+
+
+class Derived(Base):
+    pass
+
+
+NAMES = ('plain', 'static', 'of_class', 'computed', 'method')
+
+
+class TestPatchAttribute(base.TestCase):
+    def test_module(self):
+        module = types.ModuleType('module')
+        module.value = original = ['value']
+        restore = patching.patch_attribute(module, 'value', 'patched')
+        self.assertEqual('patched', module.value)
+        restore()
+        self.assertIs(original, module.value)
+
+    def test_own_attributes_of_a_class_come_back_raw(self):
+        before = dict(vars(Base))
+        for name in NAMES:
+            restore = patching.patch_attribute(Base, name, 'patched')
+            self.assertEqual('patched', vars(Base)[name])
+            restore()
+            self.assertIs(before[name], vars(Base)[name])
+        self.assertEqual(list(before), list(vars(Base)))
+
+    def test_inherited_attributes_of_a_class_are_not_shadowed(self):
+        before = dict(vars(Derived))
+        for name in NAMES:
+            restore = patching.patch_attribute(Derived, name, 'patched')
+            self.assertEqual('patched', getattr(Derived, name))
+            self.assertNotEqual('patched', getattr(Base, name))
+            restore()
+            self.assertNotIn(name, vars(Derived))
+        self.assertEqual(before, dict(vars(Derived)))
+
+    def test_own_attribute_of_an_instance(self):
+        instance = Derived()
+        instance.plain = original = ['own']
+        restore = patching.patch_attribute(instance, 'plain', 'patched')
+        self.assertEqual('patched', instance.plain)
+        restore()
+        self.assertIs(original, vars(instance)['plain'])
+
+    def test_inherited_attribute_of_an_instance(self):
+        instance = Derived()
+        restore = patching.patch_attribute(instance, 'method', 'patched')
+        self.assertEqual('patched', instance.method)
+        restore()
+        self.assertEqual({}, vars(instance))
+        self.assertIs(instance, instance.method())
+
+    def test_none_is_a_value(self):
+        instance = Derived()
+        instance.plain = None
+        patching.patch_attribute(instance, 'plain', 'patched')()
+        self.assertEqual({'plain': None}, vars(instance))
+
+    def test_nested(self):
+        before = vars(Base)['method']
+        outer = patching.patch_attribute(Base, 'method', 'outer')
+        inner = patching.patch_attribute(Base, 'method', 'inner')
+        inner()
+        self.assertEqual('outer', Base.method)
+        outer()
+        self.assertIs(before, vars(Base)['method'])

@@ -1,0 +1,88 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import threading
+import unittest
+
+import testtools
+
+from safe_fixtures.runtime import stack
+from tests.support import base
+
+
+class TestCallsite(base.TestCase):
+    def test_calling_test(self):
+        self.assertIs(self, stack.calling_test())
+        self.assertIs(self, (lambda: stack.calling_test())())
+
+    def test_innermost_test(self):
+        class Inner(unittest.TestCase):
+            def runTest(self):
+                seen.append(stack.calling_test())
+
+        seen = []
+        inner = Inner()
+        inner.run(unittest.TestResult())
+        self.assertEqual(1, len(seen))
+        self.assertIs(inner, seen[0])
+
+    def test_no_test_in_a_thread(self):
+        seen = []
+        thread = threading.Thread(
+            target=lambda: seen.append(stack.calling_test())
+        )
+        thread.start()
+        thread.join()
+        self.assertEqual([None], seen)
+
+    def test_where(self):
+        path, _, line = stack.where().rpartition(':')
+        self.assertEqual(__file__, path)
+        self.assertTrue(line.isdigit())
+
+    def test_where_is_the_line_of_the_test(self):
+        def helper():
+            return stack.where()
+
+        first, second = helper(), stack.where()
+        lines = [int(where.rpartition(':')[2]) for where in (first, second)]
+        self.assertEqual(lines[0], lines[1])
+
+    def help(self):
+        return stack.where()
+
+    def test_where_is_not_in_a_helper(self):
+        lines = [
+            int(where.rpartition(':')[2])
+            for where in (self.help(), stack.where())
+        ]
+        self.assertEqual(lines[0], lines[1])
+
+    def test_where_in_a_cleanup(self):
+        class Inner(testtools.TestCase):
+            def test_x(self):
+                self.addCleanup(lambda: seen.append(stack.where()))
+
+        seen = []
+        Inner('test_x').run(testtools.TestResult())
+        self.assertTrue(seen[0].startswith(f'{__file__}:'))
+
+    def test_where_in_a_thread(self):
+        seen = []
+
+        def run():
+            seen.append(stack.where())
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        self.assertTrue(seen[0].startswith(f'{__file__}:'))
