@@ -432,3 +432,9 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     'audit_file': _writable_file,
     'waivers_file': _waivers,
 }
+
+
+def mode_of(code: str, settings: Any) -> str:
+    """Return the mode that the settings give a rule."""
+    mode: str = settings.rule_modes.get(code, settings.mode)
+    return rules.get(code).default if mode == 'default' else mode

@@ -38,6 +38,7 @@ import sys
 import tempfile
 
 from safe_fixtures import audit
+from safe_fixtures.cli.runner import discovery
 from safe_fixtures.cli.runner import supervisor
 from safe_fixtures import summary
 
@@ -196,7 +197,7 @@ class Runner:
 
     def find(self, arguments, ids=None):
         """Find the tests."""
-        self.found = supervisor.find(
+        self.found = discovery.find(
             arguments,
             ids,
             NOT_IN_A_WHEEL,
@@ -450,7 +451,7 @@ def main(argv=None):
         comparison.run('stock', chosen, known)
         comparison.run('hardened', chosen, {})
         rows = comparison.compare()
-    except (OSError, ValueError, Unusable, supervisor.Unusable) as error:
+    except (OSError, ValueError, Unusable, discovery.Unusable) as error:
         say(f'compare: {error}')
         return 2
     except KeyboardInterrupt:

@@ -16,13 +16,13 @@ from safe_fixtures.audit.alerts import Alert
 from safe_fixtures.audit.alerts import Alerts
 from safe_fixtures.audit.alerts import LIMITS
 from safe_fixtures.audit.alerts import RULES
+from safe_fixtures.audit.events import details
+from safe_fixtures.audit.events import sequence
 from safe_fixtures.audit.sinks import File
 from safe_fixtures.audit.trail import AuditFailed
 from safe_fixtures.audit.trail import AuditTrail
 from safe_fixtures.audit.trail import current
-from safe_fixtures.audit.trail import details
 from safe_fixtures.audit.trail import MAX_EVENTS
-from safe_fixtures.audit.trail import sequence
 from safe_fixtures.audit.trail import Sink
 from safe_fixtures.audit.trail import watch
 from safe_fixtures.audit.trail import WORKER

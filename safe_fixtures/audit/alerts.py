@@ -21,7 +21,7 @@ import sys
 import threading
 from typing import Any, NamedTuple
 
-from safe_fixtures.audit import trail
+from safe_fixtures.audit import events
 from safe_fixtures import exceptions
 
 __all__ = ['LIMITS', 'RULES', 'Alert', 'Alerts']
@@ -154,12 +154,12 @@ class Alerts:
     def _add(self, event: _Event) -> None:
         action = event['action']
         if action in _CHANGES:
-            self._on_change(event, trail.details(event))
+            self._on_change(event, events.details(event))
         elif action in _VIOLATIONS:
-            self._on_violation(event, trail.details(event))
+            self._on_violation(event, events.details(event))
         elif action == 'restore/service':
             if event['outcome'] == 'success':
-                self._on_restored(event, trail.details(event))
+                self._on_restored(event, events.details(event))
         elif action == 'evaluate/test':
             self._on_end(event)
 

@@ -12,7 +12,7 @@
 
 """The record of every act of a guard, as CADF events."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 import contextlib
 import contextvars
 import errno
@@ -23,22 +23,19 @@ import os
 import threading
 import time
 from typing import Any
-import uuid
 
 import fixtures
-from oslo_utils import uuidutils
 from pycadf import attachment
 from pycadf import cadftaxonomy
-from pycadf import event
 from pycadf import host
 from pycadf import identifier
-from pycadf import reason
 from pycadf import resource
 from pycadf import tag
 from pycadf import timestamp
 from testtools import content as detail
 from testtools import content_type
 
+from safe_fixtures.audit import events
 from safe_fixtures.audit import sinks as audit_sinks
 from safe_fixtures import conf
 from safe_fixtures import exceptions
@@ -51,8 +48,6 @@ __all__ = [
     'AuditTrail',
     'Sink',
     'current',
-    'details',
-    'sequence',
     'watch',
 ]
 
@@ -65,9 +60,6 @@ WORKER = 'SAFE_FIXTURES_WORKER'
 #: How many events a trail keeps in memory by default.
 MAX_EVENTS = 10_000
 
-_TEST = 'service/test'
-_OBSERVER = 'service/security/audit/safe_fixtures'
-_SEQUENCE = 'sequence'
 _SCALARS = frozenset({str, int, bool, type(None)})
 _LISTS = frozenset({list, tuple, set, frozenset})
 _SHOWN = 100  # events in the detail of a test
@@ -249,18 +241,20 @@ class AuditTrail(fixtures.Fixture):
         :raises: ValueError for what CADF does not know.
         """
         process = self._processes.get(os.getpid()) or self._process()
-        stored = _skeleton(event_type, action, outcome).copy()
-        stored['target'] = _resource(
+        stored = events.skeleton(event_type, action, outcome).copy()
+        stored['target'] = events.resource_of(
             target_type, self.redactor.redact(target), target_id
         )
         stored['initiator'] = process.initiator
         stored['id'] = identifier.generate_uuid()
         stored['eventTime'] = timestamp.get_utc_now()
         stored['tags'] = [
-            tag.generate_name_value_tag(_SEQUENCE, str(next(process.numbers)))
+            tag.generate_name_value_tag(
+                events.SEQUENCE, str(next(process.numbers))
+            )
         ]
         if code is not None:
-            stored['reason'] = _reason(code)
+            stored['reason'] = events.reason_of(code)
         if content:
             stored['attachments'] = [
                 {
@@ -421,7 +415,7 @@ class _Process:
         self.numbers = itertools.count(1)
         self.dropping = threading.Lock()
         self.initiator: dict[str, Any] = resource.Resource(
-            typeURI=_TEST,
+            typeURI=events.TEST,
             name=name,
             domain=os.environ.get(WORKER) or None,
             host=host.Host(agent=f'process {pid}'),
@@ -466,57 +460,6 @@ def _name_of(sink: Any) -> str:
 # what is shared between events takes neither time nor memory again.
 
 
-@functools.lru_cache(maxsize=256)
-def _skeleton(event_type: str, action: str, outcome: str) -> dict[str, Any]:
-    nothing = resource.Resource(typeURI=_TEST)
-    skeleton: dict[str, Any] = event.Event(
-        eventType=event_type,
-        action=action,
-        outcome=outcome,
-        initiator=nothing,
-        target=nothing,
-        observer=_observer(),
-    ).as_dict()
-    skeleton['observer'] = _observer_part()
-    return skeleton
-
-
-@functools.cache
-def _observer() -> resource.Resource:
-    return resource.Resource(typeURI=_OBSERVER, name='safe_fixtures')
-
-
-@functools.cache
-def _observer_part() -> dict[str, Any]:
-    part: dict[str, Any] = _observer().as_dict()
-    return part
-
-
-@functools.lru_cache(maxsize=1024)
-def _resource(
-    target_type: str, name: str, target_id: str | None
-) -> dict[str, Any]:
-    if target_id is None:
-        target_id = f'{target_type} {name}'
-    # What stands for bytes of a file name is no text.
-    target_id = target_id.encode(errors='backslashreplace').decode()
-    if not uuidutils.is_uuid_like(target_id):
-        # CADF wants uuids; the same one each time for the same thing.
-        target_id = str(uuid.uuid5(uuid.NAMESPACE_OID, target_id))
-    part: dict[str, Any] = resource.Resource(
-        typeURI=target_type, name=name, id=target_id
-    ).as_dict()
-    return part
-
-
-@functools.lru_cache(maxsize=256)
-def _reason(code: str) -> dict[str, Any]:
-    part: dict[str, Any] = reason.Reason(
-        reasonType='safe_fixtures', reasonCode=code
-    ).as_dict()
-    return part
-
-
 def _deactivate(trail: AuditTrail) -> None:
     # By identity, and even if it was not activated.
     _active[:] = [other for other in _active if other is not trail]
@@ -548,32 +491,3 @@ def watch(sink: Sink) -> Callable[[], None]:
             _watching.remove(entry)
 
     return end
-
-
-def details(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was said about an event besides its CADF fields.
-
-    :param stored: an event of :attr:`safe_fixtures.AuditTrail.events` or of
-        a file.
-    """
-    for item in stored.get('attachments', ()):
-        if item.get('name') == 'details':
-            content: dict[str, Any] = item['content']
-            return content
-    return {}
-
-
-def sequence(stored: Mapping[str, Any]) -> int | None:
-    """Return the number of an event, or None if it has none.
-
-    Those of one initiator (by its ``id``: one trail in one process) are
-    numbered from 1, in the order of their acts; one that is missing was
-    lost.
-
-    :param stored: as in :func:`details`.
-    """
-    for each in stored.get('tags', ()):
-        name, _, value = each.partition('?value=')
-        if name == _SEQUENCE and value.isdecimal():
-            return int(value)
-    return None

@@ -11,3 +11,5 @@
 # under the License.
 
 """What belongs to the test, and what does not."""
+
+__all__ = ()

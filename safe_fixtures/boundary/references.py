@@ -25,6 +25,7 @@ from urllib import parse
 from oslo_utils import netutils
 
 from safe_fixtures.boundary import endpoints
+from safe_fixtures.boundary import temporary
 
 __all__ = [
     'Address',
@@ -317,7 +318,6 @@ def _is_temporary(path: str) -> bool:
         name = inside.removeprefix(_TEMPORARY + os.sep).partition(os.sep)[0]
         inside = os.path.join(_TEMPORARY, name)
     resolved = os.path.realpath(path)
-    # It comes down to this floor next.
-    from safe_fixtures.guards.isolation import files
-
-    return resolved.startswith(inside + os.sep) or files.is_temporary(resolved)
+    return resolved.startswith(inside + os.sep) or temporary.is_temporary(
+        resolved
+    )

@@ -24,6 +24,7 @@ from typing import Any
 import fixtures
 
 from safe_fixtures.cli import alerts
+from safe_fixtures.cli.runner import discovery
 from safe_fixtures.cli.runner import process
 from safe_fixtures.cli.runner import supervisor
 from safe_fixtures.cli import tables
@@ -113,7 +114,7 @@ class Run(tables.SummaryListing):
         self._status = 0
         try:
             super().run(parsed_args)
-        except (supervisor.Unusable, exceptions.ConfigurationError) as error:
+        except (discovery.Unusable, exceptions.ConfigurationError) as error:
             return _unusable(str(error))
         except KeyboardInterrupt:
             return _unusable('interrupted', 1)
@@ -128,14 +129,14 @@ class Run(tables.SummaryListing):
         """
         ids = _ids(parsed_args.load_list)
         if not parsed_args.tests and ids is None:
-            raise supervisor.Unusable(
+            raise discovery.Unusable(
                 'say what to run: names of packages, modules, classes or '
                 'tests, paths, or --load-list'
             )
         environment = _configuration(parsed_args.waivers)
         directory = _directory(parsed_args.report)
         _say('looking for the tests')
-        tests = supervisor.find(
+        tests = discovery.find(
             parsed_args.tests,
             ids,
             parsed_args.exclude,
@@ -157,7 +158,7 @@ class Run(tables.SummaryListing):
             total = summary.summarize([directory], alerts.of(parsed_args))
         except (OSError, ValueError) as error:
             # A test has laid hands on it.
-            raise supervisor.Unusable(str(error)) from error
+            raise discovery.Unusable(str(error)) from error
         self._status = total.exit_code()
         if not self._status and (
             report.interrupted or report.failures or report.lost
@@ -211,7 +212,7 @@ def _ids(path: str | None) -> list[str] | None:
         with open(path, encoding='utf-8-sig') as file:
             ids = [line.strip() for line in file]
     except (OSError, UnicodeError) as error:
-        raise supervisor.Unusable(f'--load-list: {error}') from error
+        raise discovery.Unusable(f'--load-list: {error}') from error
     return [test_id for test_id in ids if test_id]
 
 
@@ -237,18 +238,18 @@ def _directory(path: str | None) -> str:
         now = datetime.datetime.now(datetime.UTC)
         path = f'safe-fixtures-report-{now:%Y%m%dT%H%M%SZ}'
     if not path:
-        raise supervisor.Unusable('--report: it has no name')
+        raise discovery.Unusable('--report: it has no name')
     if os.path.lexists(path):
         if not os.path.isdir(path):
-            raise supervisor.Unusable(f'--report: {path} is no directory')
+            raise discovery.Unusable(f'--report: {path} is no directory')
         if os.listdir(path):
-            raise supervisor.Unusable(
+            raise discovery.Unusable(
                 f'--report: {path} is not empty; a report is never overwritten'
             )
     return os.path.abspath(path)
 
 
-def _check(tests: supervisor.Tests) -> None:
+def _check(tests: discovery.Tests) -> None:
     """Refuse to run what is not what was asked for."""
     wrong = [f'{argument}: {text}' for argument, text in tests.unknown.items()]
     if tests.missing:
@@ -263,9 +264,9 @@ def _check(tests: supervisor.Tests) -> None:
             for name, text in tests.errors.items()
         ]
     if wrong:
-        raise supervisor.Unusable('\n'.join(wrong))
+        raise discovery.Unusable('\n'.join(wrong))
     if nothing:
-        raise supervisor.Unusable('there is no test in what was named')
+        raise discovery.Unusable('there is no test in what was named')
     if not tests.hardened:
         _say(
             'warning: nothing is hardened: no project that safe_fixtures '

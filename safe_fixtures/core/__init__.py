@@ -11,3 +11,5 @@
 # under the License.
 
 """What every guard is built on."""
+
+__all__ = ()

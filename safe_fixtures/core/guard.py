@@ -21,6 +21,8 @@ import fixtures
 
 from safe_fixtures import audit
 from safe_fixtures import conf
+from safe_fixtures.core import conclusion
+from safe_fixtures.core import expectations
 from safe_fixtures.core import outcome as core_outcome
 from safe_fixtures.core import waivers as core_waivers
 from safe_fixtures import exceptions
@@ -29,9 +31,6 @@ from safe_fixtures.runtime import stack
 
 __all__ = [
     'Guard',
-    'conclude',
-    'expect_violation',
-    'mode_of',
     'raise_all',
 ]
 
@@ -89,7 +88,7 @@ class Guard(fixtures.Fixture):
         # Once, by the first of several guards: its cleanup runs last.
         if own and self._test and outcome and not outcome.recorded:
             outcome.recorded = True
-            self._test.addCleanup(conclude, self._test, trail)
+            self._test.addCleanup(conclusion.conclude, self._test, trail)
         self.addCleanup(setattr, self, '_active', False)
         self._active = True
 
@@ -115,7 +114,7 @@ class Guard(fixtures.Fixture):
         :raises: SafetyViolation.
         """
         rule = rules.get(violation.code)
-        mode = mode_of(rule.code, self._settings)
+        mode = conf.mode_of(rule.code, self._settings)
         if rule.always or enforced:
             mode = 'enforce'
         if mode == 'off':
@@ -126,7 +125,7 @@ class Guard(fixtures.Fixture):
         if violation.where is None:
             violation.where = stack.where()
         waiver = None if rule.always else self._waivers.apply(rule.code)
-        expected = _expectation(rule.code)
+        expected = expectations.expectation_of(rule.code)
         refused = mode == 'enforce' and waiver is None
         content = dict(
             content,
@@ -188,12 +187,6 @@ class Guard(fixtures.Fixture):
                 yield trail
 
 
-def mode_of(code: str, settings: Any) -> str:
-    """Return the mode that the settings give a rule."""
-    mode: str = settings.rule_modes.get(code, settings.mode)
-    return rules.get(code).default if mode == 'default' else mode
-
-
 def _raise_if_swallowed(
     violation: exceptions.SafetyViolation, outcome: core_outcome.Outcome | None
 ) -> None:
@@ -211,125 +204,3 @@ def raise_all(errors: Sequence[AssertionError]) -> None:
         )
     if errors:
         raise errors[0]
-
-
-def conclude(test: Any, trail: audit.AuditTrail) -> None:
-    """Record how a test ended, and which of its waivers never applied.
-
-    One that failed is given the record as a detail.
-
-    :raises: SafetyViolation (SF901) for such a waiver, if that is enforced;
-        else AuditFailed if an event did not reach a sink.
-    """
-    outcome = core_outcome.of(test)
-    if outcome is None:
-        return
-    unused = {}
-    waiver = None
-    rule = rules.get('SF901')
-    settings = conf.load()
-    mode = mode_of(rule.code, settings)
-    if outcome.value == 'success' and mode != 'off':
-        waivers = core_waivers.of(test)
-        unused = {
-            code: reason
-            for code, reason in waivers.unused().items()
-            if mode_of(code, settings) != 'off'
-        }
-        # The waiver of this rule is for the others, not for itself.
-        if unused.keys() - {rule.code}:
-            waiver = waivers.apply(rule.code)
-            if waiver is not None:
-                unused.pop(rule.code, None)
-    refused = bool(unused) and mode == 'enforce' and waiver is None
-    for code, reason in unused.items():
-        trail.record(
-            'deny' if refused else 'evaluate/violation',
-            test.id(),
-            target_type='service/test',
-            outcome='failure',
-            code=rule.code,
-            event_type='control',
-            message=f'the waiver of {code} ({reason}) never applied',
-            remedy=rule.remedy,
-            mode=mode,
-            **({'waived': waiver['reason']} if waiver else {}),
-        )
-        if waiver is not None:
-            trail.record(
-                'allow/waiver',
-                test.id(),
-                target_type='service/test',
-                code=rule.code,
-                event_type='control',
-                **waiver,
-            )
-    fails = refused or not trail.is_whole
-    trail.record(
-        'evaluate/test',
-        test.id(),
-        target_type='service/test',
-        outcome='failure' if fails else outcome.value,
-        event_type='monitor',
-        seconds=round(trail.seconds, 6),
-    )
-    if fails or outcome.value == 'failure' or not trail.is_whole:
-        test.addDetail('safe_fixtures.audit', trail.as_detail())
-    if refused:
-        raise exceptions.SafetyViolation(
-            rule.code,
-            'waivers that never applied: ' + ', '.join(sorted(unused)),
-            where=test.id(),
-        )
-    # Also for a trail whose own cleanup is over.
-    trail.check()
-
-
-class _Expectation:
-    def __init__(self, code: str) -> None:
-        self.code = rules.get(code).code
-        self.seen: list[exceptions.SafetyViolation] = []
-
-
-_expectations: list[_Expectation] = []
-
-
-@contextlib.contextmanager
-def expect_violation(
-    code: str,
-) -> Iterator[list[exceptions.SafetyViolation]]:
-    """Expect that the block breaks a rule, and let that fail nothing.
-
-    A violation is raised where it happens all the same, so that what it
-    guards against is prevented; it ends the block.
-
-    Example::
-
-        with expect_violation('SF301') as seen:
-            self.api.post_server({'server': server})
-        self.assertIn('locations', seen[0].message)
-
-    :param code: the rule (str).
-    :returns: the violations of that rule, as they happen.
-    :raises: AssertionError if the block ends without a violation of it.
-    """
-    expectation = _Expectation(code)
-    _expectations.append(expectation)
-    try:
-        yield expectation.seen
-    except exceptions.SafetyViolation as violation:
-        if not any(violation is seen for seen in expectation.seen):
-            raise
-    finally:
-        _expectations.remove(expectation)
-    if not expectation.seen:
-        raise AssertionError(
-            f'expected a violation of {code}, and there was none'
-        )
-
-
-def _expectation(code: str) -> list[exceptions.SafetyViolation] | None:
-    for expectation in reversed(_expectations):
-        if expectation.code == code:
-            return expectation.seen
-    return None

@@ -11,3 +11,5 @@
 # under the License.
 
 """The guards, one room each."""
+
+__all__ = ()

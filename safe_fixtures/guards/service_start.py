@@ -24,6 +24,7 @@ import weakref
 import testtools
 
 from safe_fixtures import audit
+from safe_fixtures import conf
 from safe_fixtures.core import guard as core_guard
 from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
@@ -297,7 +298,7 @@ class ServiceStartGuard(core_guard.Guard):
         :raises: SafetyViolation (SF205), or MultipleExceptions of them, once
             all are stopped.
         """
-        if core_guard.mode_of('SF205', self._settings) == 'off':
+        if conf.mode_of('SF205', self._settings) == 'off':
             return
         left = [
             (start, remains)

@@ -22,7 +22,7 @@ from nova.tests.functional import integrated_helpers
 
 from safe_fixtures import audit
 from safe_fixtures import conf
-from safe_fixtures.core import guard as core_guard
+from safe_fixtures.core import conclusion
 from safe_fixtures.core import outcome
 from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
@@ -170,7 +170,7 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
     trail = case.useFixture(audit.AuditTrail(case.id()))
     # From here on, so that a failure of Nova's own set-up is seen too.
     outcome.of(case)
-    case.addCleanup(core_guard.conclude, case, trail)
+    case.addCleanup(conclusion.conclude, case, trail)
     # Before anything that puts something out.
     case.redacted_output = case.useFixture(output.RedactedOutput(test=case))
     backend = plugins.find()

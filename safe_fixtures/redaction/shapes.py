@@ -190,3 +190,18 @@ def _bare_keys(text: str, anchor: str) -> Iterator[Shape]:
         if match.end() - position >= 64:
             yield Shape('private key', position, match.end())
         position = text.find(anchor, match.end())
+
+
+def positions(text: str, part: str) -> Iterator[int]:
+    position = text.find(part)
+    while position >= 0:
+        yield position
+        position = text.find(part, position + len(part))
+
+
+def lowered(text: str) -> str:
+    lowered = text.lower()
+    if len(lowered) != len(text):
+        # The only letter that becomes two.
+        lowered = text.replace('\u0130', 'I').lower()
+    return lowered

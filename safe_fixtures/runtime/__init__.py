@@ -11,3 +11,5 @@
 # under the License.
 
 """What the guards do to the interpreter."""
+
+__all__ = ()

@@ -12,8 +12,8 @@
 
 """Sum up the audit records of a run."""
 
+from safe_fixtures.summary.reader import read
 from safe_fixtures.summary.totals import COLUMNS
-from safe_fixtures.summary.totals import read
 from safe_fixtures.summary.totals import summarize
 from safe_fixtures.summary.totals import Summary
 

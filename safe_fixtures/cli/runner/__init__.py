@@ -11,3 +11,5 @@
 # under the License.
 
 """Run tests in worker processes."""
+
+__all__ = ()

@@ -12,21 +12,17 @@
 
 """Run tests in several processes, and outlive whatever they do."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import collections
 import contextlib
 import dataclasses
 import datetime
 import io
-import json
 import os
 import re
 import selectors
 import signal
-import subprocess
 import sys
-import tempfile
-import threading
 import time
 import types
 from typing import Any
@@ -36,25 +32,21 @@ from stestr import scheduler
 import subunit
 
 from safe_fixtures import audit
+from safe_fixtures.cli.runner import discovery
 from safe_fixtures.cli.runner import outcomes as runner_outcomes
 from safe_fixtures.cli.runner import packets
 from safe_fixtures.cli.runner import process as runner_process
 from safe_fixtures.cli.runner import progress as runner_progress
 from safe_fixtures import conf
 
-__all__ = ['Report', 'Tests', 'Unusable', 'find', 'run']
+__all__ = ['Report', 'run']
 
 _TICK = 0.1  # how often the workers are looked at, in seconds
-_IMPORT_LIMIT = 300.0  # at least, for what is no test: imports, class set-up
 _STACKS_LIMIT = 2.0  # for writing the stacks
 _EXIT_LIMIT = 10.0  # for a worker that has nothing left to do
 _INTERRUPT_LIMIT = 30.0  # for the clean-up of the interrupted tests
 _TRIES = 2  # for a group, and a worker, that dies before any test
 _FIXTURE_OF_MANY = re.compile(r'(setUp|tearDown)(Class|Module) \((.+)\)')
-
-
-class Unusable(Exception):
-    """There is nothing that could be run as it was asked for."""
 
 
 @dataclasses.dataclass
@@ -75,77 +67,8 @@ class Report:
     lost: str = ''
 
 
-@dataclasses.dataclass
-class Tests:
-    """What :func:`find` found; see ``_loading.Listing``."""
-
-    tests: dict[str, str]
-    errors: dict[str, str]
-    skipped: dict[str, str]
-    unknown: dict[str, str]
-    missing: list[str]
-    hardened: list[str]
-
-
-def find(
-    arguments: Sequence[str],
-    ids: Iterable[str] | None = None,
-    exclude: str | None = None,
-    harden: bool = True,
-    environment: Mapping[str, str] | None = None,
-) -> Tests:
-    """Find tests, in a process of its own.
-
-    :param arguments: names of packages, modules, classes and methods, and
-        paths below the current directory.
-    :param ids: the only tests that are wanted; without *arguments* they
-        are looked for by their names.
-    :param exclude: a regular expression; what it finds is left out.
-    :param harden: whether the tests are hardened.
-    :param environment: what differs in the environment.
-    :raises: Unusable if the tests cannot be looked at, or one import takes
-        too long.
-    """
-    question = {
-        'arguments': list(arguments),
-        'ids': None if ids is None else list(dict.fromkeys(ids)),
-        'exclude': exclude,
-        'limit': _IMPORT_LIMIT,
-    }
-    with tempfile.TemporaryDirectory() as directory:
-        paths = [
-            os.path.join(directory, name)
-            for name in ('question', 'answer', 'log')
-        ]
-        with open(paths[0], 'w', encoding='utf-8') as file:
-            json.dump(question, file)
-        with open(paths[2], 'w+b') as log:
-            process = subprocess.Popen(
-                runner_process.command_of(harden, 'list', paths[0], paths[1]),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=runner_process.environment_of(harden, environment),
-                start_new_session=True,
-            )
-            try:
-                with _signals(signal.default_int_handler):
-                    status = process.wait()
-            finally:
-                runner_process.kill_group(process)
-                process.wait()
-        if status:
-            raise Unusable(
-                'looking for the tests ended with '
-                f'{runner_process.told(status)}:\n'
-                + runner_process.tail_of(paths[2], 0)
-            )
-        with open(paths[1], encoding='utf-8') as file:
-            return Tests(**json.load(file))
-
-
 def run(
-    tests: Tests,
+    tests: discovery.Tests,
     directory: str,
     *,
     concurrency: int,
@@ -293,7 +216,7 @@ class _Supervisor:
         self._environment = environment
         self._harden = harden
         self._test_timeout = test_timeout
-        self._other_timeout = max(test_timeout, _IMPORT_LIMIT)
+        self._other_timeout = max(test_timeout, discovery.IMPORT_LIMIT)
         self._violations = runner_progress.Violations()
         self._queue: collections.deque[runner_process.Group] = (
             collections.deque()
@@ -325,7 +248,7 @@ class _Supervisor:
         """Run groups of tests, till all are done or a signal comes."""
         self._queue.extend(groups)
         looked = 0.0
-        with _signals(self._on_signal):
+        with discovery.signals(self._on_signal):
             for number in range(concurrency if groups else 0):
                 self._start(number, 0)
             while self._processes:
@@ -624,26 +547,6 @@ class _Supervisor:
         else:
             text += f'\n{process.last_words()}'
         self._lose(group, process.number, text)
-
-
-@contextlib.contextmanager
-def _signals(
-    handler: Callable[[int, types.FrameType | None], Any],
-) -> Iterator[None]:
-    """Handle what asks us to end; no other thread than the main one can."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    # Under nohup it is to be ignored.
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    before = [signal.signal(each, handler) for each in numbers]
-    try:
-        yield
-    finally:
-        for each, previous in zip(numbers, before, strict=True):
-            signal.signal(each, previous)
 
 
 class _Receiver:

@@ -13,9 +13,9 @@
 """Accept only dummy images and flavors."""
 
 from safe_fixtures.guards.dummy_data.guard import DummyDataGuard
-from safe_fixtures.guards.dummy_data.guard import DummySource
-from safe_fixtures.guards.dummy_data.guard import IsDummyFlavor
-from safe_fixtures.guards.dummy_data.guard import IsDummyImage
+from safe_fixtures.guards.dummy_data.matchers import DummySource
+from safe_fixtures.guards.dummy_data.matchers import IsDummyFlavor
+from safe_fixtures.guards.dummy_data.matchers import IsDummyImage
 
 __all__ = [
     'DummyDataGuard',

@@ -12,190 +12,21 @@
 
 """Let tests use dummy images and flavors only."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-import os
-import re
-import tempfile
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 import unittest
-from urllib import parse
 
 from testtools import matchers
 
 from safe_fixtures import audit
-from safe_fixtures.boundary import endpoints
-from safe_fixtures.boundary import references
-from safe_fixtures import conf
 from safe_fixtures.core import gate
 from safe_fixtures.core import guard
-from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
+from safe_fixtures.guards.dummy_data import matchers as dummy_data_matchers
 
 __all__ = [
     'DummyDataGuard',
-    'DummySource',
-    'IsDummyFlavor',
-    'IsDummyImage',
 ]
-
-# Where Glance keeps, or is told, where the data of an image is.
-_LOCATION_FIELDS = frozenset(
-    ['location', 'locations', 'direct_url', 'copy_from', 'import_from']
-)
-
-
-class DummySource(Protocol):
-    """Where the images and flavors of a test come from."""
-
-    def image(self, image_id: str) -> Mapping[str, Any] | None:
-        """Return the image that the fake Glance of the test holds."""
-
-    def images(self) -> Iterable[Mapping[str, Any]]:
-        """Return all that it holds."""
-
-    def image_bytes(self, image_id: str) -> int:
-        """Return how many bytes of data are stored for an image."""
-
-    def flavor(self, flavor_id: str) -> Mapping[str, Any] | None:
-        """Return the flavor of that flavorid."""
-
-    def flavors(self) -> Iterable[Mapping[str, Any]]:
-        """Return all flavors; each has ``flavorid`` and ``name``."""
-
-    def flavor_is_known(self, flavor_id: str) -> bool:
-        """Whether a default flavor, or one whose creation was seen."""
-
-    def shelved_image(self, server_id: str) -> str | None:
-        """Return the image that a shelved server would be unshelved from."""
-
-    def watch_creation(
-        self,
-        on_image: Callable[[Mapping[str, Any], int], None],
-        on_flavor: Callable[[Mapping[str, Any]], None],
-    ) -> Callable[[], None]:
-        """Tell of each image (and its bytes) and flavor; returns an end."""
-
-
-class _Mismatch(matchers.Mismatch):
-    def __init__(self, what: str, reasons: list[str]) -> None:
-        super().__init__(f'{what} is not dummy: {"; ".join(reasons)}')
-
-
-class IsDummyImage(matchers.Matcher):  # type: ignore[type-arg]
-    """Matches an image that cannot be real.
-
-    An image given by its id must be held by the fake Glance of the test.
-    Its stored data must be small, its fields and properties must name no
-    location, URL or import source outside the test, and its name must match
-    ``[safe_fixtures] dummy_image_name`` if that is set.
-
-    Example::
-
-        self.assertThat(self.image_id, IsDummyImage())
-
-    :param source: a :class:`~safe_fixtures.guards.dummy_data.DummySource`;
-        default: the Nova in this process.
-    :raises: ConfigurationError if the configuration makes no sense.
-    """
-
-    def __init__(self, source: DummySource | None = None) -> None:
-        self._source = source or _default_source()
-        conf.load()
-
-    def match(self, image: Any) -> matchers.Mismatch | None:
-        """Match an image, or the id of one.
-
-        :param image: an id or a link that ends in one (str), or an image
-            (mapping).
-        """
-        given = image if isinstance(image, Mapping) else None
-        image_id = _referred(image) if given is None else given.get('id')
-        if given is not None and (image_id is None or self._source is None):
-            # Nothing could hold it (yet): what it says is all there is.
-            return self.match_with_size(given, 0)
-        held = self._source and self._source.image(str(image_id))
-        size = self._source.image_bytes(str(image_id)) if held else 0
-        unheld = (
-            [] if held else ['the fake Glance of the test does not hold it']
-        )
-        return self.match_with_size(
-            given or held or {'id': image_id}, size, unheld
-        )
-
-    def match_with_size(
-        self,
-        image: Mapping[str, Any],
-        size: int,
-        reasons: Iterable[str] = (),
-    ) -> matchers.Mismatch | None:
-        """Match an image of which *size* bytes are stored.
-
-        :param reasons: why it is not dummy, besides what it says (str).
-        """
-        settings = conf.load()
-        reasons = [
-            *reasons,
-            *_image_faults(image, settings.allowed_endpoints),
-        ]
-        if size > settings.max_image_bytes:
-            reasons.append(
-                f'{size} bytes of data are stored, more than '
-                f'{settings.max_image_bytes}'
-            )
-        reasons += _name_faults(image, settings.dummy_image_name)
-        return _verdict('image', image.get('id'), image.get('name'), reasons)
-
-    def __str__(self) -> str:
-        return 'IsDummyImage()'
-
-
-class IsDummyFlavor(matchers.Matcher):  # type: ignore[type-arg]
-    """Matches a flavor that cannot be real.
-
-    It must have come with the default flavors, or its creation must have
-    been seen during the test, and its name must match ``[safe_fixtures]
-    dummy_flavor_name`` if that is set.
-
-    Example::
-
-        self.assertThat(flavor, IsDummyFlavor())
-
-    :param source: a :class:`~safe_fixtures.guards.dummy_data.DummySource`;
-        default: the Nova in this process.
-    :raises: ConfigurationError if the configuration makes no sense.
-    """
-
-    def __init__(self, source: DummySource | None = None) -> None:
-        self._source = source or _default_source()
-        conf.load()
-
-    def match(self, flavor: Any) -> matchers.Mismatch | None:
-        """Match a flavor, or the flavorid of one.
-
-        :param flavor: a flavorid or a link that ends in one (str), or a
-            flavor (mapping with ``flavorid``, or with ``id`` as the API
-            shows it).
-        """
-        held = flavor
-        if not isinstance(flavor, Mapping):
-            held = self._source and self._source.flavor(
-                _referred(flavor) or ''
-            )
-            if held is None:
-                return _Mismatch(
-                    f'flavor {flavor!r}', ['the test has no such flavor']
-                )
-        flavor_id = str(held.get('flavorid') or held.get('id'))
-        reasons = _name_faults(held, conf.load().dummy_flavor_name)
-        if self._source is None or not self._source.flavor_is_known(flavor_id):
-            reasons.append(
-                'it is no default flavor, and its creation was not seen '
-                'during the test'
-            )
-        return _verdict('flavor', flavor_id, held.get('name'), reasons)
-
-    def __str__(self) -> str:
-        return 'IsDummyFlavor()'
 
 
 class DummyDataGuard(guard.Guard):
@@ -223,7 +54,7 @@ class DummyDataGuard(guard.Guard):
     def __init__(
         self,
         *,
-        source: DummySource | None = None,
+        source: dummy_data_matchers.DummySource | None = None,
         test: unittest.TestCase | None = None,
         trail: audit.AuditTrail | None = None,
     ) -> None:
@@ -231,7 +62,7 @@ class DummyDataGuard(guard.Guard):
         self._given_source = source
 
     def _prepare(self) -> None:
-        source = self._given_source or _default_source()
+        source = self._given_source or dummy_data_matchers.default_source()
         if source is None:
             raise exceptions.ConfigurationError(
                 'DummyDataGuard source',
@@ -239,9 +70,9 @@ class DummyDataGuard(guard.Guard):
                 'no Nova is imported whose images and flavors could be '
                 'checked; give a DummySource',
             )
-        self._source: DummySource = source
-        self._images = IsDummyImage(source)
-        self._flavors = IsDummyFlavor(source)
+        self._source: dummy_data_matchers.DummySource = source
+        self._images = dummy_data_matchers.IsDummyImage(source)
+        self._flavors = dummy_data_matchers.IsDummyFlavor(source)
 
     def _setUp(self) -> None:
         super()._setUp()
@@ -307,7 +138,7 @@ class DummyDataGuard(guard.Guard):
                 self._check_new_image(call, arguments)
 
     def _check_image(self, call: gate.ApiCall, reference: Any) -> None:
-        image_id = _referred(reference)
+        image_id = dummy_data_matchers.referred(reference)
         image = image_id and self._source.image(image_id)
         if image:
             size = self._source.image_bytes(str(image_id))
@@ -333,7 +164,7 @@ class DummyDataGuard(guard.Guard):
         )
 
     def _check_flavor(self, call: gate.ApiCall, reference: Any) -> None:
-        flavor_id = _referred(reference)
+        flavor_id = dummy_data_matchers.referred(reference)
         flavor = flavor_id and self._source.flavor(flavor_id)
         if flavor:
             self._judge(
@@ -348,11 +179,15 @@ class DummyDataGuard(guard.Guard):
     ) -> None:
         if not flavor:
             return
-        reasons = _name_faults(flavor, self._settings.dummy_flavor_name)
+        reasons = dummy_data_matchers.name_faults(
+            flavor, self._settings.dummy_flavor_name
+        )
         self._judge(
             'SF302',
             str(flavor.get('name')),
-            _verdict('flavor', None, flavor.get('name'), reasons),
+            dummy_data_matchers.verdict_on(
+                'flavor', None, flavor.get('name'), reasons
+            ),
             str(call),
         )
 
@@ -366,11 +201,13 @@ class DummyDataGuard(guard.Guard):
         )
 
     def _on_flavor(self, flavor: Mapping[str, Any]) -> None:
-        reasons = _name_faults(flavor, self._settings.dummy_flavor_name)
+        reasons = dummy_data_matchers.name_faults(
+            flavor, self._settings.dummy_flavor_name
+        )
         self._judge(
             'SF302',
             str(flavor.get('flavorid')),
-            _verdict(
+            dummy_data_matchers.verdict_on(
                 'flavor', flavor.get('flavorid'), flavor.get('name'), reasons
             ),
             'flavor creation',
@@ -435,93 +272,3 @@ def _part(body: Any, *keys: str) -> dict[str, Any]:
     for key in keys:
         body = body.get(key) if isinstance(body, dict) else None
     return body if isinstance(body, dict) else {}
-
-
-def _default_source() -> Any:
-    return getattr(plugins.find(), 'dummy_source', None)
-
-
-def _referred(reference: Any) -> str | None:
-    """Return the id in a reference: an id, a number, or a link."""
-    if isinstance(reference, bool) or not isinstance(reference, (str, int)):
-        return None
-    # As Nova reads it.
-    path = parse.urlsplit(str(reference)).path
-    return path.split('/')[-1].strip() or None
-
-
-def _verdict(
-    kind: str, key: Any, name: Any, reasons: list[str]
-) -> matchers.Mismatch | None:
-    if not reasons:
-        return None
-    what = ' '.join(
-        str(part)
-        for part in (kind, key, repr(name) if name is not None else None)
-        if part is not None
-    )
-    return _Mismatch(what, reasons)
-
-
-def _name_faults(item: Mapping[str, Any], pattern: str | None) -> list[str]:
-    name = item.get('name')
-    if pattern is None or re.fullmatch(pattern, str(name or '')):
-        return []
-    return [f'its name {name!r} does not match {pattern!r}']
-
-
-def _image_faults(
-    image: Mapping[str, Any], allowed: Iterable[str]
-) -> Iterator[str]:
-    for field, value in _flattened(image):
-        if isinstance(value, bytes):
-            value = value.decode('utf-8', 'replace')
-        if not isinstance(value, str) or not value:
-            continue
-        urls = references.urls_in(value)
-        for url in urls:
-            if not _stays_inside(url, allowed):
-                yield f'{field} leads outside the test ({_host_of(url)})'
-        if (
-            not urls
-            and _LOCATION_FIELDS.intersection(field.split('.'))
-            and not _is_temporary(value)
-        ):
-            yield f'{field} is a location outside the test'
-
-
-def _flattened(value: Any, field: str = '') -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _flattened(item, f'{field}.{key}' if field else key)
-    elif isinstance(value, (list, tuple, set)):
-        for item in value:
-            yield from _flattened(item, field)
-    else:
-        yield field, value
-
-
-def _stays_inside(url: str, allowed: Iterable[str]) -> bool:
-    if endpoints.is_test_endpoint(url, allowed):
-        return True
-    try:
-        parts = parse.urlsplit(url)
-    except ValueError:
-        return False
-    if parts.scheme.lower() == 'file':
-        return _is_temporary(parse.unquote(parts.path))
-    return references.is_reserved_name(parts.hostname or '')
-
-
-def _is_temporary(path: str) -> bool:
-    inside = os.path.realpath(tempfile.gettempdir())
-    return os.path.realpath(path).startswith(inside + os.sep)
-
-
-def _host_of(url: str) -> str:
-    # Without credentials, path and query: enough to find it by.
-    try:
-        parts = parse.urlsplit(url)
-    except ValueError:
-        return 'a malformed URL'
-    return f'{parts.scheme}://{parts.hostname or ""}'

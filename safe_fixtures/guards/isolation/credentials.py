@@ -26,8 +26,9 @@ import socket
 import stat
 from typing import Any
 
+from safe_fixtures.boundary import temporary
 from safe_fixtures.guards.isolation import concern
-from safe_fixtures.guards.isolation import files
+from safe_fixtures.guards.isolation import open_call
 
 __all__ = ['CredentialFiles', 'hide', 'variables']
 
@@ -164,7 +165,7 @@ class CredentialFiles:
     :param environ: the environment as it is outside the test.
     """
 
-    events: Collection[str] = ('open', 'socket.connect', *files.MAKING)
+    events: Collection[str] = ('open', 'socket.connect', *temporary.MAKING)
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._named = {}
@@ -172,7 +173,7 @@ class CredentialFiles:
         for each in (*_hidden, environ):
             for name in _NAMING:
                 for entry in filter(None, each.get(name, '').split(':')):
-                    path = files.absolute(os.path.expanduser(entry))
+                    path = temporary.absolute(os.path.expanduser(entry))
                     if path is not None:
                         self._named[path] = name
         self._patterns = _patterns(
@@ -204,14 +205,14 @@ class CredentialFiles:
             name = os.fsdecode(address)
             what = 'connect'
         else:
-            files.note_made(args)
+            temporary.note_made(args)
             return None
         last = os.path.basename(name)
         # A file of such a name can have come since.
         is_new = bool(_is_telling(last)) or last in self._names
         if not self._known and not is_new:
             return None
-        bases = files.bases(name, args) if is_new else [None]
+        bases = open_call.bases(name, args) if is_new else [None]
         try:
             keys = [
                 _key(os.path.join(base or os.curdir, name)) for base in bases
@@ -260,9 +261,9 @@ def _is_own(path: str, variable: str | None) -> bool:
     """Whether a file is the test's own."""
     path = os.path.realpath(path)
     if variable is None:
-        return files.is_temporary(path)
+        return temporary.is_temporary(path)
     # An agent has its socket in the temporary directory too.
-    return files.is_made(path)
+    return temporary.is_made(path)
 
 
 def _key(path: str) -> tuple[int, int] | None:

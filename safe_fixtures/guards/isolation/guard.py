@@ -12,7 +12,6 @@
 
 """Keep a test from reaching what is not its own."""
 
-import _thread
 from collections.abc import Callable, Iterable, Iterator
 import os
 from typing import Any
@@ -24,28 +23,16 @@ from safe_fixtures import audit
 from safe_fixtures import conf
 from safe_fixtures.core import guard as core_guard
 from safe_fixtures.core import plugins
-from safe_fixtures.core import waivers
 from safe_fixtures import exceptions
 from safe_fixtures.guards.isolation import concern as isolation_concern
 from safe_fixtures.guards.isolation import configuration as options
-from safe_fixtures.guards.isolation import connections
 from safe_fixtures.guards.isolation import credentials as isolation_credentials
 from safe_fixtures.guards.isolation import files as isolation_files
 from safe_fixtures.guards.isolation import network as isolation_network
 from safe_fixtures.guards.isolation import processes as isolation_processes
-from safe_fixtures.runtime import audit_hook
-from safe_fixtures.runtime import owners
+from safe_fixtures.guards.isolation import scope as isolation_scope
 
 __all__ = ['IsolationGuard', 'install']
-
-_TARGET_TYPES = {
-    'SF401': 'network/connection',
-    'SF402': 'data/database',
-    'SF403': 'service/messaging',
-    'SF404': 'data/security/credential',
-    'SF405': 'data/file',
-    'SF406': 'compute/process',
-}
 
 
 class IsolationGuard(core_guard.Guard):
@@ -129,8 +116,8 @@ class IsolationGuard(core_guard.Guard):
     def _setUp(self) -> None:
         super()._setUp()
         self._scope.guard = self
-        self.addCleanup(_leave, self._scope)
-        _enter(self._scope)
+        self.addCleanup(isolation_scope.leave, self._scope)
+        isolation_scope.enter(self._scope)
 
     def check_configuration(self) -> None:
         """Check the options of the project under test, as they are now.
@@ -143,7 +130,7 @@ class IsolationGuard(core_guard.Guard):
         """
         self._check_options(lambda _: True)
 
-    def _new_scope(self) -> '_Scope':
+    def _new_scope(self) -> isolation_scope.Scope:
         settings = conf.load()
         allowed = {
             name: settings[name] if given is None else conf.check(name, given)
@@ -160,7 +147,7 @@ class IsolationGuard(core_guard.Guard):
                 allowed['allowed_programs']
             ),
         }
-        return _Scope(
+        return isolation_scope.Scope(
             [
                 make()
                 for code, make in concerns.items()
@@ -174,17 +161,13 @@ class IsolationGuard(core_guard.Guard):
         )
 
     def _is_watched(self, code: str, settings: Any) -> bool:
-        return (
-            self._wanted[code] and core_guard.mode_of(code, settings) != 'off'
-        )
+        return self._wanted[code] and conf.mode_of(code, settings) != 'off'
 
     def _check_options(self, wanted: Callable[[Any], bool]) -> None:
         scope = self._scope
         if scope.endpoints is not None:
             for each in filter(wanted, _configurations()):
-                for finding in options.faults(
-                    each, scope.endpoints
-                ):
+                for finding in options.faults(each, scope.endpoints):
                     scope.report(finding)
 
     def _hide_credentials(self) -> None:
@@ -196,7 +179,7 @@ class IsolationGuard(core_guard.Guard):
             ),
             'environment',
             keep=False,
-            target_type=_TARGET_TYPES['SF404'],
+            target_type=isolation_scope.TARGET_TYPES['SF404'],
         ):
             # What is waived is left where the test looks for it.
             restore()
@@ -213,140 +196,9 @@ def install() -> None:
 
     :raises: ConfigurationError; nothing is then guarded.
     """
-    if not _installed:
-        _installed.append(IsolationGuard()._new_scope())
-        _refresh()
-
-
-class _Scope(owners.Owner):
-    """Judges what a test does, and what outlives it; or a process.
-
-    :ivar guard: the guard, as long as it is active.
-    :ivar entered_by: the thread or greenlet that set it up.
-    :ivar endpoints: where options, engines and transports may lead; None
-        if nobody asks.
-    """
-
-    def __init__(
-        self,
-        concerns: list[isolation_concern.Concern],
-        endpoints: tuple[str, ...] | None,
-        test: unittest.TestCase | None,
-    ) -> None:
-        super().__init__()
-        self.guard: IsolationGuard | None = None
-        self.endpoints = endpoints
-        self.entered_by: int | None = None
-        self.by_event: dict[str, list[isolation_concern.Concern]] = {}
-        for concern in concerns:
-            for event in concern.events:
-                self.by_event.setdefault(event, []).append(concern)
-        # Not the test itself, which a thread that outlives it would keep.
-        self._test_id = None if test is None else test.id()
-        self._waivers = waivers.of(test)
-
-    def see(self, event: str, args: tuple[Any, ...]) -> None:
-        """Judge an event; raise what comes of it."""
-        for concern in self.by_event.get(event, ()):
-            finding = concern.judge(event, args)
-            if finding is not None:
-                self.report(finding)
-
-    def report(self, finding: isolation_concern.Finding) -> None:
-        """Record a finding; raise what comes of it."""
-        guard: core_guard.Guard | None = self.guard
-        if guard is not None:
-            whose = f'in {self._test_id}' if self._test_id else ''
-        elif self._test_id:
-            whose = f'in what {self._test_id} left running'
-        else:
-            whose = 'outside any test'
-        violation = exceptions.SafetyViolation(
-            finding.code, f'{finding.message} {whose}'.rstrip()
-        )
-        if guard is None:
-            guard = core_guard.Guard(
-                trail=audit.AuditTrail.apart(self._test_id)
-            )
-            guard._waivers = self._waivers
-        waived = guard._violate(
-            violation,
-            finding.target,
-            target_type=_TARGET_TYPES[finding.code],
-        )
-        if finding.error is not None and not waived:
-            raise finding.error
-
-
-# The guards of tests, innermost last; that of the process; and those of
-# tests that are over and left something running.
-_active: list[_Scope] = []
-_installed: list[_Scope] = []
-_left: list[_Scope] = []
-_unwatch: list[Callable[[], None]] = []
-
-
-def _current() -> _Scope | None:
-    """Return what judges the thread or greenlet that runs this."""
-    # One that it has entered itself goes before whose it is.
-    ident = _thread.get_ident()
-    for scope in reversed(_active):
-        if scope.entered_by == ident:
-            return scope
-    owner = owners.find()
-    if isinstance(owner, _Scope):
-        return owner
-    for scopes in (_active, _installed):
-        if scopes:
-            return scopes[-1]
-    return None
-
-
-def _on_event(event: str, args: tuple[Any, ...]) -> None:
-    scope = _current()
-    if scope is not None:
-        scope.see(event, args)
-
-
-def _on_connection(kind: str, url: str) -> None:
-    scope = _current()
-    if scope is not None and scope.endpoints is not None:
-        finding = options.judge_url(kind, url)
-        if finding is not None:
-            scope.report(finding)
-
-
-def _enter(scope: _Scope) -> None:
-    scope.entered_by = _thread.get_ident()
-    _active.append(scope)
-    _refresh()
-
-
-def _leave(scope: _Scope) -> None:
-    _active[:] = [other for other in _active if other is not scope]
-    scope.guard = None
-    _left.append(scope)
-    _refresh()
-
-
-def _refresh() -> None:
-    """See what there is somebody to judge of, and no more."""
-    _left[:] = [scope for scope in _left if scope.is_alive()]
-    guarding = [*_active, *_installed]
-    if guarding and not _unwatch:
-        _unwatch.append(owners.follow(_current))
-        _unwatch.append(isolation_network.see_unaudited())
-        _unwatch.append(isolation_processes.see_unaudited())
-        _unwatch.append(connections.watch(_on_connection))
-    while _unwatch and not guarding:
-        _unwatch.pop()()
-    audit_hook.watch(
-        {
-            event: _on_event
-            for scope in (*guarding, *_left)
-            for event in scope.by_event
-        }
-    )
+    if not isolation_scope.installed:
+        isolation_scope.installed.append(IsolationGuard()._new_scope())
+        isolation_scope.refresh()
 
 
 def _configurations() -> Iterator[cfg.ConfigOpts]:

@@ -22,6 +22,7 @@ import testtools
 from testtools import content
 
 from safe_fixtures import audit
+from safe_fixtures import conf
 from safe_fixtures.core import gate
 from safe_fixtures.core import guard
 from safe_fixtures import exceptions
@@ -108,7 +109,7 @@ class RedactedOutput(guard.Guard):
                 return result.masker
             result = result.__wrapped__
         masker = output_result.Masker(
-            redactor, counts=guard.mode_of(_CODE, self._settings) != 'off'
+            redactor, counts=conf.mode_of(_CODE, self._settings) != 'off'
         )
         self._run.result = output_result.MaskedResult(
             self._run.result, masker, self._report_when_told

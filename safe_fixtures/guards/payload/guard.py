@@ -23,7 +23,9 @@ from safe_fixtures import conf
 from safe_fixtures.core import gate
 from safe_fixtures.core import guard
 from safe_fixtures import exceptions
+from safe_fixtures.guards.payload import addresses
 from safe_fixtures.guards.payload import real_data
+from safe_fixtures.redaction import encoded
 
 __all__ = ['PayloadGuard']
 
@@ -85,11 +87,11 @@ class PayloadGuard(guard.Guard):
             hosts = self._settings.allowed_hosts
         else:
             hosts = conf.check('allowed_hosts', hosts)
-        self._allowed = real_data.Allowed(hosts)
+        self._allowed = addresses.Allowed(hosts)
 
     def _setUp(self) -> None:
         super()._setUp()
-        if guard.mode_of('SF303', self._settings) == 'off':
+        if conf.mode_of('SF303', self._settings) == 'off':
             return
         self._requests = self._bytes = self._unread = 0
         self.addCleanup(self._record_requests)
@@ -123,7 +125,7 @@ class PayloadGuard(guard.Guard):
             self._unread += 1
             return
         self._bytes += len(content)
-        content = real_data.unpacked(content)
+        content = encoded.unpacked(content)
         text = content.decode(json.detect_encoding(content), 'replace')
         is_form = _is_form(call.request.headers)
         # What is in a field is in the whole too, unless it is escaped.

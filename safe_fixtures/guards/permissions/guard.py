@@ -23,10 +23,13 @@ import unittest
 
 from safe_fixtures import audit
 from safe_fixtures.boundary import endpoints
+from safe_fixtures import conf
 from safe_fixtures.core import gate
 from safe_fixtures.core import guard
 from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
+from safe_fixtures.guards.permissions import checks
+from safe_fixtures.guards.permissions import creation as permissions_creation
 from safe_fixtures.guards.permissions import matrix as permissions_matrix
 from safe_fixtures.guards.permissions import model
 
@@ -36,14 +39,7 @@ __all__ = [
 ]
 
 
-_VERSION = re.compile(r'/v2(?:\.[0-9]+)?(?:/.*)?$')
-_PART_OF_SERVER = re.compile(
-    r'/servers/([^/]+)(?:/(action|os-interface)\b.*)?$'
-)
 _SERVER = re.compile(r'/servers/([0-9a-fA-F-]{36})$')
-_SHORTEST_PASSWORD = 6
-_CHANGE_GROUPS = frozenset(['addSecurityGroup', 'removeSecurityGroup'])
-
 # Whether the requests of this thread are those of a matrix.
 _checking: contextvars.ContextVar[bool] = contextvars.ContextVar(
     'safe_fixtures_permissions', default=False
@@ -139,22 +135,22 @@ class ServerPermissions(guard.Guard):
                     'its authentication must be stubbed',
                 )
             base_url = getattr(self._api_fixture, 'base_url', '')
-            self._endpoint = _endpoint(base_url)
+            self._endpoint = permissions_creation.endpoint_of(base_url)
             self._check_endpoint(self._endpoint)
         self._deviations = self._indexed(self._given_deviations)
 
     def _setUp(self) -> None:
         super()._setUp()
-        self._creations: dict[str, permissions_matrix.Creation] = {}
+        self._creations: dict[str, permissions_creation.Creation] = {}
         # Those of several servers, by the first of them or the reservation.
-        self._shared: dict[str, permissions_matrix.Creation] = {}
+        self._shared: dict[str, permissions_creation.Creation] = {}
         # The one server that is to be checked, until it is.
         self._awaited: str | None = None
         self._first_is_over = not self._check_first
         watching = contextlib.ExitStack()
         self.addCleanup(watching.close)
         self._watched = watching.enter_context(self._source.watching_policy())
-        if guard.mode_of('SF502', self._settings) == 'off':
+        if conf.mode_of('SF502', self._settings) == 'off':
             return
         self.useFixture(gate.ApiGate(self))
         self.addCleanup(self._forget)
@@ -175,7 +171,7 @@ class ServerPermissions(guard.Guard):
             ConfigurationError for a server that there is not, and for
             deviations as at set-up.
         """
-        if guard.mode_of('SF502', self._settings) == 'off':
+        if conf.mode_of('SF502', self._settings) == 'off':
             return
         server_id = server['id'] if isinstance(server, Mapping) else server
         stated = {**self._deviations, **self._indexed(deviations)}
@@ -201,8 +197,8 @@ class ServerPermissions(guard.Guard):
         after = self._source.server(server_id)
         findings = [
             *matrix.findings,
-            *permissions_matrix.attributes(record, matrix, creation),
-            *permissions_matrix.changes(record, after, matrix),
+            *checks.attributes(record, matrix, creation),
+            *checks.changes(record, after, matrix),
         ]
         self.trail.record(
             'evaluate/permissions',
@@ -215,7 +211,7 @@ class ServerPermissions(guard.Guard):
             microversion=microversion,
             not_checked=[
                 *matrix.left_out,
-                *permissions_matrix.unknown(creation, matrix),
+                *checks.unknown(creation, matrix),
             ],
             rules_set_aside=list(matrix.set_aside),
             deviations={
@@ -256,29 +252,29 @@ class ServerPermissions(guard.Guard):
         if not call.is_compute:
             return
         path = call.path
-        existing = _PART_OF_SERVER.match(path)
+        existing = permissions_creation.PART_OF_SERVER.match(path)
         if existing is not None:
             self._note_change(call, existing[1], existing[2])
         elif path in ('/servers', '/os-volumes_boot'):
             self._note_creation(call)
 
     def _note_creation(self, call: gate.ApiCall) -> None:
-        created = _part(call.response_body, 'server')
-        asked = _part(call.body, 'server')
+        created = permissions_creation.part_of(call.response_body, 'server')
+        asked = permissions_creation.part_of(call.body, 'server')
         server_id: str | None = created.get('id')
-        reservation: str | None = _part(call.response_body).get(
-            'reservation_id'
-        )
+        reservation: str | None = permissions_creation.part_of(
+            call.response_body
+        ).get('reservation_id')
         key = server_id or reservation
         if key is None:
             return
         headers = call.request.headers
-        creation = permissions_matrix.Creation(
-            _endpoint(call.url),
+        creation = permissions_creation.Creation(
+            permissions_creation.endpoint_of(call.url),
             headers.get('X-Auth-User'),
             headers.get('X-Auth-Project-Id'),
-            _security_groups(asked),
-            _passwords(created, asked),
+            permissions_creation.security_groups_in(asked),
+            permissions_creation.passwords_in(created, asked),
         )
         if server_id:
             self._creations[server_id] = creation
@@ -302,18 +298,23 @@ class ServerPermissions(guard.Guard):
         creation = self._creation_of(server_id)
         if creation is None:
             return
-        asked = _part(call.body)
+        asked = permissions_creation.part_of(call.body)
         # Whether it came to that only the records tell.
-        if what == 'os-interface' or asked.keys() & _CHANGE_GROUPS:
+        if (
+            what == 'os-interface'
+            or asked.keys() & permissions_creation.CHANGE_GROUPS
+        ):
             creation.security_groups = None
-        answer = _part(call.response_body)
-        creation.passwords |= _passwords(
-            answer, _part(answer, 'server'), *map(_part, asked.values())
+        answer = permissions_creation.part_of(call.response_body)
+        creation.passwords |= permissions_creation.passwords_in(
+            answer,
+            permissions_creation.part_of(answer, 'server'),
+            *map(permissions_creation.part_of, asked.values()),
         )
 
     def _creation_of(
         self, server_id: str
-    ) -> permissions_matrix.Creation | None:
+    ) -> permissions_creation.Creation | None:
         """Return the request that created a server, if it was seen."""
         creation = self._creations.get(server_id)
         if creation is not None or not self._shared:
@@ -384,14 +385,16 @@ class ServerPermissions(guard.Guard):
         return indexed
 
     def _endpoint_for(
-        self, creation: permissions_matrix.Creation | None
+        self, creation: permissions_creation.Creation | None
     ) -> str:
         endpoint = self._endpoint
         if endpoint is None and creation is not None:
             endpoint = creation.endpoint
         if endpoint is None:
             client = getattr(self._test, 'api', None)
-            endpoint = _endpoint(getattr(client, 'base_url', ''))
+            endpoint = permissions_creation.endpoint_of(
+                getattr(client, 'base_url', '')
+            )
         self._check_endpoint(endpoint)
         return endpoint
 
@@ -411,35 +414,6 @@ class ServerPermissions(guard.Guard):
         )
 
 
-def _passwords(*bodies: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(
-        body['adminPass']
-        for body in bodies
-        if isinstance(body.get('adminPass'), str)
-        and len(body['adminPass']) >= _SHORTEST_PASSWORD
-    )
-
-
-def _security_groups(asked: Mapping[str, Any]) -> set[str] | None:
-    """Return the names of the security groups that were asked for."""
-    networks = asked.get('networks')
-    if isinstance(networks, list) and any(
-        'port' in _part(network) for network in networks
-    ):
-        # A port has those that it was created with.
-        return None
-    given = asked.get('security_groups')
-    if given is None:
-        return {'default'}
-    names = {str(_part(group).get('name')) for group in given}
-    # Neutron takes an id for a name.
-    return (
-        None
-        if any(re.fullmatch('[0-9a-f-]{36}', n) for n in names)
-        else (names or {'default'})
-    )
-
-
 def _shows_active(call: gate.ApiCall, server_id: str) -> bool:
     if call.response.status_code != 200:
         return False
@@ -448,7 +422,7 @@ def _shows_active(call: gate.ApiCall, server_id: str) -> bool:
         return False
     if found is not None and found[1] != server_id:
         return False
-    body = _part(call.response_body)
+    body = permissions_creation.part_of(call.response_body)
     shown = [body.get('server'), *(body.get('servers') or ())]
     return any(
         server.get('id') == server_id
@@ -457,14 +431,3 @@ def _shows_active(call: gate.ApiCall, server_id: str) -> bool:
         for server in shown
         if isinstance(server, dict)
     )
-
-
-def _part(body: Any, *keys: str) -> dict[str, Any]:
-    for key in keys:
-        body = body.get(key) if isinstance(body, dict) else None
-    return body if isinstance(body, dict) else {}
-
-
-def _endpoint(url: str) -> str:
-    """Return the URL of the API without its version and a project."""
-    return _VERSION.sub('', url)

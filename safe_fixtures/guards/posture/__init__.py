@@ -15,7 +15,7 @@
 from safe_fixtures.guards.posture.guard import Leak
 from safe_fixtures.guards.posture.guard import PostureGuard
 from safe_fixtures.guards.posture.guard import PostureSource
-from safe_fixtures.guards.posture.probes import Probe
+from safe_fixtures.guards.posture.probe import Probe
 
 __all__ = [
     'Leak',

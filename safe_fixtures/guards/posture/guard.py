@@ -26,6 +26,8 @@ from safe_fixtures.core import guard
 from safe_fixtures.core import outcome
 from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
+from safe_fixtures.guards.posture import config_probe
+from safe_fixtures.guards.posture import probe as posture_probe
 from safe_fixtures.guards.posture import probes as posture_probes
 from safe_fixtures import redaction
 
@@ -75,7 +77,7 @@ class PostureSource(Protocol):
 
     leaks: Sequence[Leak]
 
-    def probes(self) -> Iterable[posture_probes.Probe]:
+    def probes(self) -> Iterable[posture_probe.Probe]:
         """Return its own probes, such as one of its policy."""
 
     def configs(self) -> Mapping[str, Any]:
@@ -119,7 +121,7 @@ class PostureGuard(guard.Guard):
 
     def __init__(
         self,
-        probes: Iterable[posture_probes.Probe] | None = None,
+        probes: Iterable[posture_probe.Probe] | None = None,
         *,
         test: unittest.TestCase | None = None,
         trail: audit.AuditTrail | None = None,
@@ -128,7 +130,7 @@ class PostureGuard(guard.Guard):
         self._given_probes = None if probes is None else list(probes)
 
     @staticmethod
-    def default_probes() -> list[posture_probes.Probe]:
+    def default_probes() -> list[posture_probe.Probe]:
         """Return new probes of all that is looked at by default.
 
         Example::
@@ -136,8 +138,8 @@ class PostureGuard(guard.Guard):
             PostureGuard([*PostureGuard.default_probes(), LocaleProbe()])
         """
         source = _source()
-        probes: list[posture_probes.Probe] = [
-            posture_probes.ConfigProbe(
+        probes: list[posture_probe.Probe] = [
+            config_probe.ConfigProbe(
                 None if source is None else source.configs
             ),
             posture_probes.EnvironProbe(),
@@ -155,9 +157,9 @@ class PostureGuard(guard.Guard):
         probes = self._given_probes
         if probes is None:
             probes = self.default_probes()
-        self._probes: dict[str, posture_probes.Probe] = {}
+        self._probes: dict[str, posture_probe.Probe] = {}
         for probe in probes:
-            if not isinstance(probe, posture_probes.Probe) or not (
+            if not isinstance(probe, posture_probe.Probe) or not (
                 isinstance(probe.name, str) and probe.name
             ):
                 raise exceptions.ConfigurationError(
@@ -352,7 +354,7 @@ def _leaks() -> Sequence[Leak]:
     return () if source is None else source.leaks
 
 
-def _snapshot(probe: posture_probes.Probe) -> Any:
+def _snapshot(probe: posture_probe.Probe) -> Any:
     try:
         return probe.snapshot()
     except Exception as error:
@@ -364,7 +366,7 @@ def _snapshot(probe: posture_probes.Probe) -> Any:
 
 
 def _change(
-    probe: posture_probes.Probe, key: Any, before: Any, after: Any
+    probe: posture_probe.Probe, key: Any, before: Any, after: Any
 ) -> dict[str, str]:
     redact = redaction.Redactor().redact
     return {
@@ -422,7 +424,7 @@ def _option_faults(options: Mapping[str, Any]) -> Iterator[str]:
                 'assert_posture options', key, str(error)
             ) from error
         if actual != wanted:
-            describe = posture_probes.ConfigProbe().describe
+            describe = config_probe.ConfigProbe().describe
             yield (
                 f'option {key} is {describe(name, actual)}, '
                 f'not {describe(name, wanted)}'

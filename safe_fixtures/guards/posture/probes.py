@@ -16,8 +16,7 @@ A probe looks only at modules that somebody has imported already, and imports
 none.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-import copy
+from collections.abc import Iterator
 import io
 import logging
 import os
@@ -28,307 +27,24 @@ import time
 from typing import Any
 import warnings
 
-from oslo_config import cfg
 
-from safe_fixtures import redaction
+from safe_fixtures.guards.posture import probe
+
 
 __all__ = [
-    'ABSENT',
-    'ConfigProbe',
     'EnvironProbe',
     'LoggingProbe',
-    'Probe',
     'ProcessProbe',
     'ThreadProbe',
     'TlsProbe',
     'WsgiInterceptProbe',
 ]
 
-_MASK = '***'
-# By name, as most values of the environment do not tell what they are.
-_SECRET_NAME = re.compile(
-    r'pass|pwd|secret|token|credential|cookie|private|key|auth$',
-    re.IGNORECASE,
-)
 #: Seconds in which a thread that is about to end may do so.
 _GRACE = 2.0
 
 
-class _Absent:
-    def __repr__(self) -> str:
-        return '(absent)'
-
-
-ABSENT = _Absent()
-
-
-class Probe:
-    """One part of the posture of a process.
-
-    Subclass it, name it, and say what there is to be seen; whatever differs
-    between two snapshots is a change.
-
-    Example::
-
-        class LocaleProbe(Probe):
-            name = 'locale'
-
-            def snapshot(self):
-                return {'LC_ALL': locale.setlocale(locale.LC_ALL)}
-
-    :cvar name: what the diff and ``frozen`` call it (str).
-    """
-
-    name = ''
-
-    def snapshot(self) -> Any:
-        """Return how things are: a mapping, of names to values.
-
-        It is called twice for each test, so it should be cheap, and it must
-        neither change anything nor return anything that changes later.
-        """
-        raise NotImplementedError
-
-    def changes(
-        self, before: Any, after: Any
-    ) -> Iterator[tuple[str, Any, Any]]:
-        """Yield what differs: a key, its value before, its value after.
-
-        Values are compared by equality. Override it where snapshots are no
-        mappings, or where some difference is none in effect.
-        """
-        for key in sorted(before.keys() | after.keys(), key=str):
-            old, new = before.get(key, ABSENT), after.get(key, ABSENT)
-            if old is not new and old != new:
-                yield key, old, new
-
-    def describe(self, key: str, value: Any) -> str:
-        """Return a value as text, without its secrets.
-
-        Here, what a key such as ``admin_password`` names is masked, and the
-        credentials in URLs.
-        """
-        if value is ABSENT:
-            return repr(value)
-        return repr(redaction.Redactor().redact({key: value})[key])
-
-
-class _Thing:
-    """What is the same only if it is the same object."""
-
-    __slots__ = ('thing',)
-
-    def __init__(self, thing: Any) -> None:
-        self.thing = thing
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Thing) and self.thing is other.thing
-
-    def __hash__(self) -> int:
-        return id(self.thing)
-
-    def __repr__(self) -> str:
-        named = getattr(self.thing, '__func__', self.thing)
-        module = getattr(named, '__module__', None)
-        name = getattr(named, '__qualname__', None)
-        if isinstance(module, str) and isinstance(name, str):
-            return f'{module}.{name}'
-        return f'<{type(self.thing).__name__} object>'
-
-
-class _Default:
-    """The value of an option that nobody has given one."""
-
-    __slots__ = ('value',)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-_Entry = tuple[cfg.Opt, Any, Any, Any]
-_Key = tuple[str | None, str]
-
-
-class _ConfigState:
-    """The values of all options of one ``ConfigOpts``, as they were.
-
-    They are evaluated when asked for, as that takes a hundred times longer
-    than to note what they come from.
-    """
-
-    def __init__(self, conf: Any) -> None:
-        self.conf = conf
-        self.namespaces = (conf._namespace, conf._mutable_ns)
-        self.twins = tuple(map(_twin, self.namespaces))
-        self.entries: dict[_Key, _Entry] = {}
-        self._note(None, conf._opts)
-        for name, group in list(conf._groups.items()):
-            self._note(name, group._opts)
-
-    def _note(self, group: str | None, infos: dict[str, Any]) -> None:
-        entries = self.entries
-        for dest, info in list(infos.items()):
-            opt = info['opt']
-            # cfg.set_defaults() writes to the option itself.
-            entries[group, dest] = (
-                opt,
-                opt.default,
-                info.get('default', ABSENT),
-                info.get('override', ABSENT),
-            )
-
-    def has_sources_of(self, other: '_ConfigState') -> bool:
-        """Whether files and command line say here what they say there."""
-        return all(
-            ours is theirs
-            and (twin is None or twin._parsed == other_twin._parsed)
-            for ours, theirs, twin, other_twin in zip(
-                self.namespaces,
-                other.namespaces,
-                self.twins,
-                other.twins,
-                strict=True,
-            )
-        )
-
-    def value(self, key: _Key, other: _Entry) -> Any:
-        """Return the effective value, interpolated, of an option.
-
-        :param other: what there is of it where it is registered.
-        """
-        if isinstance(other[0], cfg.SubCommandOpt):
-            return None
-        entries = self.entries
-        if key not in entries:
-            entries = {**entries, key: (*other[:2], ABSENT, ABSENT)}
-        group = None if key[0] is None else self.conf._groups.get(key[0])
-        try:
-            return self._view(entries)._do_get(key[1], group)[0]
-        except (cfg.Error, ValueError) as error:
-            return f'(invalid: {type(error).__name__})'
-
-    def is_default(self, key: _Key, before: _Entry | None) -> bool:
-        """Whether an option has the default it was registered with."""
-        now = self.entries.get(key)
-        return self.namespaces == (None, None) and (
-            now is None
-            or (
-                now[2] is ABSENT
-                and now[3] is ABSENT
-                and (before is None or before[1] is now[1])
-            )
-        )
-
-    def _view(self, entries: dict[_Key, _Entry]) -> Any:
-        """Return options that have the values they had."""
-
-        def get_opt_info(name: str, group: Any = None) -> dict[str, Any]:
-            name_of_group = getattr(group, 'name', group)
-            entry = entries.get((name_of_group, name))
-            if entry is None:
-                # Where it knows a deprecated name of it.
-                info: dict[str, Any] = self.conf._get_opt_info(name, group)
-                return info
-            opt = copy.copy(entry[0])
-            opt.default = entry[1]
-            info = {'opt': opt}
-            for which, value in zip(
-                ('default', 'override'), entry[2:], strict=True
-            ):
-                if value is not ABSENT:
-                    info[which] = value
-            return info
-
-        view = object.__new__(cfg.ConfigOpts)
-        vars(view).update(
-            vars(self.conf),
-            _namespace=self.twins[0],
-            _mutable_ns=self.twins[1],
-            _get_opt_info=get_opt_info,
-            _ConfigOpts__cache={},
-            _ConfigOpts__drivers_cache={},
-        )
-        return view
-
-
-def _twin(namespace: Any) -> Any:
-    """Return a copy that stays as it is if a file is added to it."""
-    if namespace is None:
-        return None
-    twin = copy.copy(namespace)
-    twin._parsed = list(namespace._parsed)
-    twin._normalized = list(namespace._normalized)
-    return twin
-
-
-class ConfigProbe(Probe):
-    """The effective values of all options of oslo.config.
-
-    An option that is not registered counts as having its default.
-
-    :param others: returns what ``ConfigOpts`` there are besides ``cfg.CONF``,
-        by name.
-    """
-
-    name = 'config'
-
-    def __init__(
-        self, others: Callable[[], Mapping[str, Any]] | None = None
-    ) -> None:
-        self._others = others
-        self._secret: set[str] = set()
-
-    def snapshot(self) -> dict[str, _ConfigState]:
-        confs = {'': cfg.CONF, **(self._others() if self._others else {})}
-        return {name: _ConfigState(conf) for name, conf in confs.items()}
-
-    def changes(
-        self,
-        before: dict[str, _ConfigState],
-        after: dict[str, _ConfigState],
-    ) -> Iterator[tuple[str, Any, Any]]:
-        for name in before.keys() & after.keys():
-            # Another object has a posture of its own.
-            if before[name].conf is after[name].conf:
-                yield from self._changes(name, before[name], after[name])
-
-    def _changes(
-        self, name: str, before: _ConfigState, after: _ConfigState
-    ) -> Iterator[tuple[str, Any, Any]]:
-        everything = not before.has_sources_of(after)
-        # Identical entries, as nearly all are, are found equal at once.
-        if not everything and before.entries == after.entries:
-            return
-        keys = [
-            key
-            for key in before.entries.keys() | after.entries.keys()
-            if everything or before.entries.get(key) != after.entries.get(key)
-        ]
-        for key in sorted(keys, key=lambda key: (key[0] or '', key[1])):
-            was, is_ = before.entries.get(key), after.entries.get(key)
-            entry = is_ or was
-            assert entry is not None
-            opt = entry[0]
-            old = before.value(key, entry)
-            new = after.value(key, entry)
-            if old != new:
-                text = f'{name} [{key[0] or "DEFAULT"}] {key[1]}'.strip()
-                if opt.secret:
-                    self._secret.add(text)
-                if after.is_default(key, was):
-                    new = _Default(new)
-                yield text, old, new
-
-    def describe(self, key: str, value: Any) -> str:
-        if isinstance(value, _Default):
-            return f'{self.describe(key, value.value)} (default)'
-        if key in self._secret:
-            return _MASK
-        # The name of its group (keystone_authtoken) says nothing.
-        return super().describe(key.rpartition('] ')[2], value)
-
-
-class EnvironProbe(Probe):
+class EnvironProbe(probe.Probe):
     """The environment."""
 
     name = 'environ'
@@ -337,12 +53,12 @@ class EnvironProbe(Probe):
         return dict(os.environ)
 
     def describe(self, key: str, value: Any) -> str:
-        if value is not ABSENT and _SECRET_NAME.search(key):
-            return _MASK
+        if value is not probe.ABSENT and probe.SECRET_NAME.search(key):
+            return probe.MASK
         return super().describe(key, value)
 
 
-class ProcessProbe(Probe):
+class ProcessProbe(probe.Probe):
     """The umask and the current directory of the process."""
 
     name = 'process'
@@ -366,7 +82,7 @@ def _umask() -> str | None:
     return found and found[1].decode()
 
 
-class TlsProbe(Probe):
+class TlsProbe(probe.Probe):
     """Whether connections are verified by default, and by what."""
 
     name = 'tls'
@@ -402,9 +118,9 @@ class TlsProbe(Probe):
                 owner = getattr(module, owner_name, None)
             if owner is None:
                 continue
-            value = vars(owner).get(name, ABSENT)
-            if not isinstance(value, (str, int, _Absent, type(None))):
-                value = _Thing(value)
+            value = vars(owner).get(name, probe.ABSENT)
+            if not isinstance(value, (str, int, probe.Absent, type(None))):
+                value = probe.Thing(value)
             key = '.'.join(filter(None, (module_name, owner_name, name)))
             found[key] = value
         action = _action_on_insecure_requests()
@@ -463,7 +179,7 @@ def _action_on_insecure_requests() -> str | None:
     return 'default'
 
 
-class LoggingProbe(Probe):
+class LoggingProbe(probe.Probe):
     """Levels and handlers of the root logger and of all others.
 
     A logger that is new counts as untouched if it lets everything through to
@@ -515,7 +231,7 @@ class LoggingProbe(Probe):
                 ]
             )
         if what == 'filters':
-            return str([repr(_Thing(each)) for each in value])
+            return str([repr(probe.Thing(each)) for each in value])
         return super().describe(key, value)
 
 
@@ -535,7 +251,7 @@ def _logger_state(logger: logging.Logger) -> tuple[Any, ...]:
     )
 
 
-class WsgiInterceptProbe(Probe):
+class WsgiInterceptProbe(probe.Probe):
     """The addresses that ``wsgi_intercept`` serves in this process."""
 
     name = 'wsgi_intercept'
@@ -545,12 +261,12 @@ class WsgiInterceptProbe(Probe):
         if module is None:
             return {}
         return {
-            f'{host}:{port}': _Thing(served[0])
+            f'{host}:{port}': probe.Thing(served[0])
             for (host, port), served in list(module._wsgi_intercept.items())
         }
 
 
-class ThreadProbe(Probe):
+class ThreadProbe(probe.Probe):
     """The threads that keep the process from ending.
 
     Only one that is new is a change, and only if it does not end by itself
@@ -576,4 +292,4 @@ class ThreadProbe(Probe):
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
-                yield thread.name, ABSENT, 'alive'
+                yield thread.name, probe.ABSENT, 'alive'

@@ -12,10 +12,11 @@
 
 """Toggle compute services, and restore them."""
 
+from safe_fixtures.guards.services.actor import judge
+from safe_fixtures.guards.services.ledger import LedgerEntry
+from safe_fixtures.guards.services.lookup import identify
+from safe_fixtures.guards.services.lookup import pick_one
 from safe_fixtures.guards.services.model import HostedServer
-from safe_fixtures.guards.services.model import identify
-from safe_fixtures.guards.services.model import judge
-from safe_fixtures.guards.services.model import pick_one
 from safe_fixtures.guards.services.model import ServiceGone
 from safe_fixtures.guards.services.model import ServiceRef
 from safe_fixtures.guards.services.model import Services
@@ -23,7 +24,6 @@ from safe_fixtures.guards.services.model import ServiceState
 from safe_fixtures.guards.services.model import ServiceUnreachable
 from safe_fixtures.guards.services.model import taken_out
 from safe_fixtures.guards.services.model import Watcher
-from safe_fixtures.guards.services.toggle import LedgerEntry
 from safe_fixtures.guards.services.toggle import SafeServiceToggle
 from safe_fixtures.guards.services.toggle import ToggleHandle
 from safe_fixtures.guards.services.window import Moment

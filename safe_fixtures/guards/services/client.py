@@ -24,6 +24,8 @@ from typing import Any
 from oslo_utils import strutils
 import wrapt
 
+from safe_fixtures.guards.services import actor
+from safe_fixtures.guards.services import lookup
 from safe_fixtures.guards.services import model
 from safe_fixtures.runtime import patching
 
@@ -100,7 +102,7 @@ class ClientServices:
         """Let the watcher judge what is put in a block."""
         if self._records is not None and self._records.is_watched:
             # There what the API does is told from what it refuses.
-            return model.judged_by(self._watcher)
+            return actor.judged_by(self._watcher)
         try:
             ref = self.find(_named_by(service_id, body))
             before = self.read(ref)
@@ -110,7 +112,7 @@ class ClientServices:
         if how:
             self._watcher.leaving(ref, how, 'put_service')
         # Also where the API is in this process.
-        return model.judged(ref)
+        return actor.judged(ref)
 
     def servers_on(
         self, ref: model.ServiceRef
@@ -133,14 +135,14 @@ class ClientServices:
             return self._records.find(service)
         names = [
             str(name)
-            for name in model.identify(service).values()
+            for name in lookup.identify(service).values()
             if name is not None
         ]
         matches = self._matches(names)
         if not matches:
             self._list()
             matches = self._matches(names)
-        return model.pick_one(service, matches, self._known)
+        return lookup.pick_one(service, matches, self._known)
 
     def _matches(self, names: list[str]) -> list[model.ServiceRef]:
         # From the rarest name on: all have the same binary.

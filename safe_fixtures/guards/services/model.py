@@ -12,13 +12,10 @@
 
 """What the service toggle and the places where services are agree on."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-import contextlib
-import contextvars
+from collections.abc import Callable, Mapping, Sized
 import dataclasses
 from typing import Any, Protocol
 
-from oslo_utils import uuidutils
 
 __all__ = [
     'HostedServer',
@@ -30,13 +27,7 @@ __all__ = [
     'WatchedServices',
     'Watcher',
     'counted',
-    'identify',
     'is_change',
-    'is_judged',
-    'judge',
-    'judged',
-    'judged_by',
-    'pick_one',
     'taken_out',
 ]
 
@@ -200,103 +191,3 @@ def is_change(how: str) -> bool:
 def counted(servers: Sized) -> str:
     """Return how many servers these are, in words."""
     return f'{len(servers)} server{"" if len(servers) == 1 else "s"}'
-
-
-# The services that are being changed and whose order is judged already.
-_judged: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
-    'safe_fixtures_judged', default=()
-)
-
-
-@contextlib.contextmanager
-def judged(ref: ServiceRef) -> Iterator[None]:
-    """Let nobody else judge what happens to a service in the block."""
-    token = _judged.set((*_judged.get(), ref.uuid))
-    try:
-        yield
-    finally:
-        _judged.reset(token)
-
-
-# Who judges what happens to services now, instead of the last watcher.
-_judge: contextvars.ContextVar[Watcher | None] = contextvars.ContextVar(
-    'safe_fixtures_judge', default=None
-)
-
-
-@contextlib.contextmanager
-def judged_by(watcher: Watcher) -> Iterator[None]:
-    """Let a watcher judge what happens to services in the block."""
-    token = _judge.set(watcher)
-    try:
-        yield
-    finally:
-        _judge.reset(token)
-
-
-def judge() -> Watcher | None:
-    """Return who judges what happens to services now, if that is set."""
-    return _judge.get()
-
-
-def is_judged(ref: ServiceRef) -> bool:
-    """Whether somebody has judged what happens to a service now."""
-    return ref.uuid in _judged.get()
-
-
-def identify(service: Any) -> dict[str, str | None]:
-    """Return what is known of a service: its uuid, host and binary.
-
-    :param service: a host name, a uuid, a service as the API shows it, or a
-        Nova service object.
-    :raises: LookupError if it is nothing of that kind.
-    """
-    if isinstance(service, str) and service:
-        if uuidutils.is_uuid_like(service):
-            return {'uuid': service, 'host': None, 'binary': None}
-        return {'uuid': None, 'host': service, 'binary': 'nova-compute'}
-    if isinstance(service, Mapping):
-        uuid = service.get('uuid') or service.get('id')
-        # Before 2.53 the API shows the number of the record, which another
-        # cell may have given too.
-        if isinstance(uuid, int):
-            uuid = None if service.get('host') else str(uuid)
-        return {
-            'uuid': uuid,
-            'host': service.get('host'),
-            'binary': service.get('binary'),
-        }
-    # A running service carries its record.
-    record = getattr(service, 'service_ref', None) or service
-    host = getattr(record, 'host', None)
-    if host is None:
-        raise LookupError(
-            f'{service!r} is not a host name, a uuid, a service of the API '
-            'or a Nova service object'
-        )
-    return {
-        'uuid': getattr(record, 'uuid', None),
-        'host': host,
-        'binary': getattr(record, 'binary', None),
-    }
-
-
-def pick_one(
-    service: Any, matches: list[ServiceRef], candidates: Iterable[ServiceRef]
-) -> ServiceRef:
-    """Return the only match.
-
-    :raises: LookupError that lists the matches if there are several, and
-        the candidates if there is none.
-    """
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        problem, listed = 'is ambiguous', matches
-    else:
-        problem, listed = 'is unknown', sorted(candidates, key=str)
-    names = ', '.join(f'{ref} ({ref.uuid})' for ref in listed[:20])
-    more = f' and {len(listed) - 20} more' if len(listed) > 20 else ''
-    raise LookupError(
-        f'service {service!r} {problem}; there are: {names or "none"}{more}'
-    )

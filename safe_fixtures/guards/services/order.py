@@ -23,7 +23,6 @@ from testtools.content_type import UTF8_TEXT
 from safe_fixtures import audit
 from safe_fixtures import conf
 from safe_fixtures.core import gate
-from safe_fixtures.core import guard
 from safe_fixtures import exceptions
 from safe_fixtures.guards.services import model
 from safe_fixtures.guards.services import window as services_window
@@ -145,7 +144,7 @@ class Order:
         self._allowed.pop(ref, None)
         if (
             not enforced
-            and guard.mode_of(CODE, conf.load()) == 'off'
+            and conf.mode_of(CODE, conf.load()) == 'off'
             or ref.binary != 'nova-compute'
         ):
             return None

@@ -14,7 +14,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 import contextlib
-import contextvars
 import dataclasses
 import functools
 import time
@@ -27,14 +26,15 @@ from safe_fixtures.core import gate
 from safe_fixtures.core import guard
 from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
+from safe_fixtures.guards.services import actor
 from safe_fixtures.guards.services import client
+from safe_fixtures.guards.services import ledger
 from safe_fixtures.guards.services import model
 from safe_fixtures.guards.services import order
 from safe_fixtures.guards.services import window as services_window
 from safe_fixtures.runtime import stack
 
 __all__ = [
-    'LedgerEntry',
     'SafeServiceToggle',
     'ToggleHandle',
 ]
@@ -42,27 +42,6 @@ __all__ = [
 
 # Nothing is left to restore, or no way to it: noted, no failure.
 _NOTED = (model.ServiceGone, model.ServiceUnreachable)
-
-
-@dataclasses.dataclass(slots=True)
-class LedgerEntry:
-    """One change to one service.
-
-    :ivar service: which (ServiceRef).
-    :ivar by: what changed it, and where it was called (str).
-    :ivar before: its state before (ServiceState).
-    :ivar after: its state after; None if the change did not come about.
-    :ivar restored: how it was given back its state; None before that.
-    :ivar window: the time out of service that it is part of; None if no
-        server was on it.
-    """
-
-    service: model.ServiceRef
-    by: str
-    before: model.ServiceState
-    after: model.ServiceState | None = None
-    restored: str | None = None
-    window: services_window.Window | None = None
 
 
 class ToggleHandle:
@@ -102,14 +81,6 @@ class ToggleHandle:
 
 
 _RESTORE = 'SafeServiceToggle restore'
-# What this package itself is doing to a service, for the ledger.
-_doing: contextvars.ContextVar[str | None] = contextvars.ContextVar(
-    'safe_fixtures_toggle', default=None
-)
-# The toggles whose own restore is under way.
-_silent: contextvars.ContextVar[tuple[int, ...]] = contextvars.ContextVar(
-    'safe_fixtures_silent', default=()
-)
 
 
 class SafeServiceToggle(guard.Guard):
@@ -168,7 +139,7 @@ class SafeServiceToggle(guard.Guard):
         self._endpoint = endpoint
         self._given_services = services
         #: Every change so far, oldest first (list of LedgerEntry).
-        self.ledger: list[LedgerEntry] = []
+        self.ledger: list[ledger.LedgerEntry] = []
         #: Each time a compute was out of service with servers on it, oldest
         #: first (list of Window).
         self.windows: list[services_window.Window] = []
@@ -201,7 +172,7 @@ class SafeServiceToggle(guard.Guard):
         # Those that are not back in it yet.
         self._owed: dict[model.ServiceRef, model.ServiceState] = {}
         # The entries of the ledger that do not say how they were restored.
-        self._unsettled: dict[model.ServiceRef, list[LedgerEntry]] = {}
+        self._unsettled: dict[model.ServiceRef, list[ledger.LedgerEntry]] = {}
         # What was refused while a request was served, until its client is
         # told.
         self._refused: dict[gate.ApiCall, exceptions.SafetyViolation] = {}
@@ -303,7 +274,10 @@ class SafeServiceToggle(guard.Guard):
             if expected is not None:
                 declaration = order.declare(ref, expected)
                 undo.callback(declaration.withdraw)
-            with _labelled(f'SafeServiceToggle.{verb}'), model.judged(ref):
+            with (
+                actor.labelled(f'SafeServiceToggle.{verb}'),
+                actor.judged(ref),
+            ):
                 how = model.taken_out(before, wanted)
                 if how:
                     self._judge(ref, how, expected)
@@ -320,7 +294,7 @@ class SafeServiceToggle(guard.Guard):
     def _judge(
         self, ref: model.ServiceRef, how: str, expected: str | None
     ) -> None:
-        servers = self._order.judge(ref, how, _described(), enforced=True)
+        servers = self._order.judge(ref, how, actor.described(), enforced=True)
         if servers == () and expected is not None:
             self._violate(
                 exceptions.SafetyViolation(
@@ -381,9 +355,9 @@ class SafeServiceToggle(guard.Guard):
 
     def changing(
         self, ref: model.ServiceRef, before: model.ServiceState
-    ) -> LedgerEntry | None:
+    ) -> ledger.LedgerEntry | None:
         """Owe the service its state; see ``Watcher``."""
-        if id(self) in _silent.get():
+        if id(self) in actor.silent.get():
             return None
         if ref not in self._owed:
             if self._test is not None and self._services.torn_down_by_test:
@@ -391,13 +365,13 @@ class SafeServiceToggle(guard.Guard):
             # Another thread may have been first.
             first = self._first.setdefault(ref, before)
             self._owed.setdefault(ref, first)
-        entry = LedgerEntry(ref, _described(), before)
+        entry = ledger.LedgerEntry(ref, actor.described(), before)
         self.ledger.append(entry)
         self._unsettled.setdefault(ref, []).append(entry)
         return entry
 
     def changed(
-        self, entry: LedgerEntry | None, after: model.ServiceState
+        self, entry: ledger.LedgerEntry | None, after: model.ServiceState
     ) -> None:
         """Record the change; see ``Watcher``."""
         if entry is None:
@@ -419,13 +393,13 @@ class SafeServiceToggle(guard.Guard):
     def leaving(self, ref: model.ServiceRef, how: str, by: str | None) -> None:
         """Judge the order in which things are done; see ``Watcher``."""
         if (
-            _silent.get()
-            or model.is_judged(ref)
+            actor.silent.get()
+            or actor.is_judged(ref)
             or stack.in_cleanup()
             or stack.is_within('restart_compute_service')
         ):
             return
-        by = _described(by)
+        by = actor.described(by)
         try:
             servers = self._order.judge(ref, how, by)
         except exceptions.SafetyViolation as violation:
@@ -438,7 +412,7 @@ class SafeServiceToggle(guard.Guard):
 
     def started(self, host: str, binary: str) -> None:
         """See ``Watcher``."""
-        self._order.started(host, binary, _described('Service.start'))
+        self._order.started(host, binary, actor.described('Service.start'))
 
     # Giving back.
 
@@ -478,7 +452,7 @@ class SafeServiceToggle(guard.Guard):
         # Of its own write; all are read at once.
         seconds: dict[model.ServiceRef, float] = {}
         timeout = self._settings.restore_timeout
-        with _labelled(_RESTORE), self._not_noting():
+        with actor.labelled(_RESTORE), self._not_noting():
             for ref, found in self._read_all(wanted).items():
                 began = time.monotonic()
                 try:
@@ -594,11 +568,11 @@ class SafeServiceToggle(guard.Guard):
 
     @contextlib.contextmanager
     def _not_noting(self) -> Iterator[None]:
-        token = _silent.set((*_silent.get(), id(self)))
+        token = actor.silent.set((*actor.silent.get(), id(self)))
         try:
             yield
         finally:
-            _silent.reset(token)
+            actor.silent.reset(token)
 
 
 def _check_client(api: Any) -> None:
@@ -615,27 +589,6 @@ def _check_client(api: Any) -> None:
             api,
             'the put_service of the instance must be replaceable',
         )
-
-
-@contextlib.contextmanager
-def _labelled(what: str) -> Iterator[None]:
-    # Found here: the change may come about in another thread.
-    token = _doing.set(f'{what} ({stack.where()})')
-    try:
-        yield
-    finally:
-        _doing.reset(token)
-
-
-def _described(what: str | None = None) -> str:
-    """Return what is changing a service now, and where it was called."""
-    label = _doing.get()
-    if label is not None:
-        return label
-    call = gate.current_call()
-    if call is not None:
-        what = str(call)
-    return f'{what or "the record"} ({stack.where()})'
 
 
 def _reason_of(verb: str, expecting: bool, reason: str | None) -> str | None:

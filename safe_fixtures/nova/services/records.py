@@ -12,7 +12,7 @@
 
 """The services of the Nova in this process, watched at their records."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 import contextlib
 import dataclasses
 import functools
@@ -24,8 +24,6 @@ import weakref
 from nova.compute import api as compute_api
 from nova.compute import rpcapi
 from nova.compute import vm_states
-import nova.conf
-import nova.context
 from nova.db.main import api as db
 from nova.db.main import models
 from nova import exception
@@ -37,15 +35,13 @@ from oslo_log import log as logging
 from safe_fixtures.core import gate
 from safe_fixtures.guards import services
 from safe_fixtures.nova import service_start
+from safe_fixtures.nova.services import cells
 from safe_fixtures.runtime import patching
 from safe_fixtures.runtime import stack as runtime_stack
 
 __all__ = ['ServiceRecords']
 
-CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
-
-_FIELDS = ('disabled', 'disabled_reason', 'forced_down')
 
 
 class ServiceRecords:
@@ -137,23 +133,23 @@ class ServiceRecords:
 
         @functools.wraps(original)
         def service_update(context: Any, service_id: int, values: Any) -> Any:
-            if not any(field in values for field in _FIELDS):
+            if not any(field in values for field in cells.FIELDS):
                 return original(context, service_id, values)
             record = db.service_get(context, service_id)
-            before = _state_of(record)
+            before = cells.state_of(record)
             if all(
                 getattr(before, field) == values.get(field, before_value)
-                for field, before_value in _items(before)
+                for field, before_value in cells.items_of(before)
             ):
                 return original(context, service_id, values)
-            ref = _ref(record, db.get_context_manager(context))
+            ref = cells.ref_of(record, db.get_context_manager(context))
             how = services.taken_out(
                 before,
                 dataclasses.replace(
                     before,
                     **{
                         name: values[name]
-                        for name in _FIELDS
+                        for name in cells.FIELDS
                         if name in values
                     },
                 ),
@@ -165,7 +161,7 @@ class ServiceRecords:
                 for watcher in self._watchers
             ]
             updated = original(context, service_id, values)
-            after = _state_of(updated)
+            after = cells.state_of(updated)
             for watcher, token in tokens:
                 watcher.changed(token, after)
             return updated
@@ -180,7 +176,7 @@ class ServiceRecords:
                 return original(context, service_id)
             record = db.service_get(context, service_id)
             self.leaving(
-                _ref(record, db.get_context_manager(context)),
+                cells.ref_of(record, db.get_context_manager(context)),
                 'deleted',
                 'Service.destroy',
             )
@@ -288,7 +284,9 @@ class ServiceRecords:
             uuid for uuid, host in list(self._sent.items()) if host == ref.host
         ]
         server = models.Instance
-        with ref.handle.reader.using(_context(ref.handle)) as session:
+        with ref.handle.reader.using(
+            cells.cell_context(ref.handle)
+        ) as session:
             # Of each only that: to load them whole takes milliseconds.
             rows = session.query(
                 server.uuid, server.vm_state, server.host
@@ -309,10 +307,10 @@ class ServiceRecords:
         """See ``_services.Services``."""
         known = services.identify(service)
         matches = []
-        for manager in _cells_of(known['host']):
-            context = _context(manager)
-            for record in _candidates(context, known):
-                ref = _ref(record, manager)
+        for manager in cells.cells_of(known['host']):
+            context = cells.cell_context(manager)
+            for record in cells.candidates(context, known):
+                ref = cells.ref_of(record, manager)
                 if ref not in matches and all(
                     value is None or getattr(ref, name) == value
                     for name, value in known.items()
@@ -320,16 +318,16 @@ class ServiceRecords:
                     matches.append(ref)
         if len(matches) == 1:
             return matches[0]
-        return services.pick_one(service, matches, _all_computes())
+        return services.pick_one(service, matches, cells.all_computes())
 
     def read(self, ref: services.ServiceRef) -> services.ServiceState:
         """See ``_services.Services``."""
         if not ref.handle.is_started:
             # To ask would start the database anew, for all that follow.
             raise services.ServiceUnreachable('its database is closed')
-        context = _context(ref.handle)
+        context = cells.cell_context(ref.handle)
         try:
-            return _state_of(db.service_get_by_uuid(context, ref.uuid))
+            return cells.state_of(db.service_get_by_uuid(context, ref.uuid))
         except exception.ServiceNotFound:
             raise services.ServiceGone('the record is gone') from None
         except db_exc.DBError as error:
@@ -364,12 +362,12 @@ class ServiceRecords:
         COMPUTE_STATUS_DISABLED of its resource providers follows. One that
         is stopped is not asked: it would not answer.
         """
-        context = _context(ref.handle)
+        context = cells.cell_context(ref.handle)
         record = objects.Service.get_by_uuid(context, ref.uuid)
         changed = record.disabled != state.disabled
         # While it counted as down it was told nothing.
         lifted = record.forced_down and not state.forced_down
-        for field, value in _items(state):
+        for field, value in cells.items_of(state):
             setattr(record, field, value)
         record.save()
         if ref.binary != 'nova-compute' or not (changed or lifted):
@@ -378,7 +376,7 @@ class ServiceRecords:
             missed = '; its compute is down and was not told'
             return f'record{missed if changed else ""}'
         try:
-            _tell_compute(context, ref.host, not state.disabled, timeout)
+            cells.tell_compute(context, ref.host, not state.disabled, timeout)
         except Exception as error:
             LOG.warning('The trait of %s was not synchronized', ref)
             return f'record; its compute did not follow ({error})'
@@ -504,109 +502,3 @@ _CALLS: tuple[
         False,
     ),
 )
-
-
-def _items(
-    state: services.ServiceState,
-) -> list[tuple[str, Any]]:
-    return [(field, getattr(state, field)) for field in _FIELDS]
-
-
-def _state_of(record: Any) -> services.ServiceState:
-    return services.ServiceState(
-        disabled=bool(record.disabled),
-        disabled_reason=record.disabled_reason,
-        forced_down=bool(record.forced_down),
-    )
-
-
-def _ref(record: Any, manager: Any) -> services.ServiceRef:
-    return services.ServiceRef(
-        str(record.uuid), record.host, record.binary, handle=manager
-    )
-
-
-def _context(manager: Any) -> Any:
-    """Return an admin context that goes to one cell's database."""
-    context = nova.context.get_admin_context()
-    context.db_connection = manager
-    return context
-
-
-def _cells_of(host: str | None) -> list[Any]:
-    """Return the databases where a service could be, nearest first.
-
-    A host that is mapped is in its cell; else it can be in any.
-    """
-    context = nova.context.get_admin_context()
-    managers: list[Any] = []
-    mappings: Any = ()
-    with contextlib.suppress(exception.HostMappingNotFound, db_exc.DBError):
-        mapping = host and objects.HostMapping.get_by_host(context, host)
-        if mapping:
-            mappings = [mapping.cell_mapping]
-    if not mappings:
-        managers.append(db.get_context_manager(context))
-        with contextlib.suppress(db_exc.DBError):
-            mappings = objects.CellMappingList.get_all(context)
-    for mapping in mappings:
-        cell = nova.context.get_admin_context()
-        with contextlib.suppress(db_exc.DBError, KeyError):
-            nova.context.set_target_cell(cell, mapping)
-            managers.append(db.get_context_manager(cell))
-    return managers
-
-
-def _candidates(context: Any, known: dict[str, str | None]) -> list[Any]:
-    try:
-        if known['uuid'] is not None:
-            return [db.service_get_by_uuid(context, known['uuid'])]
-        if known['host'] is not None:
-            return db.service_get_all_by_host(context, known['host'])
-    except (exception.ServiceNotFound, db_exc.DBError):
-        pass
-    return []
-
-
-def _all_computes() -> list[services.ServiceRef]:
-    found: dict[services.ServiceRef, None] = {}
-    for manager in _cells_of(None):
-        with contextlib.suppress(db_exc.DBError):
-            for record in db.service_get_all_by_binary(
-                _context(manager), 'nova-compute', include_disabled=True
-            ):
-                found[_ref(record, manager)] = None
-    return list(found)
-
-
-def _tell_compute(
-    context: Any, host: str, enabled: bool, timeout: float
-) -> None:
-    with contextlib.ExitStack() as stack:
-        # Also what the compute does by itself is to go to its cell.
-        with contextlib.suppress(
-            exception.HostMappingNotFound, db_exc.DBError
-        ):
-            mapping = objects.HostMapping.get_by_host(
-                nova.context.get_admin_context(), host
-            )
-            context = stack.enter_context(
-                nova.context.target_cell(context, mapping.cell_mapping)
-            )
-        stack.enter_context(_rpc_timeout(timeout))
-        rpcapi.ComputeAPI().set_host_enabled(context, host, enabled)
-
-
-@contextlib.contextmanager
-def _rpc_timeout(seconds: float) -> Iterator[None]:
-    option = CONF._get_opt_info('long_rpc_timeout')
-    unset = 'override' not in option
-    previous = CONF.long_rpc_timeout
-    CONF.set_override('long_rpc_timeout', max(1, round(seconds)))
-    try:
-        yield
-    finally:
-        if unset:
-            CONF.clear_override('long_rpc_timeout')
-        else:
-            CONF.set_override('long_rpc_timeout', previous)

@@ -29,7 +29,7 @@ import requests
 import testtools
 
 from safe_fixtures import exceptions
-from safe_fixtures.guards.isolation import guard
+from safe_fixtures.guards.isolation import scope
 from tests.functional.nova import inner
 
 ADDRESS = ('198.51.100.7', 80)
@@ -201,7 +201,7 @@ class TestBases(testtools.TestCase):
                 if 'reason' in event
             ],
         )
-        self.assertEqual([], guard._active)
+        self.assertEqual([], scope._active)
 
     def test_importing_nova_is_no_violation(self):
         script = (

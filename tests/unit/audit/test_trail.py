@@ -42,6 +42,7 @@ import safe_fixtures
 from safe_fixtures import audit
 from safe_fixtures.audit import trail as audit_trail
 from safe_fixtures import conf
+from safe_fixtures.core import conclusion
 from safe_fixtures.core import guard as core_guard
 from safe_fixtures import exceptions
 from safe_fixtures.runtime import audit_hook
@@ -969,7 +970,7 @@ class TestLost(base.TestCase):
         class Inner(testtools.TestCase):
             def test_x(self):
                 trail = self.useFixture(audit.AuditTrail(self.id()))
-                self.addCleanup(core_guard.conclude, self, trail)
+                self.addCleanup(conclusion.conclude, self, trail)
                 outer.trail = trail
                 trail.record('enable', 'host1')
                 os.rename(outer.path, outer.path + '.old')
@@ -991,7 +992,7 @@ class TestLost(base.TestCase):
                 with audit.AuditTrail(self.id()) as trail:
                     trail.record('enable', 'host1')
                 # Its own cleanup is over.
-                self.addCleanup(core_guard.conclude, self, trail)
+                self.addCleanup(conclusion.conclude, self, trail)
                 self.addCleanup(os.unlink, outer.path)
 
         self.assertFails(Inner, '1 of its events', 'ENOENT')
@@ -1204,7 +1205,7 @@ class TestDetail(base.TestCase):
             def setUp(self):
                 super().setUp()
                 self.trail = self.useFixture(audit.AuditTrail(self.id()))
-                self.addCleanup(core_guard.conclude, self, self.trail)
+                self.addCleanup(conclusion.conclude, self, self.trail)
                 core_guard.core_outcome.of(self)
                 for number in range(events):
                     self.trail.record('enable', f'host{number}')

@@ -27,6 +27,7 @@ from stestr.repository import file as repository
 import testtools
 
 from safe_fixtures import audit
+from safe_fixtures.cli.runner import discovery
 from safe_fixtures.cli.runner import packets as runner_packets
 from safe_fixtures.cli.runner import progress as runner_progress
 from safe_fixtures.cli.runner import supervisor
@@ -799,7 +800,7 @@ class TestHangs(TestCase):
     def test_in_no_test(self):
         self.useFixture(
             fixtures.MonkeyPatch(
-                'safe_fixtures.cli.runner.supervisor._IMPORT_LIMIT', 3
+                'safe_fixtures.cli.runner.discovery.IMPORT_LIMIT', 3
             )
         )
         self.write('test_plain.py', PLAIN)
@@ -831,7 +832,7 @@ if '--tasks' in sys.argv:
     def test_while_looking_for_tests(self):
         self.useFixture(
             fixtures.MonkeyPatch(
-                'safe_fixtures.cli.runner.supervisor._IMPORT_LIMIT', 3
+                'safe_fixtures.cli.runner.discovery.IMPORT_LIMIT', 3
             )
         )
         self.write('test_slow.py', 'def wait():\n    time.sleep(1000)\nwait()')
@@ -839,7 +840,7 @@ if '--tasks' in sys.argv:
         self.addCleanup(os.chdir, before)
         os.chdir(self.home)
         error = self.assertRaises(
-            supervisor.Unusable, supervisor.find, ['test_slow'], harden=False
+            discovery.Unusable, discovery.find, ['test_slow'], harden=False
         )
         self.assertIn('loading test_slow\n', str(error))
         self.assertIn('in wait', str(error))
@@ -852,7 +853,7 @@ if '--tasks' in sys.argv:
         self.addCleanup(os.chdir, before)
         os.chdir(self.home)
         self.report.mkdir()
-        tests = supervisor.find(arguments, harden=False)
+        tests = discovery.find(arguments, harden=False)
         return supervisor.run(tests, str(self.report), harden=False, **options)
 
 
@@ -1388,7 +1389,7 @@ class TestReport(TestCase):
         self.addCleanup(os.chdir, before)
         os.chdir(self.home)
         self.report.mkdir()
-        tests = supervisor.find(['test_stock'], harden=False)
+        tests = discovery.find(['test_stock'], harden=False)
         self.assertEqual([], tests.hardened)
         report = supervisor.run(
             tests, 'report', concurrency=1, harden=False,

@@ -22,6 +22,7 @@ import types
 from urllib import parse
 
 from safe_fixtures import redaction
+from safe_fixtures.redaction import learned
 from safe_fixtures.redaction import redactor as redaction_redactor
 from tests.support import base
 from tests.support import secret_shapes
@@ -494,7 +495,7 @@ class TestLearned(base.TestCase):
 
     def test_two_threads_learn(self):
         redactor = redaction.Redactor()
-        made = redaction_redactor._Learned
+        made = learned.Learned
 
         def also_in_another_thread(secret):
             if secret == 'first-one':

@@ -40,6 +40,7 @@ from safe_fixtures import expect_violation
 from safe_fixtures.guards import permissions as guards_permissions
 from safe_fixtures import nova as safe_nova
 from safe_fixtures.nova import permissions
+from safe_fixtures.nova.permissions import prober
 from safe_fixtures.nova.permissions import source
 from safe_fixtures.nova.permissions import table
 from safe_fixtures.nova import pins
@@ -608,7 +609,7 @@ class TestWeakened(InnerTestCase):
 
 # What is patched while there is a matrix.
 PATCHED = [
-    *((owner, name) for owner, names in source._DOES for name in names),
+    *((owner, name) for owner, names in prober.DOES for name in names),
     (oslo_policy.Enforcer, 'set_rules'),
     (wsgi.Resource, 'dispatch'),
 ]
@@ -684,7 +685,7 @@ class TestMatrix(InnerTestCase):
             router = rpc.ClientRouter.client
 
             def client(self, context):
-                if source._serving.get() is not None:
+                if prober._serving.get() is not None:
                     calls.append(self.target.topic)
                 return router(self, context)
 

@@ -198,7 +198,7 @@ class TestCase(base.TestCase):
         # Whoever runs these tests may have noted what is used here.
         self.useFixture(
             fixtures.MonkeyPatch(
-                'safe_fixtures.guards.isolation.files._made', set()
+                'safe_fixtures.boundary.temporary._made', set()
             )
         )
         self.home = os.path.realpath(self.useFixture(fixtures.TempDir()).path)

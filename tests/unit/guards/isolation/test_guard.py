@@ -31,8 +31,8 @@ from safe_fixtures import audit
 from safe_fixtures.core import waivers
 from safe_fixtures import exceptions
 from safe_fixtures.guards import isolation
-from safe_fixtures.guards.isolation import guard as isolation_guard
 from safe_fixtures.guards.isolation import network
+from safe_fixtures.guards.isolation import scope
 from safe_fixtures.runtime import audit_hook
 from safe_fixtures import testing
 from tests.support import base
@@ -52,8 +52,8 @@ def state():
         id(_posixsubprocess.fork_exec),
         dict(os.environ),
         dict(audit_hook.handlers()),
-        len(isolation_guard._active),
-        len(isolation_guard._left),
+        len(scope._active),
+        len(scope._left),
     )
 
 

@@ -24,8 +24,8 @@ import threading
 import fixtures
 import testtools
 
+from safe_fixtures.boundary import temporary
 from safe_fixtures.guards import isolation
-from safe_fixtures.guards.isolation import files
 from tests.support import base
 from tests.unit.guards.isolation import test_files
 
@@ -248,4 +248,4 @@ class TestMade(test_files.TestCase):
     def test_is_noted_through_the_guard(self):
         with isolation.IsolationGuard():
             path = os.path.realpath(tempfile.mkdtemp())
-        self.assertTrue(files.is_made(path + '/f'))
+        self.assertTrue(temporary.is_made(path + '/f'))

@@ -1,0 +1,221 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Find public network addresses in text."""
+
+from collections.abc import Iterable, Iterator
+import functools
+import ipaddress
+import re
+
+__all__ = [
+    'Allowed',
+    'find_addresses',
+]
+
+
+# Of four numbers, or of more, as in an OID, all but the first: it is quick to
+# look for what begins with a dot. One that is sent to filter by is a regular
+# expression, and has them escaped.
+_NUMBERS = re.compile(r'\.[0-9]{1,3}(?:\\?\.[0-9]{1,3}){2,}')
+_FIRST_NUMBER = re.compile(r'[0-9]{1,3}\\?\Z')
+# The same of IPv6. Not of a longer row, such as a fingerprint.
+_GROUPS = re.compile(
+    r':[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4}){6}(?!:?[0-9a-fA-F])'
+)
+_FIRST_GROUP = re.compile(
+    r'(?<![0-9a-f]:)(?<![0-9a-f])[0-9a-f]{1,4}\Z', re.IGNORECASE
+)
+# What is before and after the zeros that are left out.
+_V6_HEAD = re.compile(r'[0-9a-f:]*\Z', re.IGNORECASE)
+_V6_TAIL = re.compile(r'::[0-9a-f:]*(?:(?:\.[0-9]{1,3}){3})?', re.IGNORECASE)
+_LONGEST_V6 = 45
+_PREFIX = re.compile(r'/([0-9]{1,3})(?![\w.])')
+# What follows the numbers of a version: 1.2.3.4-5ubuntu1, 1.2.3.4rc1, 1.2.3.*
+_AFTER_VERSION = re.compile(r'\w|[~+]|-(?![0-9]{1,3}\\?\.[0-9])|\.[0-9*]')
+# What goes before them: v1.2.3.4, nova-1.2.3.4, nova==1.2.3.4, version 1.2.3.4
+_BEFORE_VERSION = re.compile(r'(?:\w|[.~]|[a-z]-|[=<>!~]=\s?)\Z')
+_NO_ADDRESS = re.compile(
+    r'(?:version|release|revision|firmware|bios|build|(?:\b|_)(?:ver|oid))s?'
+    r'["\']?\s?[:=#]?\s?["\']?\Z',
+    re.IGNORECASE,
+)
+# Whose versions have four numbers: qemu 8.2.2.1, Chrome/120.0.6099.71
+_SOFTWARE = re.compile(
+    r'\b(?:qemu(?:-kvm)?|kvm|libvirt|xen|esxi?|vcenter|vmware|hyper-?v'
+    r'|openvswitch|ovs|ovn|dpdk|linux|kernel|windows|chrom(?:e|ium)|firefox'
+    r'|python|nova|openstack)[ /]\Z',
+    re.IGNORECASE,
+)
+# Not a letter that belongs to a word, though it stands before one.
+_ESCAPED = re.compile(r'\\[nrt]\Z')
+_GLOBAL_UNICAST = ipaddress.IPv6Network('2000::/3')
+_NAT64 = ipaddress.IPv6Network('64:ff9b::/96')
+# RFC 9637, which the standard library does not know everywhere.
+_DOCUMENTATION = ipaddress.IPv6Network('3fff::/20')
+# What everybody types, and nobody means: Nova's own tests and samples do. A
+# resolver such as 1.1.1.1 is none of them.
+_MADE_UP = frozenset(['1.2.3.4', '4.3.2.1', '5.6.7.8'])
+# A network that is wider stands for a part of the world.
+_WIDEST = {4: 8, 6: 16}
+
+
+class Allowed:
+    """What may be there all the same.
+
+    :param hosts: names, addresses and networks (str).
+    """
+
+    def __init__(self, hosts: Iterable[str] = ()) -> None:
+        self._names = set()
+        self._networks = []
+        for entry in hosts:
+            try:
+                self._networks.append(
+                    ipaddress.ip_network(entry, strict=False)
+                )
+            except ValueError:
+                self._names.add(entry.rstrip('.').lower())
+
+    def has_name(self, name: str) -> bool:
+        """Whether a domain may be there."""
+        return name in self._names
+
+    def has_address(self, text: str) -> bool:
+        """Whether an address may be there."""
+        if not self._networks:
+            return False
+        address = ipaddress.ip_address(text)
+        return any(address in network for network in self._networks)
+
+
+def find_addresses(text: str, name: str) -> Iterator[str]:
+    # Where one of IPv6 ends, maybe with an IPv4 address.
+    ends = set()
+    for address, end in _v6_in(text):
+        ends.add(end)
+        if _is_public_v6(address):
+            yield from _with_prefix(address, text, end)
+    if _NO_ADDRESS.search(name):
+        return
+    for match in _NUMBERS.finditer(text):
+        start, end = match.span()
+        first = _FIRST_NUMBER.search(text[max(0, start - 4) : start])
+        if first is None or end in ends:
+            continue
+        start -= len(first[0])
+        address = text[start:end].replace('\\', '')
+        if _is_public_v4(address) and not _is_version(text, start, end):
+            yield from _with_prefix(address, text, end)
+
+
+def _v6_in(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the IPv6 addresses in a text, and where each ends."""
+    for match in _GROUPS.finditer(text):
+        start, end = match.span()
+        first = _FIRST_GROUP.search(text[max(0, start - 6) : start])
+        if first and not _goes_on(text, start - len(first[0]), end):
+            yield first[0] + match[0], end
+    position = text.find('::')
+    while position >= 0:
+        before = text[max(0, position - _LONGEST_V6) : position]
+        head = _V6_HEAD.search(before)
+        tail = _V6_TAIL.match(text, position)
+        assert head and tail
+        start = position - len(head[0])
+        end = tail.end()
+        if ':' in head[0] and _goes_on(text, start, end=None):
+            # The end of a word: interface:2a00::1.
+            start += head[0].index(':')
+        if text[start] == ':' and start < position:
+            start += 1
+        if text[end - 1] == ':' and end > position + 2:
+            end -= 1
+        if not _goes_on(text, start, end) and _is_v6(text[start:end]):
+            yield text[start:end], end
+        position = text.find('::', tail.end())
+
+
+def _with_prefix(address: str, text: str, end: int) -> Iterator[str]:
+    prefix = _PREFIX.match(text, end)
+    try:
+        network = ipaddress.ip_network(address + (prefix[0] if prefix else ''))
+    except ValueError:
+        # An address in a network, or the path of a URL.
+        yield address
+        return
+    if network.prefixlen >= _WIDEST[network.version]:
+        yield address + (prefix[0] if prefix else '')
+
+
+def _before(text: str, start: int) -> str:
+    before = text[max(0, start - 16) : start]
+    return '' if _ESCAPED.search(before) else before
+
+
+def _is_version(text: str, start: int, end: int) -> bool:
+    before = _before(text, start)
+    return bool(
+        _AFTER_VERSION.match(text, end)
+        or _BEFORE_VERSION.search(before)
+        or _NO_ADDRESS.search(before)
+        or _SOFTWARE.search(before)
+    )
+
+
+def _goes_on(text: str, start: int, end: int | None) -> bool:
+    """Whether what looks like an IPv6 address is a part of a word."""
+    around = _before(text, start)[-1:]
+    if end is not None:
+        around += text[end : end + 1]
+    return any(each.isalnum() for each in around)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_public_v4(text: str) -> bool:
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    number = int(address)
+    inverse = number ^ 0xFFFFFFFF
+    return (
+        address.is_global
+        and not address.is_multicast
+        and text not in _MADE_UP
+        # A netmask, or its opposite.
+        and number & (number + 1) != 0
+        and inverse & (inverse + 1) != 0
+    )
+
+
+def _is_v6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_public_v6(text: str) -> bool:
+    address = ipaddress.IPv6Address(text)
+    embedded = address.ipv4_mapped or address.sixtofour
+    if address in _NAT64:
+        embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if embedded is not None:
+        return _is_public_v4(str(embedded))
+    return (
+        address in _GLOBAL_UNICAST
+        and address.is_global
+        and address not in _DOCUMENTATION
+    )

@@ -1,0 +1,171 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Secrets learned at run time, in every encoding."""
+
+import base64
+from collections.abc import Iterator
+import functools
+import html
+import json
+import re
+from urllib import parse
+
+from safe_fixtures.redaction import shapes
+
+__all__ = [
+    'Learned',
+    'SHORTEST',
+]
+
+
+SHORTEST = 6  # characters of a text that holds a secret
+
+
+class Learned:
+    """A secret that was learned, in all its forms."""
+
+    def __init__(self, secret: str) -> None:
+        data = secret.encode('utf-8', 'surrogateescape')
+        self._secret = secret
+        # What most ways to escape leave as it is.
+        self._core = max(re.findall('[A-Za-z0-9]*', secret), key=len)
+        self._reach = 12 * len(secret) + 12
+        forms = {
+            form
+            for form in _forms_of(secret)
+            if len(self._core) < 4 or self._core not in form
+        }
+        for shift in range(3):
+            # The characters that do not depend on what is around it.
+            first = (shift * 8 + 5) // 6
+            last = (shift + len(data)) * 8 // 6
+            for encode in (base64.b64encode, base64.urlsafe_b64encode):
+                encoded = encode(b'\0' * shift + data + b'\0').decode()
+                forms.add(encoded[first:last])
+        self._forms = sorted(forms, key=lambda form: (-len(form), form))
+        self._hex = data.hex()
+        # A part of each form, without white space.
+        parts = {max(form.split(), key=len) for form in self._forms}
+        parts |= {self._hex, self._hex.upper()}
+        if self._core:
+            parts.add(self._core)
+        self._parts = sorted(
+            part
+            for part in parts
+            if not any(other in part and other != part for other in parts)
+        )
+
+    @functools.cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        # Costs a millisecond, and few are ever looked for.
+        return re.compile(''.join(_escaped(self._secret)))
+
+    @functools.cached_property
+    def _rest(self) -> re.Pattern[str]:
+        end = self._secret.index(self._core) + len(self._core)
+        return re.compile(''.join(_escaped(self._secret[end:])))
+
+    def may_be_in(self, text: str, grams: set[str] | None) -> bool:
+        """Whether to look for it in a text.
+
+        :param text: the text.
+        :param grams: what is in it of the length of the shortest secret.
+        """
+        for part in self._parts:
+            if grams is not None and len(part) >= SHORTEST:
+                if (
+                    part[:SHORTEST] not in grams
+                    or part[-SHORTEST:] not in grams
+                ):
+                    continue
+            if part in text:
+                return True
+        return False
+
+    def find(self, text: str) -> list[shapes.Shape]:
+        """Return where it is in a text."""
+        spans = [
+            shapes.Shape('learned', start, start + len(form))
+            for form in self._forms
+            for start in shapes.positions(text, form)
+        ]
+        spans += (
+            shapes.Shape('learned', start, start + len(self._hex))
+            for start in shapes.positions(shapes.lowered(text), self._hex)
+        )
+        done = 0
+        for position in (
+            shapes.positions(text, self._core) if self._core else ()
+        ):
+            if position < done or not self._rest.match(
+                text, position + len(self._core)
+            ):
+                continue
+            match = self._pattern.search(
+                text,
+                max(done, position - self._reach),
+                position + self._reach,
+            )
+            if match:
+                done = match.end()
+                spans.append(shapes.Shape('learned', *match.span()))
+        return spans
+
+
+def _escaped(secret: str) -> Iterator[str]:
+    """Yield, for each character, a pattern for what it can be escaped as."""
+    for part in re.findall(r'\\+|[^\\]', secret):
+        if part[0] == '\\':
+            yield r'(?>(?:\\|%(?:25)*5[Cc]|&#(?:92|x5[Cc]);)++)'
+            continue
+        data = part.encode('utf-8', 'surrogateescape')
+        number = ord(part)
+        ways = [re.escape(part)]
+        ways += {
+            ' ': ['\\+'], '\n': [r'(?<=\\)n'], '\r': [r'(?<=\\)r'],
+            '\t': [r'(?<=\\)t'],
+        }.get(part, ())  # fmt: skip
+        escape = ''.join(rf'\\*+x{byte:02x}' for byte in data)
+        ways.append(rf'(?i:(?<=\\)u{number:04x}|(?<=\\){escape[4:]})')
+        ways.append(''.join(rf'(?i:%(?:25)*{byte:02x})' for byte in data))
+        ways.append(rf'(?i:&(?:amp;)*+#(?:0*+{number}|x0*+{number:x});)')
+        if part in _ENTITIES:
+            ways.append(rf'&(?:amp;)*{_ENTITIES[part]};')
+        yield rf'(?:\\*+(?:{"|".join(ways)}))'
+
+
+_ENTITIES = {'&': 'amp', '<': 'lt', '>': 'gt', '"': 'quot', "'": 'apos'}
+
+
+def _forms_of(secret: str) -> Iterator[str]:
+    """Yield forms that a secret may have in a text, but for base64 and hex."""
+    data = secret.encode('utf-8', 'surrogateescape')
+    for quote in (parse.quote, parse.quote_plus):
+        for safe in ('', '/'):
+            quoted = quote(data, safe=safe)
+            yield quoted
+            yield re.sub('%..', lambda each: each[0].lower(), quoted)
+    yield secret
+    yield html.escape(secret)
+    yield html.escape(html.escape(secret))
+    for plain in (True, False):
+        escaped = json.dumps(secret, ensure_ascii=plain)[1:-1]
+        yield escaped
+        yield json.dumps(escaped, ensure_ascii=plain)[1:-1]
+    for form in (repr(secret)[1:-1], repr(data)[2:-1]):
+        yield form
+        yield repr(form)[1:-1]
+    for mark in ('\\u{:04x}', '\\u{:04X}'):
+        yield ''.join(mark.format(ord(each)) for each in secret)
+    for mark in ('\\x{:02x}', '\\x{:02X}'):
+        yield ''.join(mark.format(each) for each in data)
