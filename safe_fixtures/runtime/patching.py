@@ -10,34 +10,94 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Change an attribute so that it can be given back exactly."""
+"""Patch attributes, and restore them exactly."""
 
 from collections.abc import Callable
 import sys
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import wrapt
 
-__all__ = ['patch_attribute', 'patch_when_imported']
+__all__ = ['SharedPatch', 'patch_attribute', 'patch_when_imported']
+
+_User = TypeVar('_User')
 
 _INHERITED = object()
-# What is to be done to modules that are not imported yet, by their names.
+# Patches for modules that are not imported yet, by module name.
 _waiting: dict[str, list[Callable[[Any], None]]] = {}
+
+
+class SharedPatch(Generic[_User]):
+    """A patch with any number of users.
+
+    The first user installs it and the last one restores what was there
+    before. Users may come and go in any order.
+
+    Example::
+
+        def install():
+            return patch_attribute(module, 'connect', watched_connect)
+
+        watchers = SharedPatch(install)
+        self.addCleanup(watchers.add(self))
+
+    :param install: patches something and returns a callable that restores
+        it. It is called anew whenever a first user comes.
+    :ivar users: the users, oldest first (tuple). It is replaced, never
+        changed in place, so that a loop over it is not disturbed.
+    """
+
+    def __init__(self, install: Callable[[], Callable[[], None]]) -> None:
+        self._install = install
+        self._restore: Callable[[], None] | None = None
+        self.users: tuple[_User, ...] = ()
+
+    def add(self, user: _User) -> Callable[[], None]:
+        """Add a user; install the patch for the first one.
+
+        :returns: a callable that removes the user, and restores what was
+            patched after the last one. Later calls do nothing.
+        :raises: what installing raises; the user is not added then.
+        """
+        self.users = (*self.users, user)
+        removed = False
+
+        def remove() -> None:
+            nonlocal removed
+            if not removed:
+                removed = True
+                self._remove(user)
+
+        try:
+            if self._restore is None:
+                self._restore = self._install()
+        except BaseException:
+            remove()
+            raise
+        return remove
+
+    def _remove(self, user: _User) -> None:
+        # By identity, and the newest: a user may be there twice.
+        last = max(i for i, each in enumerate(self.users) if each is user)
+        self.users = self.users[:last] + self.users[last + 1 :]
+        if not self.users and self._restore is not None:
+            restore, self._restore = self._restore, None
+            restore()
 
 
 def patch_attribute(
     target: Any, name: str, replacement: Any
 ) -> Callable[[], None]:
-    """Set an attribute and return what gives it back.
+    """Set an attribute; return a callable that restores it.
 
-    An attribute that *target* only inherits is deleted again rather than
-    shadowed by a copy, and the raw object (a staticmethod, say) is given
-    back rather than what looking it up yields.
+    An attribute that *target* inherits is deleted again at the end, and not
+    shadowed by a copy. The raw object (a staticmethod, say) is restored,
+    and not what a lookup yields.
 
     :param target: a module, class or instance.
     :param name: the attribute (str).
-    :param replacement: its value until it is given back.
-    :returns: a callable that gives the attribute back.
+    :param replacement: its value until it is restored.
+    :returns: a callable that restores the attribute.
     """
     previous = vars(target).get(name, _INHERITED)
 
@@ -47,7 +107,7 @@ def patch_attribute(
         elif isinstance(target, type):
             delattr(target, name)
         else:
-            # Not delattr, by which a mock takes it for deleted.
+            # Not delattr: a mock would take the attribute for deleted.
             del vars(target)[name]
 
     setattr(target, name, replacement)
@@ -57,12 +117,13 @@ def patch_attribute(
 def patch_when_imported(
     name: str, patch: Callable[[Any], Callable[[], None]]
 ) -> Callable[[], None]:
-    """Patch a module now, or as soon as somebody imports it.
+    """Patch a module now, or as soon as it is imported.
 
-    :param name: of the module (str).
-    :param patch: changes the module it is called with, and returns what
-        gives it back as it was.
-    :returns: a callable that gives the module back, or forgets about it.
+    :param name: the name of the module (str).
+    :param patch: patches the module that it is passed, and returns a
+        callable that restores it.
+    :returns: a callable that restores the module, or cancels the patch if
+        the module was never imported.
     """
     restores: list[Callable[[], None]] = []
 
@@ -79,7 +140,7 @@ def patch_when_imported(
         on_import(sys.modules[name])
         return restore
     if name not in _waiting:
-        # Nothing takes a hook away again, so there is one for all.
+        # A hook cannot be removed, so there is one for all patches.
         _waiting[name] = []
         wrapt.register_post_import_hook(_on_import, name)
     _waiting[name].append(on_import)

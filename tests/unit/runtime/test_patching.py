@@ -100,3 +100,53 @@ class TestPatchAttribute(base.TestCase):
         self.assertEqual('outer', Base.method)
         outer()
         self.assertIs(before, vars(Base)['method'])
+
+
+class TestSharedPatch(base.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.value = 'before'
+        self.shared = patching.SharedPatch(self.install)
+
+    def install(self):
+        return patching.patch_attribute(self, 'value', 'patched')
+
+    def test_is_there_while_there_are_users(self):
+        removes = [self.shared.add(user) for user in ('one', 'two', 'three')]
+        for number in (1, 2, 0):
+            self.assertEqual('patched', self.value)
+            removes[number]()
+        self.assertEqual('before', self.value)
+        self.assertEqual((), self.shared.users)
+
+    def test_users_in_their_order(self):
+        self.shared.add('one')
+        remove = self.shared.add('two')
+        self.shared.add('three')
+        remove()
+        self.assertEqual(('one', 'three'), self.shared.users)
+
+    def test_a_removed_user_is_not_removed_again(self):
+        remove = self.shared.add('one')
+        self.shared.add('one')
+        remove()
+        remove()
+        self.assertEqual(('one',), self.shared.users)
+        self.assertEqual('patched', self.value)
+
+    def test_users_are_told_apart_by_identity(self):
+        first, second = [], []
+        self.shared.add(first)
+        remove = self.shared.add(second)
+        remove()
+        self.assertIs(first, self.shared.users[0])
+
+    def test_is_installed_anew(self):
+        self.shared.add('one')()
+        self.shared.add('two')
+        self.assertEqual('patched', self.value)
+
+    def test_fails_to_install(self):
+        shared = patching.SharedPatch(lambda: 1 // 0)
+        self.assertRaises(ZeroDivisionError, shared.add, 'one')
+        self.assertEqual((), shared.users)

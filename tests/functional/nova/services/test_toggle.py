@@ -366,7 +366,7 @@ class TestLedger(testtools.TestCase):
 
         (entry,) = self._ledger(act).ledger
         self.assertIn('PUT /v2.1/os-services/', entry.by)
-        self.assertIn('test_service_toggle.py:', entry.by)
+        self.assertIn('test_toggle.py:', entry.by)
         self.assertEqual('nova-compute on host', str(entry.service))
 
     def test_says_that_it_was_the_record(self):
@@ -376,7 +376,7 @@ class TestLedger(testtools.TestCase):
 
         (entry,) = self._ledger(act).ledger
         self.assertThat(entry.by, matchers.StartsWith('the record ('))
-        self.assertIn('test_service_toggle.py:', entry.by)
+        self.assertIn('test_toggle.py:', entry.by)
 
     def test_says_that_it_was_the_toggle(self):
         def act(test, service):
