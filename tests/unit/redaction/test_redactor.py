@@ -23,7 +23,6 @@ from urllib import parse
 
 from safe_fixtures import redaction
 from safe_fixtures.redaction import learned
-from safe_fixtures.redaction import redactor as redaction_redactor
 from tests.support import base
 from tests.support import secret_shapes
 
@@ -506,7 +505,7 @@ class TestLearned(base.TestCase):
                 other.join()
             return made(secret)
 
-        self.patch(redaction_redactor, '_Learned', also_in_another_thread)
+        self.patch(learned, 'Learned', also_in_another_thread)
         redactor.learn('first-one')
         self.assertEqual('*** ***', redactor.redact('first-one second-one'))
 
