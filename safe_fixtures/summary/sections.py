@@ -142,7 +142,7 @@ class Services:
         self._slowest: list[tuple[float, int, str, str]] = []
         self._restores = 0
         # How long, of what, and in which test.
-        self._windows: list[tuple[float, str, str]] = []
+        self._outages: list[tuple[float, str, str]] = []
 
     def add_start(
         self, stored: audit_events.Event, said: audit_events.Event
@@ -157,11 +157,11 @@ class Services:
         self._changes += 1
         self._changed[_service(stored)] = stored['target']['name']
 
-    def add_window(
+    def add_outage(
         self, stored: audit_events.Event, said: audit_events.Event
     ) -> None:
         """Take a time in which a compute was out with servers on it."""
-        self._windows.append(
+        self._outages.append(
             (
                 said.get('seconds', 0.0),
                 stored['target']['name'],
@@ -211,11 +211,11 @@ class Services:
         yield 'lost', len(lost), self._named(lost)
         if pending:
             yield 'never restored', len(pending), self._named(pending)
-        if self._windows:
-            seconds, service, test = max(self._windows)
+        if self._outages:
+            seconds, service, test = max(self._outages)
             yield (
                 'out with servers',
-                len(self._windows),
+                len(self._outages),
                 f'times, at most {rounded(seconds)} s ({service} in {test})',
             )
 

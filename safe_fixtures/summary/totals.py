@@ -92,7 +92,7 @@ class Summary:
             'monitor/microversion': self._add_requests,
             'monitor/run': self._add_end,
             'monitor/wait': self._waiting.add,
-            'monitor/window': self._services.add_window,
+            'monitor/outage': self._services.add_outage,
             'restore/service': self._services.add_restore,
             'start/service': self._services.add_start,
             'update/disabled_reason': self._services.add_change,

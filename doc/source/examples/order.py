@@ -49,7 +49,7 @@ class TestOrder(SafeIntegratedTestBase):
         self._delete_server(server)
         self.service_toggle.force_down(self.compute)
 
-    # window
+    # outage
     def test_window(self):
         server = self._create_server(networks='none')
         with self.service_toggle.disable(
@@ -57,14 +57,14 @@ class TestOrder(SafeIntegratedTestBase):
         ):
             self.admin_api.get_server(server['id'])
 
-        (window,) = self.service_toggle.windows
-        self.assertEqual(server['id'], window.servers[0].uuid)
-        self.assertEqual('maintenance', window.reason)
-        self.assertGreater(window.seconds, 0)
+        (outage,) = self.service_toggle.outages
+        self.assertEqual(server['id'], outage.servers[0].uuid)
+        self.assertEqual('maintenance', outage.reason)
+        self.assertGreater(outage.seconds, 0)
         self.assertEqual(
             ['disabled', f'GET /servers/{server["id"]}: 200', 'enabled'],
-            [moment.what for moment in window.moments],
+            [moment.what for moment in outage.moments],
         )
-        self.assertIs(window, self.service_toggle.ledger[0].window)
+        self.assertIs(outage, self.service_toggle.ledger[0].outage)
 
     # end

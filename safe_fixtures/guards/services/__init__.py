@@ -24,15 +24,16 @@ from safe_fixtures.guards.services.model import ServiceState
 from safe_fixtures.guards.services.model import ServiceUnreachable
 from safe_fixtures.guards.services.model import taken_out
 from safe_fixtures.guards.services.model import Watcher
+from safe_fixtures.guards.services.outage import Moment
+from safe_fixtures.guards.services.outage import Outage
 from safe_fixtures.guards.services.toggle import SafeServiceToggle
 from safe_fixtures.guards.services.toggle import ToggleHandle
-from safe_fixtures.guards.services.window import Moment
-from safe_fixtures.guards.services.window import Window
 
 __all__ = [
     'HostedServer',
     'LedgerEntry',
     'Moment',
+    'Outage',
     'SafeServiceToggle',
     'ServiceGone',
     'ServiceRef',
@@ -41,7 +42,6 @@ __all__ = [
     'Services',
     'ToggleHandle',
     'Watcher',
-    'Window',
     'identify',
     'judge',
     'pick_one',

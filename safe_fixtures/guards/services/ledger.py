@@ -15,7 +15,7 @@
 import dataclasses
 
 from safe_fixtures.guards.services import model
-from safe_fixtures.guards.services import window as services_window
+from safe_fixtures.guards.services import outage as services_outage
 
 __all__ = [
     'LedgerEntry',
@@ -31,7 +31,7 @@ class LedgerEntry:
     :ivar before: its state before (ServiceState).
     :ivar after: its state after; None if the change did not come about.
     :ivar restored: how it was given back its state; None before that.
-    :ivar window: the time out of service that it is part of; None if no
+    :ivar outage: the outage that it is part of; None if no
         server was on it.
     """
 
@@ -40,4 +40,4 @@ class LedgerEntry:
     before: model.ServiceState
     after: model.ServiceState | None = None
     restored: str | None = None
-    window: services_window.Window | None = None
+    outage: services_outage.Outage | None = None

@@ -25,7 +25,7 @@ from safe_fixtures import conf
 from safe_fixtures.core import gate
 from safe_fixtures import exceptions
 from safe_fixtures.guards.services import model
-from safe_fixtures.guards.services import window as services_window
+from safe_fixtures.guards.services import outage as services_outage
 
 __all__ = ['CODE', 'Declaration', 'Order', 'declare']
 
@@ -80,9 +80,9 @@ def _declared_for(ref: model.ServiceRef) -> str | None:
 
 @dataclasses.dataclass
 class _Open:
-    """A window that is open, and what has to change for it to close."""
+    """An outage that is open, and what has to change for it to close."""
 
-    window: services_window.Window
+    outage: services_outage.Outage
     state: model.ServiceState
     running: bool = True
     # Whether something was asked for that may have taken servers away.
@@ -101,8 +101,8 @@ class Order:
     :param violate: reports a violation; returns the reason of a waiver.
     :param trail: where it is recorded.
     :param test: that is given a timeline if it fails.
-    :ivar windows: each time a compute was out of service with servers on
-        it, oldest first (list of Window).
+    :ivar outages: each time a compute was out of service with servers on
+        it, oldest first (list of Outage).
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Order:
         trail: audit.AuditTrail,
         test: unittest.TestCase | None,
     ) -> None:
-        self.windows: list[services_window.Window] = []
+        self.outages: list[services_outage.Outage] = []
         self._services = services
         self._violate = violate
         self._trail = trail
@@ -202,7 +202,7 @@ class Order:
         ref: model.ServiceRef,
         by: str,
         state: model.ServiceState | None = None,
-    ) -> services_window.Window | None:
+    ) -> services_outage.Outage | None:
         """Note that what was judged last has come about.
 
         :param state: the state of the service now; None if it is as before.
@@ -214,16 +214,16 @@ class Order:
         entry = self._open.get(ref)
         if entry is None:
             entry = self._open[ref] = _Open(
-                services_window.Window(ref, servers, reason),
+                services_outage.Outage(ref, servers, reason),
                 state or self._state_of(ref),
             )
-            self.windows.append(entry.window)
+            self.outages.append(entry.outage)
             self._end_with_test(ref)
-        entry.window.note(how, by)
+        entry.outage.note(how, by)
         entry.state = state or entry.state
         # What is no change of its state is that it does not run.
         entry.running = entry.running and state is not None
-        return entry.window
+        return entry.outage
 
     def changed(
         self, ref: model.ServiceRef, state: model.ServiceState, by: str
@@ -232,7 +232,7 @@ class Order:
         entry = self._open.get(ref)
         if entry is not None and entry.state != state:
             entry.state = state
-            entry.window.note(str(state), by)
+            entry.outage.note(str(state), by)
             self._end_if_over(ref)
 
     def started(self, host: str, binary: str, by: str) -> None:
@@ -240,7 +240,7 @@ class Order:
         for ref, entry in list(self._open.items()):
             if (ref.host, ref.binary) == (host, binary):
                 entry.running = True
-                entry.window.note('started', by)
+                entry.outage.note('started', by)
                 self._end_if_over(ref)
 
     def served(self, call: gate.ApiCall) -> None:
@@ -249,7 +249,7 @@ class Order:
             return
         status = call.response.status_code
         for ref, entry in list(self._open.items()):
-            entry.window.note(f'{call.method} {call.path}: {status}')
+            entry.outage.note(f'{call.method} {call.path}: {status}')
             # What takes servers away is often over some requests later.
             entry.emptying |= call.method != 'GET' or status == 404
             if entry.emptying and self._servers_on(ref) == ():
@@ -279,20 +279,20 @@ class Order:
         entry = self._open.pop(ref, None)
         if entry is None:
             return
-        window = entry.window
-        window.end(how)
+        outage = entry.outage
+        outage.end(how)
         self._trail.record(
-            'monitor/window',
+            'monitor/outage',
             str(ref),
             target_id=ref.uuid,
             code=CODE,
             event_type='monitor',
-            seconds=round(window.seconds or 0.0, 6),
+            seconds=round(outage.seconds or 0.0, 6),
             ended=how,
-            declared=window.reason,
-            servers=[str(server) for server in window.servers],
-            moments=[str(moment) for moment in window.moments],
-            dropped=window.dropped,
+            declared=outage.reason,
+            servers=[str(server) for server in outage.servers],
+            moments=[str(moment) for moment in outage.moments],
+            dropped=outage.dropped,
         )
 
     def _end_with_test(self, ref: model.ServiceRef) -> None:
@@ -309,7 +309,7 @@ class Order:
                 _TIMELINE,
                 content.Content(
                     UTF8_TEXT,
-                    lambda: ['\n'.join(map(str, self.windows)).encode()],
+                    lambda: ['\n'.join(map(str, self.outages)).encode()],
                 ),
             )
 

@@ -31,7 +31,7 @@ from safe_fixtures.guards.services import client
 from safe_fixtures.guards.services import ledger
 from safe_fixtures.guards.services import model
 from safe_fixtures.guards.services import order
-from safe_fixtures.guards.services import window as services_window
+from safe_fixtures.guards.services import outage as services_outage
 from safe_fixtures.runtime import stack
 
 __all__ = [
@@ -141,8 +141,8 @@ class SafeServiceToggle(guard.Guard):
         #: Every change so far, oldest first (list of LedgerEntry).
         self.ledger: list[ledger.LedgerEntry] = []
         #: Each time a compute was out of service with servers on it, oldest
-        #: first (list of Window).
-        self.windows: list[services_window.Window] = []
+        #: first (list of Outage).
+        self.outages: list[services_outage.Outage] = []
 
     def _prepare(self) -> None:
         if self._given_services is not None:
@@ -180,7 +180,7 @@ class SafeServiceToggle(guard.Guard):
         self._order = order.Order(
             self._services, self._violate, self.trail, self._test
         )
-        self.windows = self._order.windows
+        self.outages = self._order.outages
         self.useFixture(gate.ApiGate(self))
         self.addCleanup(self._withdraw)
         self.addCleanup(self._services.watch(self))
@@ -378,7 +378,7 @@ class SafeServiceToggle(guard.Guard):
             return
         entry.after = after
         if model.taken_out(entry.before, after):
-            entry.window = self._order.left(entry.service, entry.by, after)
+            entry.outage = self._order.left(entry.service, entry.by, after)
         else:
             self._order.changed(entry.service, after, entry.by)
         self.trail.record(

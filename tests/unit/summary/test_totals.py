@@ -407,7 +407,7 @@ class TestOtherSections(TestCase):
         for name, seconds in (('one', 0.5), ('two', 1.23456), ('three', 1.0)):
             with self.trail(name) as trail:
                 trail.record(
-                    'monitor/window', 'nova-compute on x', seconds=seconds
+                    'monitor/outage', 'nova-compute on x', seconds=seconds
                 )
         self.assertIn(
             (

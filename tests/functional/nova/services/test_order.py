@@ -257,7 +257,7 @@ class TestCase(base.TestCase):
             def test(self):
                 outer.case = self
                 # Nova clears the attributes of a test at its end.
-                outer.windows = self.service_toggle.windows
+                outer.outages = self.service_toggle.outages
                 outer.trail = self.audit_trail
                 act(self)
 
@@ -302,7 +302,7 @@ class TestRefused(TestCase):
             # It still does what a compute does.
             case._reboot_server(server)
             case.assertEqual([], case.service_toggle.ledger)
-            case.assertEqual([], case.service_toggle.windows)
+            case.assertEqual([], case.service_toggle.outages)
 
         self.assertPassed(self.inner(act))
 
@@ -338,7 +338,7 @@ class TestRefused(TestCase):
                 )
             case.assertEqual(len(RAW) + len(OWN) - 2, len(done))
             case.assertEqual([], case.records('deny'))
-            case.assertEqual([], case.service_toggle.windows)
+            case.assertEqual([], case.service_toggle.outages)
 
         self.assertPassed(self.inner(act))
 
@@ -367,7 +367,7 @@ class TestRefused(TestCase):
                     with testing.expect_violation('SF203') as seen:
                         put_service(self.full.service_ref.uuid, down)
                     self.assertEqual('forced down', seen[0].how)
-                self.assertEqual([], toggle.windows)
+                self.assertEqual([], toggle.outages)
 
         with safe_fixtures.nova.InstalledNova():
             self.assertPassed(inner_run.run_inner(Inner))
@@ -495,7 +495,7 @@ class TestLeftToNova(TestCase):
                     {'forced_down': True},
                 )
             case.assertEqual(403, refused.response.status_code)
-            case.assertEqual([], toggle.windows)
+            case.assertEqual([], toggle.outages)
             case.assertEqual([], case.records('deny'))
             case.assertEqual([], case.records('evaluate/violation'))
 
@@ -512,14 +512,14 @@ class TestLeftToNova(TestCase):
                 # It passes both toggles, and is recorded by the nearest.
                 found = case.records('evaluate/violation')
                 case.assertEqual(number, len(found))
-                case.assertEqual(1, len(toggle.windows))
+                case.assertEqual(1, len(toggle.outages))
             delete_unasked(case, case.full)
             (_, _, found) = case.records('evaluate/violation')
             case.assertEqual('deleted', found['how'])
             case.assertIn('DELETE /v2.1/os-services/', found['by'])
-            (window,) = case.service_toggle.windows
+            (outage,) = case.service_toggle.outages
             case.assertEqual(
-                ['deleted'], [moment.what for moment in window.moments[:1]]
+                ['deleted'], [moment.what for moment in outage.moments[:1]]
             )
 
         self.assertPassed(self.inner(act))
@@ -556,7 +556,7 @@ class TestUnknown(TestCase):
             ['closed to new servers', 'stopped'] * 3,
             [each['how'] for each in told],
         )
-        self.assertEqual([], self.windows)
+        self.assertEqual([], self.outages)
 
 
 class TestNotCounted(TestCase):
@@ -571,7 +571,7 @@ class TestNotCounted(TestCase):
             case._reboot_server(server)
 
         self.assertPassed(self.inner(act))
-        self.assertEqual([], self.windows)
+        self.assertEqual([], self.outages)
 
     def test_what_a_test_has_replaced_before(self):
         told = mock.Mock()
@@ -615,17 +615,17 @@ class TestDeclared(TestCase):
             case.assertEqual(UP, case.service_of(case.full))
 
         self.assertPassed(self.inner(act))
-        (window,) = self.windows
-        self.assertEqual(REASON, window.reason)
-        self.assertEqual('no server is on it any more', window.ended)
-        told = [moment.what for moment in window.moments]
+        (outage,) = self.outages
+        self.assertEqual(REASON, outage.reason)
+        self.assertEqual('no server is on it any more', outage.ended)
+        told = [moment.what for moment in outage.moments]
         self.assertEqual(['forced down', 'stopped'], told[:2])
-        self.assertEqual(1, window.moments[1].times)
-        self.assertIn(f'DELETE /servers/{window.servers[0].uuid}: 204', told)
-        (on_record,) = contents(self.trail, 'monitor/window')
-        self.assertEqual(round(window.seconds, 6), on_record['seconds'])
+        self.assertEqual(1, outage.moments[1].times)
+        self.assertIn(f'DELETE /servers/{outage.servers[0].uuid}: 204', told)
+        (on_record,) = contents(self.trail, 'monitor/outage')
+        self.assertEqual(round(outage.seconds, 6), on_record['seconds'])
         self.assertEqual(
-            [str(moment) for moment in window.moments], on_record['moments']
+            [str(moment) for moment in outage.moments], on_record['moments']
         )
 
     def test_of_a_compute_that_is_started_anew(self):
@@ -640,8 +640,8 @@ class TestDeclared(TestCase):
 
         self.assertPassed(self.inner(act))
         self.assertEqual(
-            [REASON] * len(self.windows),
-            [window.reason for window in self.windows],
+            [REASON] * len(self.outages),
+            [outage.reason for outage in self.outages],
         )
 
     def test_by_a_waiver(self):
@@ -666,8 +666,8 @@ class TestDeclared(TestCase):
             )
 
         self.assertPassed(self.inner(act, waived=REASON))
-        (window,) = self.windows[:1]
-        self.assertEqual(REASON, window.reason)
+        (outage,) = self.outages[:1]
+        self.assertEqual(REASON, outage.reason)
 
     def test_on_a_toggle_of_its_own(self):
         def act(case):
@@ -689,7 +689,7 @@ class TestDeclared(TestCase):
         self.assertPassed(self.inner(act))
 
 
-class TestWindow(TestCase):
+class TestOutage(TestCase):
     def test_timeline_of_a_test_that_fails(self):
         def act(case):
             server = case.boot()
@@ -703,8 +703,8 @@ class TestWindow(TestCase):
 
         self.inner(act)
         timeline = self.case.getDetails()['safe_fixtures.timeline'].as_text()
-        (window,) = self.windows
-        path = f'/os-services/{window.service.uuid}'
+        (outage,) = self.outages
+        path = f'/os-services/{outage.service.uuid}'
         told = [
             re.sub(r'^ *\+\d+\.\d{3} s  | \(/.*\)$', '', line)
             for line in timeline.splitlines()
@@ -715,7 +715,7 @@ class TestWindow(TestCase):
                 'stopped by Service.stop',
                 f'forced down by PUT /v2.1{path}',
                 f'PUT {path}: 200',
-                f'GET /servers/{window.servers[0].uuid}: 200 (2 times)',
+                f'GET /servers/{outage.servers[0].uuid}: 200 (2 times)',
                 f'enabled by PUT /v2.1{path}',
                 f'PUT {path}: 200',
                 'started by Service.start',

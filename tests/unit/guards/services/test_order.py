@@ -141,7 +141,7 @@ class TestEnforced(TestCase):
     def assertRefused(self, inner):
         self.assertFails(inner, 'SF203 (CWE-696): nova-compute on full')
         self.assertEqual(IN_SERVICE, self.case.state())
-        self.assertEqual([], self.case.toggle.windows)
+        self.assertEqual([], self.case.toggle.outages)
         puts = [call for call in self.case.client.calls if 'put' in call[0]]
         self.assertEqual([], puts)
 
@@ -182,7 +182,7 @@ class TestEnforced(TestCase):
             with self.subTest(name):
                 self.assertPasses(self.inner(way, host='empty'))
                 self.assertEqual([], self.case.events('allow/order'))
-                self.assertEqual([], self.case.toggle.windows)
+                self.assertEqual([], self.case.toggle.outages)
 
     def test_nothing_is_said_of_an_empty_one_of_a_test_that_fails(self):
         for leave in (fail, err):
@@ -344,7 +344,7 @@ class TestOtherModes(TestCase):
                         [f'{SERVER} (ACTIVE)'], content['servers']
                     )
                     self.assertEqual('audit', content['mode'])
-                    self.assertEqual(1, len(self.case.toggle.windows))
+                    self.assertEqual(1, len(self.case.toggle.outages))
 
     def test_the_toggle_refuses_in_each(self):
         for mode in ('default', 'audit', 'off', 'enforce'):
@@ -359,8 +359,8 @@ class TestOtherModes(TestCase):
             inner = services.SafeServiceToggle(api=case.client)
             with inner:
                 RAW['disable'](case, host)
-            case.assertEqual(1, len(inner.windows))
-            case.assertEqual([], case.toggle.windows)
+            case.assertEqual(1, len(inner.outages))
+            case.assertEqual([], case.toggle.outages)
 
         self.assertPasses(self.inner(act))
 
@@ -370,7 +370,7 @@ class TestOtherModes(TestCase):
             with self.subTest(name):
                 self.assertPasses(self.inner(way))
                 self.assertEqual([], self.case.events('evaluate/violation'))
-                self.assertEqual([], self.case.toggle.windows)
+                self.assertEqual([], self.case.toggle.outages)
 
 
 class TestDeclared(TestCase):
@@ -380,9 +380,9 @@ class TestDeclared(TestCase):
 
     def assertDeclared(self, inner, ended='the test ended'):
         self.assertPasses(inner)
-        (window,) = self.case.toggle.windows
-        self.assertEqual(REASON, window.reason)
-        self.assertEqual(ended, window.ended)
+        (outage,) = self.case.toggle.outages
+        self.assertEqual(REASON, outage.reason)
+        self.assertEqual(ended, outage.ended)
         self.assertEqual(IN_SERVICE, self.case.state())
 
     def test_by_force_down(self):
@@ -500,7 +500,7 @@ class TestDeclared(TestCase):
                 expecting_servers=True,
             )
             case.client.put_service = put_service
-            case.assertEqual([], case.toggle.windows)
+            case.assertEqual([], case.toggle.outages)
             disable(case, 'empty')
 
         self.assertFails(
@@ -572,23 +572,23 @@ def _without_a_trail(set_up):
     return alone
 
 
-class TestWindow(TestCase):
-    def window(self, inner):
+class TestOutage(TestCase):
+    def outage(self, inner):
         self.assertPasses(inner)
-        (window,) = self.case.toggle.windows
-        return window
+        (outage,) = self.case.toggle.outages
+        return outage
 
     def test_of_a_block(self):
         def act(case, host):
             with case.toggle.disable(host, REASON, expecting_servers=True):
                 force_down(case, host)
                 case.toggle.force_up(host)
-            case.assertEqual('in service again', case.toggle.windows[0].ended)
+            case.assertEqual('in service again', case.toggle.outages[0].ended)
 
-        window = self.window(self.inner(act))
-        self.assertEqual('full', window.service.host)
+        outage = self.outage(self.inner(act))
+        self.assertEqual('full', outage.service.host)
         self.assertEqual(
-            (services.HostedServer(SERVER, 'ACTIVE'),), window.servers
+            (services.HostedServer(SERVER, 'ACTIVE'),), outage.servers
         )
         self.assertEqual(
             [
@@ -597,14 +597,14 @@ class TestWindow(TestCase):
                 f'disabled ({REASON!r})',
                 'enabled',
             ],
-            [moment.what for moment in window.moments],
+            [moment.what for moment in outage.moments],
         )
-        for moment in window.moments[:3]:
+        for moment in outage.moments[:3]:
             self.assertIn('test_order.py:', moment.by)
-        seconds = [moment.seconds for moment in window.moments]
+        seconds = [moment.seconds for moment in outage.moments]
         self.assertEqual(sorted(seconds), seconds)
         self.assertThat(
-            window.seconds, testtools.matchers.GreaterThan(seconds[-1])
+            outage.seconds, testtools.matchers.GreaterThan(seconds[-1])
         )
 
     def test_says_what_is_new(self):
@@ -614,10 +614,10 @@ class TestWindow(TestCase):
             case.toggle.enable(host)
             disable(case, host)
 
-        window = self.window(self.inner(act))
+        outage = self.outage(self.inner(act))
         self.assertEqual(
             ['forced down', 'disabled', 'enabled, forced down', 'disabled'],
-            [moment.what for moment in window.moments],
+            [moment.what for moment in outage.moments],
         )
 
     def test_is_in_the_ledger(self):
@@ -626,21 +626,21 @@ class TestWindow(TestCase):
             case.toggle.disable(host, REASON, expecting_servers=True)
             force_down(case, host)
 
-        window = self.window(self.inner(act))
+        outage = self.outage(self.inner(act))
         self.assertEqual(
-            [None, window, window],
-            [entry.window for entry in self.case.toggle.ledger],
+            [None, outage, outage],
+            [entry.outage for entry in self.case.toggle.ledger],
         )
 
     def test_is_on_record(self):
         def act(case, host):
             case.toggle.disable(host, REASON, expecting_servers=True)
 
-        window = self.window(self.inner(act))
-        (event,) = self.case.events('monitor/window')
-        self.assertEqual(window.service.uuid, event['target']['id'])
-        content = self.case.content('monitor/window')
-        self.assertEqual(round(window.seconds, 6), content['seconds'])
+        outage = self.outage(self.inner(act))
+        (event,) = self.case.events('monitor/outage')
+        self.assertEqual(outage.service.uuid, event['target']['id'])
+        content = self.case.content('monitor/outage')
+        self.assertEqual(round(outage.seconds, 6), content['seconds'])
         self.assertEqual(REASON, content['declared'])
         self.assertEqual('the test ended', content['ended'])
         self.assertEqual([f'{SERVER} (ACTIVE)'], content['servers'])
@@ -656,7 +656,7 @@ class TestWindow(TestCase):
         self.assertPasses(self.inner(act))
         self.assertEqual(
             ['in service again'] * 2,
-            [window.ended for window in self.case.toggle.windows],
+            [outage.ended for outage in self.case.toggle.outages],
         )
 
     def test_of_a_restore_that_fails(self):
@@ -672,10 +672,10 @@ class TestWindow(TestCase):
             )
             case.assertRaises(exceptions.RestoreFailed, handle.restore)
             case.client.put_service = put_service
-            (window,) = case.toggle.windows
-            case.assertIsNone(window.ended)
+            (outage,) = case.toggle.outages
+            case.assertIsNone(outage.ended)
             case.assertEqual(
-                ['disabled'], [moment.what for moment in window.moments]
+                ['disabled'], [moment.what for moment in outage.moments]
             )
 
         # It was swallowed.
@@ -691,8 +691,8 @@ class TestWindow(TestCase):
         self.assertEqual(
             [('full', 'in service again'), ('empty', 'the test ended')],
             [
-                (window.service.host, window.ended)
-                for window in self.case.toggle.windows
+                (outage.service.host, outage.ended)
+                for outage in self.case.toggle.outages
             ],
         )
 
@@ -712,7 +712,7 @@ class TestWindow(TestCase):
 
         inner = self.inner(act)
         self.run_inner(inner)
-        self.assertEqual([], self.case.toggle.windows)
+        self.assertEqual([], self.case.toggle.outages)
 
     def test_of_a_change_that_did_not_come_about_before(self):
         def act(case, host):
@@ -727,32 +727,32 @@ class TestWindow(TestCase):
             case.toggle.disable(host)
 
         self.assertPasses(self.inner(act))
-        self.assertEqual([], self.case.toggle.windows)
+        self.assertEqual([], self.case.toggle.outages)
 
     def test_keeps_no_more_than_it_should(self):
         def act(case, host):
             case.toggle.disable(host, REASON, expecting_servers=True)
-            (window,) = case.toggle.windows
+            (outage,) = case.toggle.outages
             for by in ('one', 'another', 'another'):
-                window.note('forced down', by)
+                outage.note('forced down', by)
             case.assertEqual(
-                [1, 1, 2], [moment.times for moment in window.moments]
+                [1, 1, 2], [moment.times for moment in outage.moments]
             )
-            del window.moments[1:]
+            del outage.moments[1:]
             for number in range(300):
-                window.note(f'GET /servers/{number}: 200')
-                window.note(f'GET /servers/{number}: 200')
+                outage.note(f'GET /servers/{number}: 200')
+                outage.note(f'GET /servers/{number}: 200')
             # What is done to the compute is not crowded out.
-            window.note('stopped', 'one')
+            outage.note('stopped', 'one')
 
-        window = self.window(self.inner(act))
-        self.assertEqual(201, len(window.moments))
-        self.assertEqual('stopped', window.moments[-1].what)
-        self.assertEqual(2, window.moments[1].times)
+        outage = self.outage(self.inner(act))
+        self.assertEqual(201, len(outage.moments))
+        self.assertEqual('stopped', outage.moments[-1].what)
+        self.assertEqual(2, outage.moments[1].times)
         # Those that are dropped are no row of anything.
-        self.assertEqual(202, window.dropped)
-        self.assertIn('GET /servers/0: 200 (2 times)', str(window))
-        self.assertIn('and 202 more', str(window))
+        self.assertEqual(202, outage.dropped)
+        self.assertIn('GET /servers/0: 200 (2 times)', str(outage))
+        self.assertIn('and 202 more', str(outage))
 
     def test_a_failing_test_shows_it(self):
         for leave in (fail, err):
@@ -797,17 +797,17 @@ class TestMeanwhile(TestCase):
     def test_starts(self):
         def act(case, host):
             case.toggle.disable(host, REASON, expecting_servers=True)
-            (window,) = case.toggle.windows
+            (outage,) = case.toggle.outages
             for started in (
                 ('full', 'nova-conductor'),
                 ('empty', 'nova-compute'),
             ):
                 case.toggle.started(*started)
-            case.assertEqual(1, len(window.moments))
+            case.assertEqual(1, len(outage.moments))
             case.toggle.started('full', 'nova-compute')
-            case.assertEqual('started', window.moments[1].what)
+            case.assertEqual('started', outage.moments[1].what)
             # It is still disabled.
-            case.assertIsNone(window.ended)
+            case.assertIsNone(outage.ended)
 
         self.assertPasses(self.inner(act))
 
@@ -821,7 +821,7 @@ class TestMeanwhile(TestCase):
                 return get_servers(*args, **kwargs)
 
             case.toggle.disable(host, REASON, expecting_servers=True)
-            (window,) = case.toggle.windows
+            (outage,) = case.toggle.outages
             case.client.get_servers = counted
             for method, url, status, times in (
                 # Of another service.
@@ -837,10 +837,10 @@ class TestMeanwhile(TestCase):
             ):
                 case.toggle.after(served(method, url, status))
                 case.assertEqual(times, len(asked))
-            case.assertIsNone(window.ended)
+            case.assertIsNone(outage.ended)
             case.client.servers[host].clear()
             case.toggle.after(served('DELETE', f'{COMPUTE}/servers/2', 204))
-            case.assertEqual('no server is on it any more', window.ended)
+            case.assertEqual('no server is on it any more', outage.ended)
             case.toggle.after(served('DELETE', f'{COMPUTE}/servers/3', 204))
             case.assertEqual(
                 [
@@ -851,7 +851,7 @@ class TestMeanwhile(TestCase):
                     'GET /servers/1: 200',
                     'DELETE /servers/2: 204',
                 ],
-                [moment.what for moment in window.moments[1:]],
+                [moment.what for moment in outage.moments[1:]],
             )
 
         self.assertPasses(self.inner(act))
@@ -913,8 +913,8 @@ class TestWithoutTestcase(base.TestCase):
         client = testing.FakeComputeClient(['full'], {'full': [SERVER]})
         with services.SafeServiceToggle(api=client) as toggle:
             toggle.disable('full', REASON, expecting_servers=True)
-        (window,) = toggle.windows
-        self.assertEqual('the test ended', window.ended)
+        (outage,) = toggle.outages
+        self.assertEqual('the test ended', outage.ended)
         self.assertEqual('enabled', client.get_services()[0]['status'])
 
 

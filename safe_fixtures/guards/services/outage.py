@@ -17,7 +17,7 @@ import time
 
 from safe_fixtures.guards.services import model
 
-__all__ = ['Moment', 'Window']
+__all__ = ['Moment', 'Outage']
 
 # That a test replaces must not stop the clock.
 _now = time.monotonic
@@ -28,9 +28,9 @@ _KEPT = 200
 
 @dataclasses.dataclass(slots=True)
 class Moment:
-    """Something that happened in a window.
+    """Something that happened in an outage.
 
-    :ivar seconds: after the window opened (float).
+    :ivar seconds: after the outage opened (float).
     :ivar what: what happened, such as ``forced down`` (str).
     :ivar by: what did it and where it was called; None for a request (str).
     :ivar times: how often it happened in a row (int).
@@ -47,7 +47,7 @@ class Moment:
         return f'+{self.seconds:.3f} s  {self.what}{times}{by}'
 
 
-class Window:
+class Outage:
     """A time in which a compute is out of service with servers on it.
 
     :ivar service: which compute service (ServiceRef).
