@@ -24,7 +24,6 @@ from safe_fixtures import exceptions
 from safe_fixtures.guards.isolation import concern as isolation_concern
 from safe_fixtures.guards.isolation import configuration as options
 from safe_fixtures.guards.isolation import connections
-from safe_fixtures.guards.isolation import guard as isolation_guard
 from safe_fixtures.guards.isolation import network as isolation_network
 from safe_fixtures.guards.isolation import processes as isolation_processes
 from safe_fixtures.runtime import audit_hook
@@ -66,7 +65,7 @@ class Scope(owners.Owner):
         test: unittest.TestCase | None,
     ) -> None:
         super().__init__()
-        self.guard: isolation_guard.IsolationGuard | None = None
+        self.guard: core_guard.Guard | None = None
         self.endpoints = endpoints
         self.entered_by: int | None = None
         self.by_event: dict[str, list[isolation_concern.Concern]] = {}
@@ -86,7 +85,7 @@ class Scope(owners.Owner):
 
     def report(self, finding: isolation_concern.Finding) -> None:
         """Record a finding; raise what comes of it."""
-        guard: core_guard.Guard | None = self.guard
+        guard = self.guard
         if guard is not None:
             whose = f'in {self._test_id}' if self._test_id else ''
         elif self._test_id:
