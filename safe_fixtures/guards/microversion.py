@@ -13,10 +13,12 @@
 """Serve every compute request of a test at a vetted microversion."""
 
 import collections
-import functools
+from collections.abc import Iterator
 import re
 from typing import Any, Protocol
 import unittest
+
+import microversion_parse
 
 from safe_fixtures import audit
 from safe_fixtures import conf
@@ -27,19 +29,22 @@ from safe_fixtures import exceptions
 
 __all__ = ['ComputeVersions', 'MicroversionPin']
 
-LATEST = 'latest'
-STANDARD_HEADER = 'openstack-api-version'
 LEGACY_HEADER = 'x-openstack-nova-api-version'
+# For each header, what comes before the version in an entry.
+_BEFORE_VERSION = {
+    microversion_parse.STANDARD_HEADER: ['compute'],
+    LEGACY_HEADER: [],
+}
 _CONCRETE = re.compile(r'[0-9]+\.[0-9]+')
 
 
 class ComputeVersions(Protocol):
-    """What is to be known of the compute API under test."""
+    """The microversions of the compute API under test."""
 
     def vetted_microversion(self) -> str:
         """Return the vetted pin of the installed release.
 
-        :raises: ConfigurationError for a release that has none.
+        :raises: ConfigurationError if no pin is vetted for the release.
         """
 
     def supported_microversions(self) -> tuple[str, str]:
@@ -49,29 +54,29 @@ class ComputeVersions(Protocol):
 class MicroversionPin(guard.Guard):
     """Serves microversion ``latest`` at a vetted one, for every client.
 
-    While it is active, a request that asks the compute service for
-    ``latest``, by whatever way and in whichever header, is served at the
-    pin; with ``[safe_fixtures] latest_policy = refuse`` it is SF101. Other
-    versions are left as they are, and must be ones that the API supports
-    (SF102). A response must come back at the version that was asked for
-    (SF103), and an API that supports more than the pin is recorded as drift
-    (SF104). Other services, such as Placement, are not touched. Nothing is
-    set on any client, so there is nothing to restore but the gate.
+    While the pin is active, the compute service serves a request for
+    ``latest`` at the pin, whichever client sends it and whichever header it
+    uses. With ``[safe_fixtures] latest_policy = refuse``, such a request is
+    SF101 instead. Other versions stay as they are, but the API must support
+    them (SF102). A response must come back at the version that was asked
+    for (SF103). An API that supports more than the pin is recorded as drift
+    (SF104). Other services, such as Placement, are not touched. No client
+    is changed, so cleanup only closes the gate.
 
     Example::
 
         self.useFixture(MicroversionPin('2.53'))
         self.admin_api.microversion = 'latest'   # served at 2.53
 
-    :param pin: a compute microversion, such as ``'2.53'``; default:
+    :param pin: a compute microversion (str), such as ``'2.53'``; default:
         ``[safe_fixtures] pinned_microversion``, else the vetted one of the
         installed Nova release.
-    :param versions: the API's versions; default: those of the Nova in this
-        process, if any.
+    :param versions: the versions of the API; default: those of the Nova in
+        this process, if any.
     :param test: the test case; default: the one that uses the fixture.
     :param trail: where acts are recorded; default: the active trail.
-    :raises: ConfigurationError at set-up for a malformed pin, a pin outside
-        what the API supports, or no pin where none is known.
+    :raises: ConfigurationError at set-up for a malformed pin, a pin that
+        the API does not support, or no pin where none is known.
     """
 
     def __init__(
@@ -104,12 +109,10 @@ class MicroversionPin(guard.Guard):
             raise exceptions.ConfigurationError(
                 'MicroversionPin pin', pin, f'give {conf.MICROVERSION_FORM}'
             )
-        supported = self._supported()
-        if supported and not _within(pin, supported):
+        problem = self._outside(pin)
+        if problem is not None:
             raise exceptions.ConfigurationError(
-                'MicroversionPin pin',
-                pin,
-                'the API supports {} to {}'.format(*supported),
+                'MicroversionPin pin', pin, problem
             )
         #: The compute microversion that ``latest`` is served at (str).
         self.pin: str = pin
@@ -123,39 +126,30 @@ class MicroversionPin(guard.Guard):
 
     def before(self, call: gate.ApiCall) -> None:
         """Pin the version headers of a request; see ``gate.Observer``."""
-        headers = call.request.headers
-        sent = _requested(headers)
-        if sent is None:
-            return
-        supported = self._supported()
-        if sent != LATEST:
-            if (
-                supported
-                and _CONCRETE.fullmatch(sent)
-                and not _within(sent, supported)
-            ):
-                self._violate(
-                    exceptions.SafetyViolation(
-                        'SF102',
-                        f'{call} asks for compute microversion {sent}; the '
-                        'API supports {} to {}'.format(*supported),
-                    ),
-                    str(call),
+        sent = _requested(call.request.headers)
+        if sent == 'latest':
+            self._pin(call)
+        elif sent and _CONCRETE.fullmatch(sent):
+            problem = self._outside(sent)
+            if problem is not None:
+                self._refuse(
+                    'SF102',
+                    f'{call} asks for compute microversion {sent}; {problem}',
+                    call,
                 )
-            return
+
+    def _pin(self, call: gate.ApiCall) -> None:
         if self._settings.latest_policy == 'refuse':
-            self._violate(
-                exceptions.SafetyViolation(
-                    'SF101', f'{call} asks for compute microversion latest'
-                ),
-                str(call),
+            self._refuse(
+                'SF101', f'{call} asks for compute microversion latest', call
             )
-        if supported and not self._drift_checked:
-            self._drift_checked = True
-            self._check_drift(supported[1])
-        _replace_latest(headers, self.pin)
+        self._check_drift()
+        _replace_latest(call.request.headers, self.pin)
         self.trail.record(
-            'configure/microversion', str(call), sent=sent, served=self.pin
+            'configure/microversion',
+            str(call),
+            sent='latest',
+            served=self.pin,
         )
 
     def after(self, call: gate.ApiCall) -> None:
@@ -165,18 +159,16 @@ class MicroversionPin(guard.Guard):
             self._requests[sent] += 1
         elif call.is_compute:
             self._requests['none'] += 1
-        # A 406 says what was asked for, not what it was served at.
+        # A 406 repeats the version that was asked for.
         if sent is None or call.response.status_code == 406:
             return
         served = _requested(call.response.headers)
         if served is not None and served != sent:
-            self._violate(
-                exceptions.SafetyViolation(
-                    'SF103',
-                    f'{call} asked for compute microversion {sent} and was '
-                    f'served at {served}',
-                ),
-                str(call),
+            self._refuse(
+                'SF103',
+                f'{call} asked for compute microversion {sent} and was '
+                f'served at {served}',
+                call,
             )
 
     def _record_requests(self) -> None:
@@ -188,86 +180,66 @@ class MicroversionPin(guard.Guard):
                 requests=dict(self._requests),
             )
 
-    def _supported(self) -> tuple[str, str] | None:
-        if self._versions is None:
-            return None
-        return self._versions.supported_microversions()
-
-    def _check_drift(self, maximum: str) -> None:
-        if _key(self.pin) < _key(maximum):
-            self._violate(
-                exceptions.SafetyViolation(
-                    'SF104',
-                    f'the pin is {self.pin} and the API supports up to '
-                    f'{maximum}',
-                ),
+    def _check_drift(self) -> None:
+        if self._versions is None or self._drift_checked:
+            return
+        self._drift_checked = True
+        maximum = self._versions.supported_microversions()[1]
+        parse = microversion_parse.parse_version_string
+        if parse(self.pin) < parse(maximum):
+            self._refuse(
+                'SF104',
+                f'the pin is {self.pin} and the API supports up to {maximum}',
                 'compute API',
             )
 
+    def _outside(self, version: str) -> str | None:
+        """Return what the API supports if *version* is outside of it."""
+        if self._versions is None:
+            return None
+        parse = microversion_parse.parse_version_string
+        minimum, maximum = self._versions.supported_microversions()
+        if parse(version).matches(parse(minimum), parse(maximum)):
+            return None
+        return f'the API supports {minimum} to {maximum}'
 
-def _values(headers: Any, name: str) -> dict[str, str]:
-    """Return the headers that WSGI takes for *name*, by their own names."""
-    return {
-        given: _text(value)
-        for given, value in headers.items()
-        if _normal(given) == name
-    }
-
-
-@functools.lru_cache(maxsize=1024)
-def _normal(name: Any) -> str:
-    # Underscores and dashes are the same to it.
-    return _text(name).replace('_', '-').lower()
+    def _refuse(self, code: str, message: str, target: object) -> None:
+        self._violate(exceptions.SafetyViolation(code, message), str(target))
 
 
-def _key(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split('.'))
-
-
-def _within(version: str, supported: tuple[str, str]) -> bool:
-    minimum, maximum = supported
-    return _key(minimum) <= _key(version) <= _key(maximum)
+def _version_headers(headers: Any) -> Iterator[tuple[Any, str, str]]:
+    """Yield each version header: its key, its WSGI name and its value."""
+    for key, value in headers.items():
+        # WSGI does not tell underscores from dashes.
+        name = _text(key).replace('_', '-').lower()
+        if name in _BEFORE_VERSION:
+            yield key, name, _text(value)
 
 
 def _text(value: Any) -> str:
     return value.decode('latin-1') if isinstance(value, bytes) else str(value)
 
 
-def _named(entry: str) -> tuple[str, str]:
-    """Return the service and the version that an entry names."""
-    # Any white space parts them, as where Nova reads them.
-    service, version = [*entry.split(None, 1), '', ''][:2]
-    return service, version.strip()
-
-
 def _requested(headers: Any) -> str | None:
-    """Return the version that Nova reads from these headers, if any.
-
-    The last entry of the standard header that names compute goes before the
-    last one of the legacy header.
-    """
-    for standard in _values(headers, STANDARD_HEADER).values():
-        for entry in reversed(standard.split(',')):
-            service, version = _named(entry)
-            if service.lower() == 'compute' and version:
-                return version
-    for legacy in _values(headers, LEGACY_HEADER).values():
-        return legacy.split(',')[-1].strip()
-    return None
+    """Return the version that Nova reads from these headers, if any."""
+    found = [(name, value) for _, name, value in _version_headers(headers)]
+    # Nova takes the last entry. Of two headers with one WSGI name, that
+    # must be in the first.
+    version: str | None = microversion_parse.get_version(
+        reversed(found), 'compute', [LEGACY_HEADER]
+    )
+    return version
 
 
 def _replace_latest(headers: Any, pin: str) -> None:
-    """Put the pin in place of latest, in both headers, for compute only."""
-    for name, standard in _values(headers, STANDARD_HEADER).items():
+    """Replace ``latest`` with the pin in both headers, for compute only."""
+    for key, name, value in list(_version_headers(headers)):
         entries = []
-        for entry in standard.split(','):
-            service, version = _named(entry)
-            if service.lower() == 'compute' and version == LATEST:
-                entry = f'{service} {pin}'
+        for entry in value.split(','):
+            *before, version = entry.split() or ['']
+            if version == 'latest' and _BEFORE_VERSION[name] == [
+                word.lower() for word in before
+            ]:
+                entry = ' '.join([*before, pin])
             entries.append(entry.strip())
-        headers[name] = ', '.join(entries)
-    for name, legacy in _values(headers, LEGACY_HEADER).items():
-        headers[name] = ', '.join(
-            pin if entry.strip() == LATEST else entry.strip()
-            for entry in legacy.split(',')
-        )
+        headers[key] = ', '.join(entries)

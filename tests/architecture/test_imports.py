@@ -44,9 +44,10 @@ FLOOR_OF = {
 }
 # Importing one of these is for safe_fixtures.nova alone, or for nobody.
 FORBIDDEN = ('nova', 'placement', 'requests', 'urllib3', 'eventlet',
-             'oslo_context')  # fmt: skip
+             'oslo_context', 'webob')  # fmt: skip
 REQUIREMENTS = {
     'fixtures',
+    'microversion_parse',
     'oslo_config',
     'oslo_utils',
     'pycadf',

@@ -16,12 +16,15 @@ from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 from typing import Any
 
+import microversion_parse
+
 from safe_fixtures.guards.permissions import model
 
 __all__ = ['Matrix']
 
 # Who makes the requests of an owner who is an administrator.
 _STAND_IN = 'project-user'
+_version = microversion_parse.parse_version_string
 
 
 class Matrix:
@@ -80,7 +83,7 @@ class Matrix:
 
     def _operations(self) -> Iterator[model.Operation]:
         for operation in self._source.operations:
-            if _key(operation.since) > _key(self._microversion):
+            if _version(operation.since) > _version(self._microversion):
                 self.left_out.append(
                     f'{operation.name}: microversion {self._microversion} '
                     'does not have it'
@@ -99,7 +102,7 @@ class Matrix:
             *(
                 key
                 for key, until in operation.early_keys
-                if _key(self._microversion) < _key(until)
+                if _version(self._microversion) < _version(until)
             ),
         ]
 
@@ -202,7 +205,3 @@ class Matrix:
                 cause,
             )
         )
-
-
-def _key(microversion: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in microversion.split('.'))

@@ -10,6 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import microversion_parse
 from oslo_config import fixture as config_fixture
 import requests
 from requests import adapters
@@ -26,7 +27,7 @@ from tests.support import base
 from tests.support import web
 
 SEND = vars(adapters.HTTPAdapter)['send']
-STANDARD = microversion.STANDARD_HEADER
+STANDARD = microversion_parse.STANDARD_HEADER
 LEGACY = microversion.LEGACY_HEADER
 MALFORMED = ('2', '2.x', 2.53, '', '3.1', '2.053', '2.53 ', 'latest', b'2.53')
 
