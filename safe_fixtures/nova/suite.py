@@ -57,7 +57,7 @@ def harden() -> Callable[[], None]:
     return restore
 
 
-class _Hardened(wrapt.FunctionWrapper):
+class _Hardened(wrapt.FunctionWrapper):  # type: ignore[type-arg]
     """What this module put there, and nobody else."""
 
 

@@ -54,7 +54,7 @@ class PolicyProbe(posture.Probe):
     ) -> Iterator[tuple[str, Any, Any]]:
         for engine in sorted(before.keys() | after.keys()):
             old, new = before.get(engine), after.get(engine)
-            names = set()
+            names: set[str] = set()
             for rules in (old, new):
                 names.update(() if rules is None else rules.checks)
             for name in sorted(names):

@@ -88,31 +88,33 @@ class ServiceRecords:
         return self._forget_started
 
     def _patch(self) -> None:
-        try:
-            # Whatever changes a record ends here, with the prior state at
-            # hand.
-            for target, name, watched in (
-                (db, 'service_update', self._watched_update),
-                (db, 'service_destroy', self._watched_destroy),
-                (
-                    compute_api.AggregateAPI,
-                    'get_aggregates_by_host',
-                    self._watched_deletion,
-                ),
+        # Whatever changes a record ends here, with the prior state at hand.
+        patches: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
+            (db, 'service_update', self._watched_update),
+            (db, 'service_destroy', self._watched_destroy),
+            (
+                compute_api.AggregateAPI,
+                'get_aggregates_by_host',
+                self._watched_deletion,
+            ),
+            (
+                rpcapi.ComputeAPI,
+                'build_and_run_instance',
+                self._watched_build,
+            ),
+            *(
                 (
                     rpcapi.ComputeAPI,
-                    'build_and_run_instance',
-                    self._watched_build,
-                ),
-                *(
-                    (
-                        rpcapi.ComputeAPI,
-                        name,
-                        functools.partial(self._watched_call, *rest),
-                    )
-                    for name, *rest in _CALLS
-                ),
-            ):
+                    name,
+                    functools.partial(
+                        self._watched_call, how, applies, follows
+                    ),
+                )
+                for name, how, applies, follows in _CALLS
+            ),
+        )
+        try:
+            for target, name, watched in patches:
                 self._patches.callback(
                     patching.patch_attribute(
                         target, name, watched(vars(target)[name])

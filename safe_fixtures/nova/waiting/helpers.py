@@ -21,7 +21,7 @@ the message of its failure, are as they were.
 """
 
 import collections
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 import contextlib
 import contextvars
 import functools
@@ -238,7 +238,7 @@ _current: contextvars.ContextVar[_Wait | None] = contextvars.ContextVar(
 
 
 @contextlib.contextmanager
-def _as_current(wait: _Wait) -> Any:
+def _as_current(wait: _Wait | None) -> Iterator[None]:
     token = _current.set(wait)
     try:
         yield
