@@ -23,7 +23,6 @@ from urllib import parse
 
 from oslo_config import cfg
 
-from safe_fixtures.core import waivers_file
 from safe_fixtures import exceptions
 from safe_fixtures import rules
 
@@ -34,7 +33,6 @@ __all__ = [
     'is_microversion',
     'list_opts',
     'load',
-    'waivers',
 ]
 
 GROUP = cfg.OptGroup(
@@ -164,17 +162,17 @@ class _ConfigOpts(cfg.ConfigOpts):
     #: Whether each of them was found valid, as they are. To clear a default
     #: makes nothing invalid: those of the options themselves are valid.
     checked = False
-    #: What files of waivers hold, by their path.
-    waivers: dict[str, list[waivers_file.Entry]]
 
     def __init__(self) -> None:
         super().__init__()
-        self.waivers = {}
+        #: What others derived from the values. Emptied when they are read
+        #: again.
+        self.derived: dict[str, Any] = {}
 
     def clear(self) -> None:
         super().clear()
         self.sources = None
-        self.waivers = {}
+        self.derived = {}
 
     def set_default(self, *args: Any, **kwargs: Any) -> None:
         super().set_default(*args, **kwargs)
@@ -248,15 +246,6 @@ def check(name: str, value: Any) -> Any:
     if allowed:
         raise exceptions.ConfigurationError(name, value, allowed)
     return value
-
-
-def waivers() -> list[waivers_file.Entry]:
-    """Return the waivers of the suite, as ``waivers_file`` has them.
-
-    :raises: ConfigurationError; see :func:`load`.
-    """
-    path = load().waivers_file
-    return [] if path is None else CONF.waivers[path]
 
 
 def _read(path: str | None) -> None:
@@ -412,13 +401,6 @@ def _writable_file(value: str) -> str | None:
     return None
 
 
-def _waivers(value: str) -> None:
-    # Read once, like the settings, and not whenever they are asked for: the
-    # test that asks may have patched what opens files.
-    if value not in CONF.waivers:
-        CONF.waivers[value] = waivers_file.entries(value)
-
-
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
     'rule_modes': _rule_modes,
     'pinned_microversion': _microversion,
@@ -430,7 +412,6 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     'dummy_image_name': _expression,
     'dummy_flavor_name': _expression,
     'audit_file': _writable_file,
-    'waivers_file': _waivers,
 }
 
 

@@ -29,6 +29,7 @@ from safe_fixtures.cli.runner import process
 from safe_fixtures.cli.runner import supervisor
 from safe_fixtures.cli import tables
 from safe_fixtures import conf
+from safe_fixtures.core import waivers
 from safe_fixtures import exceptions
 from safe_fixtures import summary
 
@@ -225,11 +226,12 @@ def _configuration(path: str | None) -> dict[str, str]:
         if conf.load().waivers_file is None and os.path.isfile(_WAIVERS):
             path = _WAIVERS
         else:
+            waivers.of_suite()
             return {}
     name = 'OS_SAFE_FIXTURES__WAIVERS_FILE'
     value = process.literal(os.path.abspath(path))
     with fixtures.EnvironmentVariable(name, value):
-        conf.load()
+        waivers.of_suite()
     return {name: value}
 
 

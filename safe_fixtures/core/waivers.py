@@ -10,17 +10,21 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Exceptions from a rule that a test states, with a reason."""
+"""Waivers: rules that a test may break, each with a reason.
+
+A test states its own with the decorator :func:`waive`. A suite has a file,
+which ``[safe_fixtures] waivers_file`` names.
+"""
 
 from collections.abc import Callable
-import unittest
 from typing import Any, TypeVar
+import unittest
 
 from safe_fixtures import conf
 from safe_fixtures.core import waivers_file
 from safe_fixtures import rules
 
-__all__ = ['Waivers', 'of', 'waive']
+__all__ = ['Waivers', 'of', 'of_suite', 'waive']
 
 _T = TypeVar('_T', bound=Callable[..., Any] | type)
 _ATTRIBUTE = '__safe_fixtures_waivers__'
@@ -28,9 +32,9 @@ _ON_TEST = '_safe_fixtures_waivers'
 
 
 def waive(code: str, *, reason: str) -> Callable[[_T], _T]:
-    """Except a test, or every test of a class, from a rule.
+    """Let a test, or every test of a class, break a rule.
 
-    The violation is then recorded with the reason, and fails nothing.
+    The violation is recorded with the reason, and does not fail the test.
 
     Example::
 
@@ -39,8 +43,8 @@ def waive(code: str, *, reason: str) -> Callable[[_T], _T]:
 
     :param code: the rule (str).
     :param reason: why (str, not empty).
-    :raises: ValueError where the decorator stands, for an unknown code, a
-        rule that nothing excepts from, or an empty reason.
+    :raises: ValueError at the decorator, for an unknown code, a rule that
+        cannot be waived (SF202), or an empty reason.
     """
     if rules.get(code).always:
         raise ValueError(f'{code} cannot be waived: it is always enforced')
@@ -48,47 +52,63 @@ def waive(code: str, *, reason: str) -> Callable[[_T], _T]:
         raise ValueError(f'waive({code!r}) needs a reason, not {reason!r}')
 
     def decorate(subject: _T) -> _T:
-        # Its own dictionary: a subclass or an override adds to what it
-        # inherits without changing it.
-        own = dict(vars(subject).get(_ATTRIBUTE, {}))
-        own[code] = reason
+        # A dictionary of its own: a subclass or an override must not change
+        # what it inherits.
+        own = {**vars(subject).get(_ATTRIBUTE, {}), code: reason}
         setattr(subject, _ATTRIBUTE, own)
         return subject
 
     return decorate
 
 
+def of_suite() -> list[waivers_file.Entry]:
+    """Return the entries of the waivers file, in its order.
+
+    The file is read once, and again when the settings are read again.
+
+    :raises: ConfigurationError if the file, or another setting, is invalid.
+    """
+    path = conf.load().waivers_file
+    if path is None:
+        return []
+    # Kept with the settings, since a test may have patched open().
+    entries = conf.CONF.derived.get(path)
+    if entries is None:
+        entries = conf.CONF.derived[path] = waivers_file.read(path)
+    return entries
+
+
 class Waivers:
     """The waivers of one test, and which of them applied.
 
-    Those of its method go before those of its class, and these before those
-    of the suite.
+    A waiver of the method goes before one of the class, and that before one
+    of the file. In the file, the first entry that matches applies.
 
     :param test: the test case, or None.
-    :raises: ConfigurationError for a suite's file that makes no sense.
+    :raises: ConfigurationError if the waivers file is invalid.
     """
 
     def __init__(self, test: unittest.TestCase | None) -> None:
         self._class: dict[str, str] = {}
         self._method: dict[str, str] = {}
-        self._suite: list[waivers_file.Entry] = []
         self._applied: set[str] = set()
+        # Read without a test too, so that a bad file is refused.
+        self._suite = of_suite()
         if test is None:
+            self._suite = []
             return
+        self._suite = [e for e in self._suite if e.covers(test.id())]
         for cls in reversed(type(test).__mro__):
             self._class.update(vars(cls).get(_ATTRIBUTE, {}))
         method = getattr(test, test._testMethodName, None)
         self._method.update(getattr(method, _ATTRIBUTE, {}))
-        self._suite.extend(
-            entry for entry in conf.waivers() if entry.covers(test.id())
-        )
 
     def apply(self, code: str) -> dict[str, str] | None:
         """Apply the waiver of a rule, if there is one.
 
         :param code: the rule.
-        :returns: what its record says: the ``reason``, and the ``pattern``
-            if it is the suite's; None where nothing waives the rule.
+        :returns: the content of the waiver's event: the ``reason``, and the
+            ``pattern`` if it is from the file. None without a waiver.
         """
         for stated in (self._method, self._class):
             if code in stated:
@@ -109,12 +129,12 @@ class Waivers:
 
 
 def of(test: unittest.TestCase | None) -> Waivers:
-    """Return the waivers of *test*, the same object for all its guards."""
+    """Return the waivers of *test*, one object for all its guards."""
     if test is None:
         return Waivers(None)
-    # Kept on the test, as equal tests are not the same test; the leading
-    # underscore keeps it past Nova's clean-up of attributes.
-    waivers = vars(test).get(_ON_TEST)
+    # Kept on the test, since equal tests are not the same test. Nova's
+    # clean-up of attributes spares names with a leading underscore.
+    waivers: Waivers | None = vars(test).get(_ON_TEST)
     if waivers is None:
         waivers = vars(test)[_ON_TEST] = Waivers(test)
     return waivers

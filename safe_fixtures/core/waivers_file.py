@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The waivers of a whole suite, in a file of its own."""
+"""Read the waivers of a suite from a TOML file."""
 
 import dataclasses
 import fnmatch
@@ -20,23 +20,22 @@ from typing import Any
 from safe_fixtures import exceptions
 from safe_fixtures import rules
 
-__all__ = ['Entry', 'entries']
+__all__ = ['Entry', 'read']
 
-_OPTION = '[safe_fixtures] waivers_file'
 _KEYS = ('rule', 'tests', 'reason')
 _FORM = (
-    'the file may hold nothing but tables [[waiver]], each with the strings '
+    'the file may contain only [[waiver]] tables, each with the strings '
     + ', '.join(_KEYS)
 )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
-    """One waiver of a file.
+    """One waiver of the file.
 
     :ivar rule: the code of the rule, such as ``SF203``.
-    :ivar pattern: what the whole id of a test must match (``fnmatch``,
-        upper and lower case differ).
+    :ivar pattern: what the whole test id must match (``fnmatch``, case
+        matters).
     :ivar reason: why.
     """
 
@@ -45,12 +44,12 @@ class Entry:
     reason: str
 
     def covers(self, test_id: str) -> bool:
-        """Whether it is about the test of that id."""
+        """Whether the entry is for the test with that id."""
         return fnmatch.fnmatchcase(test_id, self.pattern)
 
 
-def entries(path: str) -> list[Entry]:
-    """Return the waivers of a file, in its order.
+def read(path: str) -> list[Entry]:
+    """Return the entries of a waivers file, in its order.
 
     :param path: a TOML file.
     :raises: ConfigurationError that names the file, the entry (from 1) and
@@ -58,33 +57,39 @@ def entries(path: str) -> list[Entry]:
     """
     try:
         with open(path, 'rb') as file:
-            content = tomllib.load(file)
+            return _entries(tomllib.load(file))
     except OSError as error:
-        raise _refused(
-            path, f'it must be a file that can be read ({error.strerror})'
-        ) from error
+        allowed = f'it must be a file that can be read ({error.strerror})'
+    except (tomllib.TOMLDecodeError, UnicodeError) as error:
+        allowed = f'it must be TOML ({error})'
     except ValueError as error:
-        raise _refused(path, f'it must be TOML ({error})') from error
+        allowed = str(error)
+    raise exceptions.ConfigurationError(
+        '[safe_fixtures] waivers_file', path, allowed
+    )
+
+
+def _entries(content: dict[str, Any]) -> list[Entry]:
     tables = content.pop('waiver', [])
     if content:
-        raise _refused(path, f'unknown {", ".join(content)}: {_FORM}')
+        raise ValueError(f'unknown {", ".join(content)}: {_FORM}')
     if not isinstance(tables, list):
-        raise _refused(path, f'waiver must be [[waiver]]: {_FORM}')
-    found: list[Entry] = []
-    numbers: dict[tuple[str, str], int] = {}
+        raise ValueError(f'waiver must be [[waiver]]: {_FORM}')
+    found: dict[tuple[str, str], Entry] = {}
     for number, table in enumerate(tables, 1):
         try:
             entry = _entry(table)
-            first = numbers.setdefault((entry.rule, entry.pattern), number)
-            if first != number:
+            key = (entry.rule, entry.pattern)
+            if key in found:
+                first = list(found).index(key) + 1
                 raise ValueError(
-                    f'it is the same as entry {first}: give each rule and '
-                    'tests once'
+                    f'rule and tests are the same as in entry {first}: keep '
+                    'one of the two'
                 )
         except ValueError as error:
-            raise _refused(path, f'in entry {number}, {error}') from error
-        found.append(entry)
-    return found
+            raise ValueError(f'in entry {number}, {error}') from None
+        found[key] = entry
+    return list(found.values())
 
 
 def _entry(table: Any) -> Entry:
@@ -93,7 +98,7 @@ def _entry(table: Any) -> Entry:
     unknown = table.keys() - set(_KEYS)
     if unknown:
         raise ValueError(
-            f'{", ".join(sorted(unknown))} is unknown: there are '
+            f'{", ".join(sorted(unknown))} is unknown: the keys are '
             + ', '.join(_KEYS)
         )
     for key in _KEYS:
@@ -108,7 +113,3 @@ def _entry(table: Any) -> Entry:
             f'{rule.code} cannot be waived: it is always enforced'
         )
     return Entry(rule.code, table['tests'], table['reason'])
-
-
-def _refused(path: str, allowed: str) -> exceptions.ConfigurationError:
-    return exceptions.ConfigurationError(_OPTION, path, allowed)

@@ -25,6 +25,7 @@ from safe_fixtures import conf
 from safe_fixtures.core import conclusion
 from safe_fixtures.core import outcome
 from safe_fixtures.core import plugins
+from safe_fixtures.core import waivers
 from safe_fixtures import exceptions
 from safe_fixtures.guards import dummy_data
 from safe_fixtures.guards import isolation
@@ -167,6 +168,7 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
     """
     # Refuse bad settings before Nova has set up anything.
     settings = conf.load()
+    waivers.of(case)
     trail = case.useFixture(audit.AuditTrail(case.id()))
     # From here on, so that a failure of Nova's own set-up is seen too.
     outcome.of(case)

@@ -37,7 +37,7 @@ from safe_fixtures.cli.runner import outcomes as runner_outcomes
 from safe_fixtures.cli.runner import packets
 from safe_fixtures.cli.runner import process as runner_process
 from safe_fixtures.cli.runner import progress as runner_progress
-from safe_fixtures import conf
+from safe_fixtures.core import waivers
 
 __all__ = ['Report', 'run']
 
@@ -138,7 +138,7 @@ def run(
             concurrency=concurrency,
             arguments=sys.argv[1:],
         )
-        for waiver in conf.waivers() if harden else ():
+        for waiver in waivers.of_suite() if harden else ():
             trail.record(
                 'configure/waiver',
                 waiver.pattern,
