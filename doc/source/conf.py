@@ -50,5 +50,5 @@ nitpick_ignore_regex = [
     ('py:.*', r'(fixtures|nova|oslo_config|oslo_utils|pycadf)(\..*)?'),
     ('py:.*', r'(testtools|unittest|wrapt|collections|contextlib)(\..*)?'),
     # Type variables.
-    ('py:class', r'safe_fixtures\.\w+\._T'),
+    ('py:class', r'safe_fixtures\.[\w.]+\._T'),
 ]

@@ -25,8 +25,11 @@ import safe_fixtures
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = [
     path
-    for path in (ROOT / 'README.rst', *sorted((ROOT / 'doc/source').glob('*')))
-    if path.suffix == '.rst' and '>>> ' in path.read_text('utf-8')
+    for path in (
+        ROOT / 'README.rst',
+        *sorted((ROOT / 'doc/source').rglob('*.rst')),
+    )
+    if '>>> ' in path.read_text('utf-8')
 ]
 # What needs Nova has no prompt; see test_docstrings.
 MODULES = [
@@ -71,7 +74,7 @@ def _add_test(path):
     def test(self):
         self.assertRuns([_page(path)])
 
-    name = f'test_{path.stem.lower()}'
+    name = f'test_{path.parent.name}_{path.stem}'.lower().replace('-', '_')
     test.__name__ = name
     setattr(TestPages, name, test)
 

@@ -97,15 +97,15 @@ class TestTables(testtools.TestCase):
         )
 
     def test_pages_have_the_tables(self):
-        self.assertIn('.. safe-fixtures-rules::\n', _page('rules'))
-        self.assertIn('.. safe-fixtures-pins::\n', _page('releases'))
+        self.assertIn('.. safe-fixtures-rules::\n', _page('reference/rules'))
+        self.assertIn('.. safe-fixtures-pins::\n', _page('reference/releases'))
 
 
 class TestPages(testtools.TestCase):
     def test_findings_name_every_rule_and_its_weakness(self):
         rows = {
             row.partition('\n')[0]: row
-            for row in _page('findings').split('   * - ')[1:]
+            for row in _page('reference/findings').split('   * - ')[1:]
         }
         for rule in rules.RULES.values():
             if rule.finding == '-':
@@ -119,19 +119,20 @@ class TestPages(testtools.TestCase):
             self.assertIn(rule.cwe or 'no exact CWE', row, rule.code)
 
     def test_findings_name_no_unknown_rule(self):
-        for code in re.findall(r'SF\d+', _page('findings')):
+        for code in re.findall(r'SF\d+', _page('reference/findings')):
             self.assertIn(code, rules.RULES)
 
     def test_every_public_name_is_in_the_reference(self):
-        page = _page('reference')
+        page = _page('reference/api')
         for package in (safe_fixtures, safe_fixtures.nova):
             for name in package.__all__:
                 self.assertRegex(page, rf'\b{name}\b')
 
     def test_every_page_is_reachable(self):
         index = _page('index').split()
-        for path in SOURCE.glob('*.rst'):
-            self.assertIn(path.stem, [*index, 'index'])
+        for path in SOURCE.rglob('*.rst'):
+            name = path.relative_to(SOURCE).with_suffix('').as_posix()
+            self.assertIn(name, [*index, 'index'])
 
     def test_options_are_found_by_their_namespace(self):
         """What the configuration page and the sample are made from."""
@@ -142,7 +143,8 @@ class TestPages(testtools.TestCase):
         )
         self.assertIs(conf.list_opts, entry.load())
         self.assertIn(
-            '.. show-options::\n\n   safe_fixtures\n', _page('configuration')
+            '.. show-options::\n\n   safe_fixtures\n',
+            _page('reference/options'),
         )
         self.assertIn(
             'namespace = safe_fixtures\n',

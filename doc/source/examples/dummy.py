@@ -21,7 +21,6 @@ class TestDummyData(SafeIntegratedTestBase):
     ADMIN_API = True
     microversion = 'latest'
 
-    # assert
     def test_what_a_server_is_built_from(self):
         server = self._build_server(networks='none')
         self.assertDummyImage(server['imageRef'])
@@ -31,7 +30,6 @@ class TestDummyData(SafeIntegratedTestBase):
         self.assertThat(flavor_id, IsDummyFlavor())
         self.assertOnlyDummyData()
 
-    # mismatch
     def test_why_an_image_is_not_dummy(self):
         image = {
             'id': 'golden',
@@ -45,7 +43,6 @@ class TestDummyData(SafeIntegratedTestBase):
             mismatch.describe(),
         )
 
-    # request
     def test_a_snapshot_that_names_a_real_source(self):
         server = self._create_server(networks='none')
         action = {
@@ -56,5 +53,3 @@ class TestDummyData(SafeIntegratedTestBase):
         }
         with expect_violation('SF301'):
             self.api.post_server_action(server['id'], action)
-
-    # end

@@ -21,7 +21,6 @@ from safe_fixtures.testing import expect_violation
 
 
 class TestReport(testtools.TestCase):
-    # guard
     def setUp(self):
         super().setUp()
         self.guard = self.useFixture(IsolationGuard())
@@ -31,9 +30,6 @@ class TestReport(testtools.TestCase):
             socket.create_connection(('198.51.100.1', 443))
         self.assertIn('connect to 198.51.100.1:443', seen[0].message)
 
-    # allowed
     def test_own_process_group(self):
         with IsolationGuard(allowed_programs=['ps']):
             subprocess.run(['ps', '-o', 'pid', str(os.getpid())])
-
-    # end

@@ -21,7 +21,6 @@ class TestOrder(SafeIntegratedTestBase):
     ADMIN_API = True
     microversion = 'latest'
 
-    # declared
     def test_local_delete(self):
         server = self._create_server(networks='none')
         with self.service_toggle.force_down(
@@ -31,7 +30,6 @@ class TestOrder(SafeIntegratedTestBase):
             self._delete_server(server)
             self.compute.start()
 
-    # waived
     @safe_fixtures.waive('SF203', reason='what a crash leaves is the subject')
     def test_crash(self):
         server = self._create_server(networks='none')
@@ -39,7 +37,6 @@ class TestOrder(SafeIntegratedTestBase):
         self.compute.start()
         self._reboot_server(server)
 
-    # refused
     def test_refused(self):
         server = self._create_server(networks='none')
         with safe_fixtures.expect_violation('SF203') as seen:
@@ -49,8 +46,7 @@ class TestOrder(SafeIntegratedTestBase):
         self._delete_server(server)
         self.service_toggle.force_down(self.compute)
 
-    # outage
-    def test_window(self):
+    def test_outage(self):
         server = self._create_server(networks='none')
         with self.service_toggle.disable(
             self.compute, reason='maintenance', expecting_servers=True
@@ -66,5 +62,3 @@ class TestOrder(SafeIntegratedTestBase):
             [moment.what for moment in outage.moments],
         )
         self.assertIs(outage, self.service_toggle.ledger[0].outage)
-
-    # end

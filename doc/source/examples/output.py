@@ -26,14 +26,12 @@ class TestLogin(testtools.TestCase):
         self.useFixture(RedactedOutput())
         super().setUp()
 
-    # waiver
     @waive('SF601', reason='what a login puts out is the subject')
     def test_detail(self):
         # The result is told: login with password=***
         said = 'login with password=' + 'correct-horse'
         self.addDetail('login', content.text_content(said))
 
-    # learned
     def test_learned(self):
         password = 'staple-' + 'battery'
         # Nothing about it looks like a password.

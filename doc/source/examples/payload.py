@@ -21,7 +21,6 @@ class TestPayload(SafeIntegratedTestBase):
     ADMIN_API = True
     microversion = '2.60'
 
-    # good
     def test_documentation_data(self):
         script = b'#!/bin/sh\nmail -s "it is up" operator@example.com\n'
         server = self._build_server(networks='none')
@@ -31,7 +30,6 @@ class TestPayload(SafeIntegratedTestBase):
         server = self.api.post_server({'server': server})
         self._wait_for_state_change(server, 'ACTIVE')
 
-    # bad
     def test_real_looking_data(self):
         server = self._create_server(networks='none')
         update = {'name': 'of joe@gmail.com', 'accessIPv4': '8.8.8.8'}
@@ -43,5 +41,3 @@ class TestPayload(SafeIntegratedTestBase):
             'server.name: e-mail domain gmail.com',
             seen[0].message,
         )
-
-    # end

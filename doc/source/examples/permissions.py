@@ -16,7 +16,6 @@ from safe_fixtures.guards.permissions import Deviation
 from safe_fixtures.testing import expect_violation
 
 
-# assert
 class TestPermissions(SafeIntegratedTestBase):
     microversion = '2.79'
 
@@ -34,7 +33,6 @@ class TestPermissions(SafeIntegratedTestBase):
         self.assertEqual('delete', finding.operation)
 
 
-# first
 class TestBoot(SafeIntegratedTestBase):
     CHECK_SERVER_PERMISSIONS = True
     microversion = '2.79'
@@ -43,7 +41,6 @@ class TestBoot(SafeIntegratedTestBase):
         self._create_server(networks='none')
 
 
-# deviation
 class TestCleanup(SafeIntegratedTestBase):
     SERVER_PERMISSION_DEVIATIONS = [
         Deviation(

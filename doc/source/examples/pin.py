@@ -32,7 +32,6 @@ class TestPin(SafeIntegratedTestBase):
         )
         return response.headers['OpenStack-API-Version']
 
-    # every
     def test_every_client_is_served_at_the_pin(self):
         pin = self.microversion_pin.pin
         self.api.microversion = 'latest'
@@ -46,14 +45,12 @@ class TestPin(SafeIntegratedTestBase):
         ):
             self.assertEqual(f'compute {pin}', self.served_at(headers))
 
-    # block
     def test_another_pin_for_a_block(self):
         latest = {'OpenStack-API-Version': 'compute latest'}
         with MicroversionPin('2.53'):
             self.assertEqual('compute 2.53', self.served_at(latest))
         self.assertNotEqual('compute 2.53', self.served_at(latest))
 
-    # concrete
     def test_concrete_versions(self):
         self.assertEqual(
             'compute 2.11',
@@ -62,5 +59,3 @@ class TestPin(SafeIntegratedTestBase):
         with expect_violation('SF102') as seen:
             self.served_at({'OpenStack-API-Version': 'compute 2.9999'})
         self.assertIn('2.9999', seen[0].message)
-
-    # end

@@ -24,7 +24,6 @@ from safe_fixtures.testing import expect_violation
 
 
 class TestPosture(SafeNoDBTestCase):
-    # frozen
     def test_a_look_at_the_policy_changes_nothing(self):
         with self.posture_guard.frozen('policy', 'config'):
             self.assertTrue(conf.CONF.host)
@@ -38,7 +37,6 @@ class TestPosture(SafeNoDBTestCase):
             seen[0].message,
         )
 
-    # facts
     def test_only_an_administrator_disables_a_service(self):
         # Most tests of Nova run with a policy that allows nearly all.
         self.useFixture(nova_fixtures.RealPolicyFixture())
@@ -51,7 +49,6 @@ class TestPosture(SafeNoDBTestCase):
         )
 
 
-# probe
 class LocaleProbe(Probe):
     name = 'locale'
 
@@ -69,6 +66,3 @@ class TestLocale(testtools.TestCase):
     def test_locale(self):
         with self.posture.frozen('locale'):
             self.assertEqual('1.5', str(1.5))
-
-
-# end

@@ -23,7 +23,6 @@ from safe_fixtures.testing import expect_violation
 from safe_fixtures import waive
 
 
-# declare
 class TestConductor(SafeTestCase):
     ALLOWED_SERVICES = ('conductor',)
 
@@ -40,7 +39,6 @@ class TestConductor(SafeTestCase):
             self.start_service('scheduler')
 
 
-# narrow
 class TestOneCompute(SafeIntegratedTestBase):
     def test_no_second_compute(self):
         with ServiceStartGuard(['conductor'], test=self):
@@ -50,7 +48,6 @@ class TestOneCompute(SafeIntegratedTestBase):
         self.assertIn('nova-compute on host3', seen[0].message)
 
 
-# fixture
 class TestOnBaseOfNova(test.TestCase):
     def setUp(self):
         self.useFixture(InstalledNova())
@@ -63,7 +60,6 @@ class TestOnBaseOfNova(test.TestCase):
             self.start_service('scheduler')
 
 
-# left
 class TestLeft(test.TestCase):
     def setUp(self):
         self.useFixture(InstalledNova())
@@ -90,6 +86,3 @@ class TestLeft(test.TestCase):
         assert left['remains'] == ['a periodic timer runs']
         assert __file__ in left['stack'][0]
         assert self._trail.events[-1]['action'] == 'stop/service'
-
-
-# end

@@ -23,7 +23,6 @@ class TestToggles(SafeProviderUsageBaseTestCase):
     def service(self, host):
         return self.admin_api.get_services(host=host, binary='nova-compute')[0]
 
-    # handle
     def test_handle(self):
         self._start_compute('host1')
         handle = self.service_toggle.disable('host1', reason='maintenance')
@@ -35,7 +34,6 @@ class TestToggles(SafeProviderUsageBaseTestCase):
             self.assertTrue(self.service('host1')['forced_down'])
         self.assertFalse(self.service('host1')['forced_down'])
 
-    # names
     def test_ways_to_name_a_service(self):
         compute = self._start_compute('host1')
         service = self.service('host1')
@@ -43,7 +41,6 @@ class TestToggles(SafeProviderUsageBaseTestCase):
             with self.service_toggle.disable(name):
                 self.assertEqual('disabled', self.service('host1')['status'])
 
-    # ledger
     def test_ledger(self):
         self._start_compute('host1')
         toggle = self.service_toggle
@@ -62,7 +59,6 @@ class TestToggles(SafeProviderUsageBaseTestCase):
         self.assertEqual('enabled, forced down', str(second.after))
         self.assertIsNone(second.restored)  # not yet
 
-    # stopped
     def test_stopped_compute(self):
         compute = self._start_compute('host1')
         handle = self.service_toggle.disable('host1')
@@ -74,7 +70,6 @@ class TestToggles(SafeProviderUsageBaseTestCase):
             self.service_toggle.ledger[0].restored,
         )
 
-    # trait
     def test_trait_follows(self):
         self._start_compute('host1')
         provider = self._get_provider_uuid_by_host('host1')
@@ -83,7 +78,6 @@ class TestToggles(SafeProviderUsageBaseTestCase):
             self.assertIn(trait, self._get_provider_traits(provider))
         self.assertNotIn(trait, self._get_provider_traits(provider))
 
-    # api
     def test_one_client(self):
         self._start_compute('host1')
         with SafeServiceToggle(api=self.admin_api) as toggle:
@@ -93,14 +87,11 @@ class TestToggles(SafeProviderUsageBaseTestCase):
         self.assertEqual('enabled', self.service('host1')['status'])
         self.assertNotIn('put_service', vars(self.admin_api))
 
-    # end
-
 
 class TestCells(SafeProviderUsageBaseTestCase):
     compute_driver = 'fake.SmallFakeDriver'
     NUMBER_OF_CELLS = 2
 
-    # cells
     def test_each_service_in_its_own_cell(self):
         self._start_compute('host1', cell_name='cell1')
         self._start_compute('host2', cell_name='cell2')
@@ -109,5 +100,3 @@ class TestCells(SafeProviderUsageBaseTestCase):
                 self.assertEqual(host, handle.service.host)
         for service in self.admin_api.get_services(binary='nova-compute'):
             self.assertEqual('enabled', service['status'])
-
-    # end

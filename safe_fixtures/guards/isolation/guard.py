@@ -190,9 +190,9 @@ def install() -> None:
 
     What is imported, set up for a class, torn down, or done at exit is then
     judged by the defaults of ``[safe_fixtures]``, and so is what a test does
-    that uses no :class:`IsolationGuard`. ``safe-fixtures run`` does so in
-    each of its processes. The environment is left alone outside tests. Once
-    is enough; again changes nothing.
+    that uses no :class:`~safe_fixtures.IsolationGuard`.
+    ``safe-fixtures run`` does so in each of its processes. The environment is
+    left alone outside tests. Once is enough; again changes nothing.
 
     :raises: ConfigurationError; nothing is then guarded.
     """
