@@ -178,13 +178,10 @@ def verdict(first, stock, hardened):
 def violations(directory):
     """Return the rules that were enforced on each test of a run."""
     codes = collections.defaultdict(set)
-    for event in summary.read(map(str, directory.glob('events-*.jsonl'))):
-        if event['action'] == 'deny' and not audit.details(event).get(
-            'expected'
-        ):
-            codes[event['initiator']['name']].add(
-                event['reason']['reasonCode']
-            )
+    for stored in summary.read(map(str, directory.glob('events-*.jsonl'))):
+        event = audit.Event(stored)
+        if event.is_refusal and event.counts:
+            codes[event.test].add(event.code)
     return codes
 
 

@@ -17,6 +17,7 @@ from safe_fixtures.audit.alerts import Alerts
 from safe_fixtures.audit.alerts import LIMITS
 from safe_fixtures.audit.alerts import RULES
 from safe_fixtures.audit.events import details
+from safe_fixtures.audit.events import Event
 from safe_fixtures.audit.events import sequence
 from safe_fixtures.audit.sinks import File
 from safe_fixtures.audit.trail import AuditFailed
@@ -32,6 +33,7 @@ __all__ = [
     'Alerts',
     'AuditFailed',
     'AuditTrail',
+    'Event',
     'File',
     'LIMITS',
     'MAX_EVENTS',

@@ -17,7 +17,6 @@ from collections.abc import Mapping
 import dataclasses
 import datetime
 import math
-import sys
 import threading
 from typing import Any, NamedTuple
 
@@ -25,8 +24,6 @@ from safe_fixtures.audit import events
 from safe_fixtures import exceptions
 
 __all__ = ['LIMITS', 'RULES', 'Alert', 'Alerts']
-
-_Event = Mapping[str, Any]
 
 LEFT_DISABLED = 'service left disabled'
 REFUSED_STARTS = 'repeated refused starts'
@@ -44,10 +41,6 @@ LIMITS: Mapping[str, float] = {
     'refusals_seconds': 10.0,
 }
 
-_CHANGES = frozenset(
-    ('disable', 'enable', 'update/disabled_reason', 'update/forced_down')
-)
-_VIOLATIONS = frozenset(('deny', 'evaluate/violation'))
 _DECLARED = 'SafeServiceToggle.'
 # What is kept where there is much: alerts, services that are disabled and
 # tests that an alert names.
@@ -149,18 +142,17 @@ class Alerts:
             :func:`safe_fixtures.summary.read`.
         """
         with self._lock:
-            self._add(event)
+            self._add(events.Event(event))
 
-    def _add(self, event: _Event) -> None:
-        action = event['action']
-        if action in _CHANGES:
-            self._on_change(event, events.details(event))
-        elif action in _VIOLATIONS:
-            self._on_violation(event, events.details(event))
-        elif action == 'restore/service':
-            if event['outcome'] == 'success':
-                self._on_restored(event, events.details(event))
-        elif action == 'evaluate/test':
+    def _add(self, event: events.Event) -> None:
+        if event.action in events.CHANGES:
+            self._on_change(event)
+        elif event.counts:
+            self._on_violation(event)
+        elif event.action == events.RESTORE:
+            if event.outcome == 'success':
+                self._on_restored(event)
+        elif event.action == events.TEST_END:
             self._on_end(event)
 
     def raised(self, *, ended: bool = False) -> list[Alert]:
@@ -181,38 +173,40 @@ class Alerts:
 
     # Services that are disabled.
 
-    def _on_change(self, event: _Event, said: _Event) -> None:
-        key = _initiator(event), event['target'].get('id', '')
+    def _on_change(self, event: events.Event) -> None:
+        key = event.initiator, event.target_id
         service = self._changed.get(key)
         if service is None:
             _make_room(self._changed)
             service = self._changed[key] = _Service(
-                event['target']['name'],
-                _test(event),
-                _is_down(said.get('before', '')),
+                event.target,
+                event.test,
+                _is_down(event.details.get('before', '')),
             )
-        if not _is_down(said.get('after', event['action'])):
+        if not _is_down(event.details.get('after', event.action)):
             self._up_again(key, service, event)
         elif not service.down_before and service.since is None:
-            service.since = event['eventTime']
-        by = str(said.get('by', ''))
+            service.since = event.time
+        by = str(event.details.get('by', ''))
         if self._undeclared_toggles and by and not by.startswith(_DECLARED):
             self._raise(
-                (UNDECLARED, _test(event), event['target']['name']),
+                (UNDECLARED, event.test, event.target),
                 UNDECLARED,
-                f'{event["action"]} of {event["target"]["name"]} by {by}',
+                f'{event.action} of {event.target} by {by}',
                 event,
             )
 
-    def _on_restored(self, event: _Event, said: _Event) -> None:
-        key = _initiator(event), event['target'].get('id', '')
+    def _on_restored(self, event: events.Event) -> None:
+        key = event.initiator, event.target_id
         service = self._changed.get(key)
         # Not where a handle went back to a state in between.
-        if service is not None and not _is_down(said.get('wanted', '')):
+        if service is not None and not _is_down(
+            event.details.get('wanted', '')
+        ):
             self._up_again(key, service, event)
 
     def _up_again(
-        self, key: tuple[str, str], service: '_Service', event: _Event
+        self, key: tuple[str, str], service: '_Service', event: events.Event
     ) -> None:
         if service.down_before:
             # It owes to be down again.
@@ -220,7 +214,7 @@ class Alerts:
         del self._changed[key]
         if service.since is None:
             return
-        seconds = _seconds(service.since, event['eventTime'])
+        seconds = _seconds(service.since, event.time)
         if seconds > self._disabled_seconds:
             self._put(
                 (LEFT_DISABLED, *key, service.since),
@@ -230,12 +224,12 @@ class Alerts:
                     f'{self._disabled_seconds:g} s)',
                     (service.test,),
                     1,
-                    event['eventTime'],
+                    event.time,
                 ),
             )
 
-    def _on_end(self, event: _Event) -> None:
-        initiator = _initiator(event)
+    def _on_end(self, event: events.Event) -> None:
+        initiator = event.initiator
         for key in [key for key in self._changed if key[0] == initiator]:
             service = self._changed.pop(key)
             if service.since:
@@ -243,29 +237,26 @@ class Alerts:
 
     # Refusals.
 
-    def _on_violation(self, event: _Event, said: _Event) -> None:
-        if 'waived' in said or said.get('expected'):
-            return
-        code = event.get('reason', {}).get('reasonCode')
-        if code == 'SF204':
-            self._on_refused_start(event, said)
-        elif code == 'SF202':
+    def _on_violation(self, event: events.Event) -> None:
+        if event.code == 'SF204':
+            self._on_refused_start(event)
+        elif event.code == 'SF202':
             self._raise(
-                (UNDECLARED, _test(event), event['target']['name']),
+                (UNDECLARED, event.test, event.target),
                 UNDECLARED,
-                str(said.get('message', event['target']['name'])),
+                str(event.details.get('message', event.target)),
                 event,
             )
-        if event['action'] == 'deny':
+        if event.is_refusal:
             self._on_refusal(event)
 
-    def _on_refused_start(self, event: _Event, said: _Event) -> None:
-        service = str(said.get('binary', event['target']['name']))
+    def _on_refused_start(self, event: events.Event) -> None:
+        service = str(event.details.get('binary', event.target))
         tally = self._starts.get(service)
         if tally is None:
             _make_room(self._starts)
             tally = self._starts[service] = _Tally()
-        tally.add(_Refusal(event['eventTime'], _test(event)))
+        tally.add(_Refusal(event.time, event.test))
         if tally.count >= self._refused_starts:
             self._put(
                 (REFUSED_STARTS, service),
@@ -275,8 +266,8 @@ class Alerts:
                 ),
             )
 
-    def _on_refusal(self, event: _Event) -> None:
-        now = _Refusal(event['eventTime'], _test(event))
+    def _on_refusal(self, event: events.Event) -> None:
+        now = _Refusal(event.time, event.test)
         recent = self._recent
         last = recent[-1].time if recent else None
         recent.append(now)
@@ -306,16 +297,18 @@ class Alerts:
 
     # Alerts.
 
-    def _raise(self, key: Any, rule: str, message: str, event: _Event) -> None:
+    def _raise(
+        self, key: Any, rule: str, message: str, event: events.Event
+    ) -> None:
         before = self._alerts.get(key)
         self._put(
             key,
             Alert(
                 rule,
                 message if before is None else before.message,
-                (_test(event),),
+                (event.test,),
                 1 if before is None else before.count + 1,
-                event['eventTime'],
+                event.time,
             ),
         )
 
@@ -401,16 +394,6 @@ def _make_room(kept: dict[Any, Any]) -> None:
 def _is_down(state: str) -> bool:
     """Whether a state, or an action, says disabled or forced down."""
     return state.startswith('disable') or state.endswith('forced down')
-
-
-def _initiator(event: _Event) -> str:
-    initiator = event['initiator']
-    found: str = initiator.get('id') or initiator['name']
-    return found
-
-
-def _test(event: _Event) -> str:
-    return sys.intern(event['initiator']['name'])
 
 
 def _seconds(since: str, till: str) -> float:

@@ -10,93 +10,160 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The vocabulary of audit events, and how an event is read."""
+"""The vocabulary of audit events, and a typed view of one event."""
 
 from collections.abc import Mapping
-import functools
 import sys
-from typing import Any
-import uuid
-
-from oslo_utils import uuidutils
-from pycadf import event
-from pycadf import reason
-from pycadf import resource
+from typing import Any, Final, Literal
 
 __all__ = [
-    'Event',
-    'REFUSALS',
-    'SEQUENCE',
-    'TEST',
-    'code_of',
-    'details',
-    'kind_of',
-    'reason_of',
-    'resource_of',
-    'sequence',
-    'skeleton',
-    'test_of',
-]
+    'CAST', 'CHANGES', 'DENY', 'DISABLE', 'DISABLED_REASON', 'ENABLE',
+    'FLAVOR', 'FORCE_DOWN', 'IMAGE', 'ORDER', 'ORDER_DECLARED', 'OUTAGE',
+    'PAYLOAD', 'PERMISSIONS', 'PIN', 'POSTURE', 'REQUESTS', 'RESTORE',
+    'RUN', 'RUN_END', 'RUN_WAIVER', 'SEQUENCE', 'SERVICE_TYPE', 'START',
+    'STOP', 'TEST_END', 'TEST_OUTCOME', 'TEST_TYPE', 'VIOLATION',
+    'VIOLATIONS', 'WAIT', 'WAIVER', 'Event', 'details', 'sequence',
+]  # fmt: skip
+
+# A rule was broken, and the act was refused (DENY) or only recorded
+# (VIOLATION). A waiver that applied follows as WAIVER.
+DENY: Final = 'deny'
+VIOLATION: Final = 'evaluate/violation'
+WAIVER: Final = 'allow/waiver'
+VIOLATIONS: Final = (DENY, VIOLATION)
+
+# A service was changed, restored, started, stopped.
+ENABLE: Final = 'enable'
+DISABLE: Final = 'disable'
+FORCE_DOWN: Final = 'update/forced_down'
+DISABLED_REASON: Final = 'update/disabled_reason'
+CHANGES: Final = (ENABLE, DISABLE, FORCE_DOWN, DISABLED_REASON)
+RESTORE: Final = 'restore/service'
+START: Final = 'start/service'
+STOP: Final = 'stop/service'
+# A compute with servers is about to go out of service, may do so, and was.
+ORDER: Final = 'evaluate/order'
+ORDER_DECLARED: Final = 'allow/order'
+OUTAGE: Final = 'monitor/outage'
+
+# A guard checked something and found nothing wrong.
+FLAVOR: Final = 'evaluate/flavor'
+IMAGE: Final = 'evaluate/image'
+PAYLOAD: Final = 'evaluate/payload'
+PERMISSIONS: Final = 'evaluate/permissions'
+POSTURE: Final = 'evaluate/posture'
+
+# A request for "latest" was pinned; the versions of a test's requests.
+PIN: Final = 'configure/microversion'
+REQUESTS: Final = 'monitor/microversion'
+# What the helpers of a test waited for, and the RPC casts made calls.
+WAIT: Final = 'monitor/wait'
+CAST: Final = 'monitor/cast'
+
+# A test ended, as its guards saw it and as the runner saw it.
+TEST_END: Final = 'evaluate/test'
+TEST_OUTCOME: Final = 'evaluate/outcome'
+# A run began with these waivers, and ended.
+RUN: Final = 'configure/run'
+RUN_WAIVER: Final = 'configure/waiver'
+RUN_END: Final = 'monitor/run'
+
+# CADF types of what is acted on.
+SERVICE_TYPE: Final = 'service/compute'
+TEST_TYPE: Final = 'service/test'
+
+SEQUENCE: Final = 'sequence'
+
+Kind = Literal['enforced', 'recorded', 'waived', 'expected']
 
 
-TEST = 'service/test'
-_OBSERVER = 'service/security/audit/safe_fixtures'
-SEQUENCE = 'sequence'
+class Event:
+    """A typed, read-only view of one audit event.
 
+    It reads an event of :attr:`safe_fixtures.AuditTrail.events` and an event
+    of a file alike.
 
-@functools.lru_cache(maxsize=256)
-def skeleton(event_type: str, action: str, outcome: str) -> dict[str, Any]:
-    nothing = resource.Resource(typeURI=TEST)
-    skeleton: dict[str, Any] = event.Event(
-        eventType=event_type,
-        action=action,
-        outcome=outcome,
-        initiator=nothing,
-        target=nothing,
-        observer=_observer(),
-    ).as_dict()
-    skeleton['observer'] = _observer_part()
-    return skeleton
+    Example::
 
+        broken = [
+            event.code
+            for event in map(audit.Event, trail.events)
+            if event.counts
+        ]
 
-@functools.cache
-def _observer() -> resource.Resource:
-    return resource.Resource(typeURI=_OBSERVER, name='safe_fixtures')
+    :param stored: the event, a dictionary in the CADF format.
+    :ivar action: what happened, such as ``disable`` (str).
+    :ivar outcome: ``success``, ``failure`` or ``unknown`` (str).
+    :ivar code: the rule, such as ``SF301``; empty without one (str).
+    :ivar time: when, in UTC, in the ISO 8601 format (str).
+    :ivar test: the test that caused it (str).
+    :ivar initiator: a uuid of that test's trail in one process, else the
+        test (str).
+    :ivar target: the name of what was acted on (str).
+    :ivar target_id: its uuid; empty without one (str).
+    :ivar details: the content besides the CADF fields (dict).
+    """
 
+    __slots__ = (
+        'action',
+        'code',
+        'details',
+        'initiator',
+        'outcome',
+        'target',
+        'target_id',
+        'test',
+        'time',
+    )
 
-@functools.cache
-def _observer_part() -> dict[str, Any]:
-    part: dict[str, Any] = _observer().as_dict()
-    return part
+    def __init__(self, stored: Mapping[str, Any]) -> None:
+        self.action: str = stored['action']
+        self.outcome: str = stored['outcome']
+        self.code: str = stored.get('reason', {}).get('reasonCode', '')
+        self.time: str = stored['eventTime']
+        # Thousands of events name the same test.
+        self.test: str = sys.intern(stored['initiator']['name'])
+        self.initiator: str = stored['initiator'].get('id') or self.test
+        self.target: str = stored['target']['name']
+        self.target_id: str = stored['target'].get('id', '')
+        self.details = details(stored)
 
+    @property
+    def is_violation(self) -> bool:
+        """Whether a rule was broken."""
+        return self.action in VIOLATIONS
 
-@functools.lru_cache(maxsize=1024)
-def resource_of(
-    target_type: str, name: str, target_id: str | None
-) -> dict[str, Any]:
-    if target_id is None:
-        target_id = f'{target_type} {name}'
-    # What stands for bytes of a file name is no text.
-    target_id = target_id.encode(errors='backslashreplace').decode()
-    if not uuidutils.is_uuid_like(target_id):
-        # CADF wants uuids; the same one each time for the same thing.
-        target_id = str(uuid.uuid5(uuid.NAMESPACE_OID, target_id))
-    part: dict[str, Any] = resource.Resource(
-        typeURI=target_type, name=name, id=target_id
-    ).as_dict()
-    return part
+    @property
+    def is_refusal(self) -> bool:
+        """Whether a rule was broken and the act was refused."""
+        return self.action == DENY
 
+    @property
+    def counts(self) -> bool:
+        """Whether a rule was broken, neither waived nor expected."""
+        return self.is_violation and self.kind in ('enforced', 'recorded')
 
-@functools.lru_cache(maxsize=256)
-def reason_of(code: str) -> dict[str, Any]:
-    part: dict[str, Any] = reason.Reason(
-        reasonType='safe_fixtures', reasonCode=code
-    ).as_dict()
-    return part
+    @property
+    def kind(self) -> Kind:
+        """How a violation was taken.
+
+        ``waived`` or ``expected``, else ``enforced`` or ``recorded``.
+        """
+        if 'waived' in self.details:
+            return 'waived'
+        if self.details.get('expected'):
+            return 'expected'
+        return 'enforced' if self.is_refusal else 'recorded'
+
+    @property
+    def seconds(self) -> float:
+        """How long the act took (seconds); 0 if the event does not say."""
+        seconds: float = self.details.get('seconds', 0.0)
+        return seconds
 
 
 def details(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was said about an event besides its CADF fields.
+    """Return the content of an event besides its CADF fields.
 
     :param stored: an event of :attr:`safe_fixtures.AuditTrail.events` or of
         a file.
@@ -111,35 +178,14 @@ def details(stored: Mapping[str, Any]) -> dict[str, Any]:
 def sequence(stored: Mapping[str, Any]) -> int | None:
     """Return the number of an event, or None if it has none.
 
-    Those of one initiator (by its ``id``: one trail in one process) are
-    numbered from 1, in the order of their acts; one that is missing was
-    lost.
+    The events of one initiator (by its ``id``: one trail in one process) are
+    numbered from 1, in the order of the acts. A missing number is a lost
+    event.
 
-    :param stored: as in :func:`details`.
+    :param stored: as for :func:`details`.
     """
     for each in stored.get('tags', ()):
         name, _, value = each.partition('?value=')
         if name == SEQUENCE and value.isdecimal():
             return int(value)
     return None
-
-
-Event = Mapping[str, Any]
-REFUSALS = ('deny', 'evaluate/violation')
-
-
-def test_of(stored: Event) -> str:
-    return sys.intern(stored['initiator']['name'])
-
-
-def code_of(stored: Event) -> str:
-    code: str = stored.get('reason', {}).get('reasonCode', 'unknown')
-    return code
-
-
-def kind_of(action: str, said: Event) -> str:
-    if 'waived' in said:
-        return 'waived'
-    if said.get('expected'):
-        return 'expected'
-    return 'enforced' if action == 'deny' else 'recorded'

@@ -21,6 +21,7 @@ import os
 import stat
 from typing import Any
 
+from safe_fixtures.audit import events
 from safe_fixtures.runtime import audit_hook
 
 __all__ = ['LOGGER', 'PID', 'File', 'as_line', 'log']
@@ -36,7 +37,6 @@ LOGGER.setLevel(logging.INFO)
 _FIRST = os.getpid()
 # What a rule says anyway.
 _LEFT_OUT = ('cwe', 'mode', 'remedy')
-_REFUSALS = ('deny', 'evaluate/violation')
 
 
 class File:
@@ -148,9 +148,8 @@ def log(stored: dict[str, Any]) -> None:
         return
     if LOGGER.disabled:
         raise RuntimeError('the logger was disabled, and has handlers')
-    refused = stored['action'] in _REFUSALS and not _is_excused(stored)
     LOGGER.log(
-        logging.WARNING if refused else logging.INFO,
+        logging.WARNING if events.Event(stored).counts else logging.INFO,
         '%s',
         _Line(stored),
         extra={'event': stored},
@@ -169,30 +168,17 @@ class _Line:
 
 def as_line(stored: dict[str, Any]) -> str:
     """Return an event as one line for a person."""
-    code = stored.get('reason', {}).get('reasonCode')
-    said = '; '.join(
-        f'{name}: {value}'
-        for name, value in _content(stored).items()
-        if name not in _LEFT_OUT
-    )
+    event = events.Event(stored)
     parts = [
-        stored['eventTime'][11:26],
-        stored['action'],
-        *([code] if code else []),
-        stored['target']['name'],
-        f'({stored["outcome"]})',
-        *([said] if said else []),
+        event.time[11:26],
+        event.action,
+        event.code,
+        event.target,
+        f'({event.outcome})',
+        '; '.join(
+            f'{name}: {value}'
+            for name, value in event.details.items()
+            if name not in _LEFT_OUT
+        ),
     ]
     return ' '.join(' '.join(parts).split())
-
-
-def _content(stored: dict[str, Any]) -> dict[str, Any]:
-    for item in stored.get('attachments', ()):
-        content: dict[str, Any] = item['content']
-        return content
-    return {}
-
-
-def _is_excused(stored: dict[str, Any]) -> bool:
-    content = _content(stored)
-    return 'waived' in content or bool(content.get('expected'))

@@ -12,20 +12,18 @@
 
 """The record of every act of a guard, as CADF events."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 import contextlib
 import contextvars
 import errno
 import functools
 import itertools
-import math
 import os
 import threading
 import time
 from typing import Any
 
 import fixtures
-from pycadf import attachment
 from pycadf import cadftaxonomy
 from pycadf import host
 from pycadf import identifier
@@ -35,11 +33,13 @@ from pycadf import timestamp
 from testtools import content as detail
 from testtools import content_type
 
+from safe_fixtures.audit import cadf
 from safe_fixtures.audit import events
 from safe_fixtures.audit import sinks as audit_sinks
 from safe_fixtures import conf
 from safe_fixtures import exceptions
 from safe_fixtures import redaction
+from safe_fixtures import rules
 
 __all__ = [
     'MAX_EVENTS',
@@ -60,8 +60,6 @@ WORKER = 'SAFE_FIXTURES_WORKER'
 #: How many events a trail keeps in memory by default.
 MAX_EVENTS = 10_000
 
-_SCALARS = frozenset({str, int, bool, type(None)})
-_LISTS = frozenset({list, tuple, set, frozenset})
 _SHOWN = 100  # events in the detail of a test
 _REMEDY = (
     'Make it writable and leave it there while tests run; without a whole '
@@ -217,7 +215,7 @@ class AuditTrail(fixtures.Fixture):
         action: str,
         target: str,
         *,
-        target_type: str = 'service/compute',
+        target_type: str = events.SERVICE_TYPE,
         target_id: str | None = None,
         outcome: str = cadftaxonomy.OUTCOME_SUCCESS,
         code: str | None = None,
@@ -241,8 +239,8 @@ class AuditTrail(fixtures.Fixture):
         :raises: ValueError for what CADF does not know.
         """
         process = self._processes.get(os.getpid()) or self._process()
-        stored = events.skeleton(event_type, action, outcome).copy()
-        stored['target'] = events.resource_of(
+        stored = cadf.skeleton(event_type, action, outcome).copy()
+        stored['target'] = cadf.resource_of(
             target_type, self.redactor.redact(target), target_id
         )
         stored['initiator'] = process.initiator
@@ -254,7 +252,7 @@ class AuditTrail(fixtures.Fixture):
             )
         ]
         if code is not None:
-            stored['reason'] = events.reason_of(code)
+            stored['reason'] = cadf.reason_of(code)
         if content:
             stored['attachments'] = [
                 {
@@ -268,44 +266,66 @@ class AuditTrail(fixtures.Fixture):
             self._pass_on(sink, stored)
         return stored
 
+    def record_violation(
+        self,
+        violation: exceptions.SafetyViolation,
+        target: str,
+        *,
+        mode: rules.Mode,
+        waiver: Mapping[str, str] | None = None,
+        expected: bool = False,
+        target_type: str = events.SERVICE_TYPE,
+        **content: Any,
+    ) -> None:
+        """Record a violation, and the waiver that excuses it.
+
+        :param violation: what happened.
+        :param target: the name of what it happened to.
+        :param mode: the mode of the rule: what is neither ``audit`` nor
+            waived is recorded as refused.
+        :param waiver: the ``reason`` of the waiver that applies, and its
+            ``pattern`` in the waivers file; default: none applies.
+        :param expected: whether the test expects the violation.
+        :param target_type: the CADF type of the target.
+        :param content: more details.
+        """
+        if waiver is not None:
+            content['waived'] = waiver['reason']
+        if expected:
+            content['expected'] = True
+        refused = mode == 'enforce' and waiver is None
+        about: dict[str, Any] = {
+            'target_type': target_type,
+            'code': violation.code,
+            'event_type': 'control',
+        }
+        self.record(
+            events.DENY if refused else events.VIOLATION,
+            target,
+            outcome=cadftaxonomy.OUTCOME_FAILURE,
+            message=violation.message,
+            remedy=violation.remedy,
+            cwe=violation.cwe,
+            where=violation.where,
+            mode=mode,
+            **about,
+            **content,
+        )
+        if waiver is not None:
+            self.record(events.WAIVER, target, **about, **waiver)
+
     def _said(
         self, content: dict[str, Any], stored: dict[str, Any]
     ) -> dict[str, Any]:
         """Return what is said besides, masked, as JSON can hold it."""
         try:
-            said: dict[str, Any] = self._plain(self.redactor.redact(content))
+            said: dict[str, Any] = cadf.as_json(
+                self.redactor.redact(content), self.redactor
+            )
         except Exception as error:
             self._lose('what JSON can hold', stored, error)
             return {'lost': type(error).__name__}
         return said
-
-    def _plain(self, value: Any) -> Any:
-        """Return a masked value as JSON gives it back.
-
-        :raises: ValueError, or what the value raises, if JSON cannot hold
-            it.
-        """
-        kind = type(value)
-        if kind in _SCALARS:
-            return value
-        if kind is float:
-            if not math.isfinite(value):
-                raise ValueError(f'{value} is no number of JSON')
-            return value
-        if kind is dict:
-            return {
-                name if type(name) is str else str(name): self._plain(item)
-                for name, item in value.items()
-            }
-        if kind in _LISTS:
-            return [self._plain(item) for item in value]
-        if isinstance(value, str):
-            return str(value)
-        given = attachment.Attachment(content=value).as_dict()['content']
-        if type(given) is kind:
-            raise TypeError(f'JSON has nothing for {kind.__name__}')
-        # What was hidden in it is seen only now.
-        return self._plain(self.redactor.redact(given))
 
     def _keep(self, stored: dict[str, Any], process: '_Process') -> None:
         self.events.append(stored)
@@ -415,7 +435,7 @@ class _Process:
         self.numbers = itertools.count(1)
         self.dropping = threading.Lock()
         self.initiator: dict[str, Any] = resource.Resource(
-            typeURI=events.TEST,
+            typeURI=events.TEST_TYPE,
             name=name,
             domain=os.environ.get(WORKER) or None,
             host=host.Host(agent=f'process {pid}'),
@@ -454,10 +474,6 @@ def _name_of(sink: Any) -> str:
         return _name_of(sink.func)
     name = getattr(sink, '__qualname__', None) or type(sink).__qualname__
     return f'the sink {name}'
-
-
-# The parts of an event are made and checked by pycadf, the same part once:
-# what is shared between events takes neither time nor memory again.
 
 
 def _deactivate(trail: AuditTrail) -> None:

@@ -12,7 +12,7 @@
 
 """Read audit records from files and report directories."""
 
-from collections.abc import Iterable, Iterator, MutableSequence
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 import glob
 import heapq
 import json
@@ -127,7 +127,9 @@ def _is_event(value: Any) -> bool:
             and isinstance(value[role].get('id', ''), str)
             for role in ('initiator', 'target')
         )
-        and (value['action'] not in audit_events.REFUSALS or 'reason' in value)
+        and (
+            value['action'] not in audit_events.VIOLATIONS or 'reason' in value
+        )
         and isinstance(value.get('reason', {}), dict)
         and _are(str, value.get('tags', []))
         and _are(dict, value.get('attachments', []))
@@ -148,7 +150,7 @@ def _are(kind: type, values: Any) -> bool:
     )
 
 
-def _time(stored: audit_events.Event) -> str:
+def _time(stored: Mapping[str, Any]) -> str:
     # Each is written in UTC and to the microsecond.
     time: str = stored['eventTime']
     return time

@@ -13,9 +13,10 @@
 """The sections of a summary."""
 
 import collections
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import heapq
 import sys
+from typing import Any
 
 from safe_fixtures.audit import events as audit_events
 
@@ -60,7 +61,7 @@ class Run:
     """One run, as the process that ran the tests told of it."""
 
     def __init__(self) -> None:
-        self.configured: audit_events.Event = {}
+        self.configured: Mapping[str, Any] = {}
         self.outcomes = 0
         self.seconds: float | None = None
         self.interrupted = False
@@ -95,13 +96,13 @@ class Tests:
         self._seen: dict[str, list[str]] = {}
 
     def add_seen(
-        self, stored: audit_events.Event, said: audit_events.Event
+        self, stored: Mapping[str, Any], said: Mapping[str, Any]
     ) -> None:
         """Take what the guards saw of a test."""
         _append(self._seen, stored, stored['outcome'])
 
     def add_told(
-        self, stored: audit_events.Event, said: audit_events.Event
+        self, stored: Mapping[str, Any], said: Mapping[str, Any]
     ) -> None:
         """Take what a runner told of a test."""
         _append(self._told, stored, said.get('status', stored['outcome']))
@@ -145,32 +146,32 @@ class Services:
         self._outages: list[tuple[float, str, str]] = []
 
     def add_start(
-        self, stored: audit_events.Event, said: audit_events.Event
+        self, stored: Mapping[str, Any], said: Mapping[str, Any]
     ) -> None:
         """Take the start of a service."""
         self._started[said.get('binary', 'a service')] += 1
 
     def add_change(
-        self, stored: audit_events.Event, said: audit_events.Event
+        self, stored: Mapping[str, Any], said: Mapping[str, Any]
     ) -> None:
         """Take a change to a service."""
         self._changes += 1
         self._changed[_service(stored)] = stored['target']['name']
 
     def add_outage(
-        self, stored: audit_events.Event, said: audit_events.Event
+        self, stored: Mapping[str, Any], said: Mapping[str, Any]
     ) -> None:
         """Take a time in which a compute was out with servers on it."""
         self._outages.append(
             (
                 said.get('seconds', 0.0),
                 stored['target']['name'],
-                audit_events.test_of(stored),
+                audit_events.Event(stored).test,
             )
         )
 
     def add_restore(
-        self, stored: audit_events.Event, said: audit_events.Event
+        self, stored: Mapping[str, Any], said: Mapping[str, Any]
     ) -> None:
         """Take an attempt to restore a service."""
         self._restored[_service(stored)] = stored['outcome'] == 'success'
@@ -181,7 +182,7 @@ class Services:
             said['seconds'],
             -self._restores,
             stored['target']['name'],
-            audit_events.test_of(stored),
+            audit_events.Event(stored).test,
         )
         if len(self._slowest) < _SLOWEST:
             heapq.heappush(self._slowest, entry)
@@ -244,9 +245,7 @@ class Waiting:
         self._counts: collections.Counter[str] = collections.Counter()
         self._won: dict[str, float] = {}
 
-    def add(
-        self, stored: audit_events.Event, said: audit_events.Event
-    ) -> None:
+    def add(self, stored: Mapping[str, Any], said: Mapping[str, Any]) -> None:
         """Take what one test won."""
         self._tests += 1
         self._waits += said.get('waits', 0)
@@ -270,13 +269,13 @@ class Waiting:
             yield helper, self._won[helper], f'seconds won in {waits}'
 
 
-def _service(stored: audit_events.Event) -> tuple[str, str]:
+def _service(stored: Mapping[str, Any]) -> tuple[str, str]:
     # Its uuid alone may be made of a number that each test has.
-    return audit_events.test_of(stored), stored['target'].get('id', '')
+    return audit_events.Event(stored).test, stored['target'].get('id', '')
 
 
 def _append(
-    tests: dict[str, list[str]], stored: audit_events.Event, status: str
+    tests: dict[str, list[str]], stored: Mapping[str, Any], status: str
 ) -> None:
     tests.setdefault(sys.intern(stored['target']['name']), []).append(
         _STATUSES.get(status, status)

@@ -145,32 +145,32 @@ class Summary:
             return 1
         return int(any(run.interrupted for run in self._runs.values()))
 
-    def _count(self, stored: audit_events.Event) -> None:
+    def _count(self, stored: Mapping[str, Any]) -> None:
         number = audit.sequence(stored)
         if number is not None:
             key = stored['initiator'].get('id', '')
             highest, count = self._numbers.get(key, (0, 0))
             self._numbers[key] = max(highest, number), count + 1
 
-    def _run_of(self, stored: audit_events.Event) -> sections.Run:
+    def _run_of(self, stored: Mapping[str, Any]) -> sections.Run:
         # Each trail of a process that runs tests has an id of its own.
         key = stored['initiator'].get('id', '')
         return self._runs.setdefault(key, sections.Run())
 
     def _add_run(
-        self, stored: audit_events.Event, said: audit_events.Event
+        self, stored: Mapping[str, Any], said: Mapping[str, Any]
     ) -> None:
         self._run_of(stored).configured = said
 
     def _add_end(
-        self, stored: audit_events.Event, said: audit_events.Event
+        self, stored: Mapping[str, Any], said: Mapping[str, Any]
     ) -> None:
         run = self._run_of(stored)
         run.seconds = said.get('seconds', 0.0)
         run.interrupted = bool(said.get('interrupted'))
 
     def _add_outcome(
-        self, stored: audit_events.Event, said: audit_events.Event
+        self, stored: Mapping[str, Any], said: Mapping[str, Any]
     ) -> None:
         self._run_of(stored).outcomes += 1
         self._tests.add_told(stored, said)
@@ -179,11 +179,11 @@ class Summary:
         return sum(run.missing() for run in self._runs.values())
 
     def _add_violation(
-        self, stored: audit_events.Event, said: audit_events.Event
+        self, stored: Mapping[str, Any], said: Mapping[str, Any]
     ) -> None:
-        code = audit_events.code_of(stored)
-        kind = audit_events.kind_of(stored['action'], said)
-        test = audit_events.test_of(stored)
+        code = audit_events.Event(stored).code
+        kind = audit_events.Event(stored).kind
+        test = audit_events.Event(stored).test
         self._violations.setdefault((code, kind), collections.Counter())[
             test
         ] += 1
@@ -192,33 +192,33 @@ class Summary:
             self._drift.setdefault(message, set()).add(test)
 
     def _add_waiver(
-        self, stored: audit_events.Event, said: audit_events.Event
+        self, stored: Mapping[str, Any], said: Mapping[str, Any]
     ) -> None:
-        key = (audit_events.code_of(stored), stored['target']['name'])
+        key = (audit_events.Event(stored).code, stored['target']['name'])
         self._waivers[key] = said.get('reason', '')
 
     def _add_waived(
-        self, stored: audit_events.Event, said: audit_events.Event
+        self, stored: Mapping[str, Any], said: Mapping[str, Any]
     ) -> None:
-        self._waived[audit_events.code_of(stored), said.get('pattern')] += 1
+        self._waived[audit_events.Event(stored).code, said.get('pattern')] += 1
 
     def _add_latest(
-        self, stored: audit_events.Event, said: audit_events.Event
+        self, stored: Mapping[str, Any], said: Mapping[str, Any]
     ) -> None:
         self._latest[said.get('served', 'unknown')] += 1
 
     def _add_requests(
-        self, stored: audit_events.Event, said: audit_events.Event
+        self, stored: Mapping[str, Any], said: Mapping[str, Any]
     ) -> None:
         self._versions.update(said.get('requests', {}))
 
     def _add_check(
-        self, stored: audit_events.Event, said: audit_events.Event
+        self, stored: Mapping[str, Any], said: Mapping[str, Any]
     ) -> None:
         self._checks[stored['action']] += 1
 
     def _add_permissions(
-        self, stored: audit_events.Event, said: audit_events.Event
+        self, stored: Mapping[str, Any], said: Mapping[str, Any]
     ) -> None:
         self._permissions[stored['outcome']] += 1
 

@@ -21,12 +21,12 @@ import time
 import tqdm
 
 from safe_fixtures import audit
+from safe_fixtures.audit import events
 
 __all__ = ['Progress', 'Violations']
 
 _INTERVAL = 30.0
-_REFUSALS = ('deny', 'evaluate/violation')
-_MARKS = tuple(f'"{action}"'.encode() for action in _REFUSALS)
+_MARKS = tuple(f'"{action}"'.encode() for action in events.VIOLATIONS)
 
 
 class Violations:
@@ -61,15 +61,9 @@ class Violations:
 
 def _counts(line: bytes) -> bool:
     try:
-        event = json.loads(line)
-        said = audit.details(event)
-    except (ValueError, TypeError, AttributeError):
+        return audit.Event(json.loads(line)).counts
+    except (ValueError, TypeError, AttributeError, LookupError):
         return False
-    return (
-        event.get('action') in _REFUSALS
-        and 'waived' not in said
-        and not said.get('expected')
-    )
 
 
 class Progress:
