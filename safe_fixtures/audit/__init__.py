@@ -15,17 +15,14 @@
 from safe_fixtures.audit.alerts import Alert
 from safe_fixtures.audit.alerts import Alerts
 from safe_fixtures.audit.alerts import LIMITS
-from safe_fixtures.audit.alerts import RULES
+from safe_fixtures.audit.delivery import AuditFailed
+from safe_fixtures.audit.delivery import watch
 from safe_fixtures.audit.events import details
 from safe_fixtures.audit.events import Event
 from safe_fixtures.audit.events import sequence
-from safe_fixtures.audit.sinks import File
-from safe_fixtures.audit.trail import AuditFailed
 from safe_fixtures.audit.trail import AuditTrail
 from safe_fixtures.audit.trail import current
 from safe_fixtures.audit.trail import MAX_EVENTS
-from safe_fixtures.audit.trail import Sink
-from safe_fixtures.audit.trail import watch
 from safe_fixtures.audit.trail import WORKER
 
 __all__ = [
@@ -34,11 +31,8 @@ __all__ = [
     'AuditFailed',
     'AuditTrail',
     'Event',
-    'File',
     'LIMITS',
     'MAX_EVENTS',
-    'RULES',
-    'Sink',
     'WORKER',
     'current',
     'details',

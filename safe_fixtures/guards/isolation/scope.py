@@ -97,7 +97,7 @@ class Scope(owners.Owner):
         )
         if guard is None:
             guard = core_guard.Guard(
-                trail=audit.AuditTrail.apart(self._test_id)
+                trail=audit.AuditTrail.standalone(self._test_id)
             )
             guard._waivers = self._waivers
         waived = guard._violate(

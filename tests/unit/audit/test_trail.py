@@ -40,6 +40,7 @@ import testtools
 
 import safe_fixtures
 from safe_fixtures import audit
+from safe_fixtures.audit import sinks
 from safe_fixtures.audit import trail as audit_trail
 from safe_fixtures import conf
 from safe_fixtures.core import conclusion
@@ -622,7 +623,7 @@ class TestFile(base.TestCase):
 
         def handle(*args):
             seen.append(args)
-            audit.File(self.path)({})
+            sinks.File(self.path)({})
             open(self.path).close()
 
         audit_hook.watch({'open': handle})
@@ -734,7 +735,7 @@ class TestLost(base.TestCase):
         return Inner
 
     def assertLost(self, case, *messages):
-        self.assertFails(case, 'is not whole', *messages)
+        self.assertFails(case, 'is incomplete', *messages)
         self.assertEqual([2, 3], self.did)
         self.assertEqual(3, len(self.trail.events))
         self.assertIsNone(audit.current())
@@ -747,10 +748,10 @@ class TestLost(base.TestCase):
     def test_removed(self):
         self.assertLost(
             self.case_of(lambda _: os.unlink(self.path)),
-            '2 of its events did not reach [safe_fixtures] audit_file',
-            'the first of them disable of host2',
+            '[safe_fixtures] audit_file',
+            'failed for 2 events, first for disable of host2',
             'ENOENT',
-            'Make it writable',
+            'Keep the audit file in place',
         )
         self.assertEqual([], os.listdir(self.directory))
 
@@ -765,7 +766,7 @@ class TestLost(base.TestCase):
     def test_truncated(self):
         self.assertLost(
             self.case_of(lambda _: os.truncate(self.path, 0)),
-            '1 of its events',
+            'failed for 1 event',
             'ESTALE: [Errno 116] it was truncated',
         )
         # What comes after that is written all the same.
@@ -785,7 +786,7 @@ class TestLost(base.TestCase):
 
         descriptors = os.listdir('/proc/self/fd')
         self.assertLost(
-            self.case_of(spoil), '2 of its events', 'ENOLCK: [Errno 37] no'
+            self.case_of(spoil), 'failed for 2 events', 'ENOLCK: [Errno 37] no'
         )
         self.assertEqual(descriptors, os.listdir('/proc/self/fd'))
 
@@ -801,7 +802,7 @@ class TestLost(base.TestCase):
         self.configure(audit_file='/dev/full')
         self.assertLost(
             self.case_of(lambda _: None),
-            '3 of its events',
+            'failed for 3 events',
             'ENOSPC',
             'audit_file /dev/full',
         )
@@ -815,7 +816,7 @@ class TestLost(base.TestCase):
                 limits_of.setrlimit, limits_of.RLIMIT_FSIZE, limits
             )
 
-        self.assertLost(self.case_of(spoil), '2 of its events', 'EFBIG')
+        self.assertLost(self.case_of(spoil), 'failed for 2 events', 'EFBIG')
         # Half a line would spoil those of others.
         (stored,) = summary.read([self.path], torn := [])
         self.assertEqual([], torn)
@@ -827,7 +828,7 @@ class TestLost(base.TestCase):
             trail.record('enable', 'lost')
             os.rename(self.path + '.old', self.path)
 
-        self.assertFails(self.case_of(spoil), '1 of its events')
+        self.assertFails(self.case_of(spoil), 'failed for 1 event')
         numbers = [
             audit.sequence(stored) for stored in summary.read([self.path])
         ]
@@ -847,7 +848,7 @@ class TestLost(base.TestCase):
         result = self.run_inner(self.case_of(lambda _: None, sinks=[broken]))
         (text,) = base.problems(result)
         self.assertIn('the sink TestLost.', text)
-        self.assertIn('2 of its events', text)
+        self.assertIn('failed for 2 events', text)
         self.assertIn('ValueError: password=***', text)
         self.assertNotIn(secret, text.rpartition('AuditFailed')[2])
         self.assertEqual([2, 3], self.did)
@@ -864,7 +865,7 @@ class TestLost(base.TestCase):
 
         self.assertLost(
             self.case_of(lambda trail: trail.add_sink(broken)),
-            'Mute: without a text',
+            'Mute: (no text)',
         )
 
     def test_several_sinks(self):
@@ -887,7 +888,7 @@ class TestLost(base.TestCase):
 
             self.assertFails(
                 self.case_of(spoil),
-                '1 of its events did not reach what JSON can hold',
+                'conversion to JSON failed for 1 event',
             )
             said = audit.details(self.trail.events[1])
             self.assertEqual(['lost'], list(said))
@@ -904,8 +905,8 @@ class TestLost(base.TestCase):
         )
         self.assertRaises(audit.AuditFailed, trail.cleanUp)
 
-    def test_apart_fails_where_it_is(self):
-        trail = audit.AuditTrail.apart('t')
+    def test_standalone_fails_where_it_is(self):
+        trail = audit.AuditTrail.standalone('t')
         trail.record('enable', 'host1')
         os.unlink(self.path)
         for _ in range(2):
@@ -936,7 +937,7 @@ class TestLost(base.TestCase):
                 os.unlink(outer.path)
                 toggle.enable('host1')
 
-        self.assertFails(Inner, 'is not whole')
+        self.assertFails(Inner, 'is incomplete')
         # What it does was done all the same.
         self.assertEqual(
             ['enabled'],
@@ -977,7 +978,7 @@ class TestLost(base.TestCase):
                 trail.record('enable', 'host2')
                 os.rename(outer.path + '.old', outer.path)
 
-        self.assertFails(Inner, 'is not whole')
+        self.assertFails(Inner, 'is incomplete')
         self.assertEqual('failure', self.trail.events[-1]['outcome'])
         *_, last = summary.read([self.path])
         self.assertEqual(
@@ -995,7 +996,7 @@ class TestLost(base.TestCase):
                 self.addCleanup(conclusion.conclude, self, trail)
                 self.addCleanup(os.unlink, outer.path)
 
-        self.assertFails(Inner, '1 of its events', 'ENOENT')
+        self.assertFails(Inner, 'failed for 1 event', 'ENOENT')
 
 
 class TestSinks(base.TestCase):
@@ -1019,7 +1020,7 @@ class TestSinks(base.TestCase):
         with audit.AuditTrail() as one, audit.AuditTrail() as two:
             one.record('enable', 'host1')
             two.record('enable', 'host2')
-            audit.AuditTrail.apart('t').record('enable', 'host3')
+            audit.AuditTrail.standalone('t').record('enable', 'host3')
             end()
             one.record('enable', 'host4')
         self.assertEqual(
@@ -1052,7 +1053,9 @@ class TestSinks(base.TestCase):
         trail.setUp()
         trail.record('enable', 'host1')
         error = self.assertRaises(audit.AuditFailed, trail.cleanUp)
-        self.assertIn('.<locals>.broken, the first of them', str(error))
+        self.assertIn(
+            '.<locals>.broken failed for 1 event, first for', str(error)
+        )
 
     def test_that_records(self):
         one, two = [], []

@@ -567,7 +567,7 @@ class TestRules(TestCase):
             """,
         )
         done = self.run_cli('test_spoils', status=1)
-        self.assertIn('is not whole', done.stderr)
+        self.assertIn('is incomplete', done.stderr)
         self.assertIn('ENOENT', done.stderr)
         self.assertIn('Tests', str(done.rows))
 
@@ -581,7 +581,7 @@ class TestRules(TestCase):
             """,
         )
         done = self.run_cli('test_spoils', status=3)
-        self.assertIn('is not whole', done.stderr)
+        self.assertIn('is incomplete', done.stderr)
         self.assertIn('has no events-*.jsonl', done.stderr)
 
     def test_waivers_that_make_no_sense(self):

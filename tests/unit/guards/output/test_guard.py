@@ -865,7 +865,7 @@ class TestUse(base.TestCase):
 
         ((outcome, texts),) = run(Case).told
         self.assertEqual('addFailure', outcome)
-        self.assertIn('is not whole', texts['traceback'])
+        self.assertIn('is incomplete', texts['traceback'])
         self.assertNotIn(SECRET, str(texts))
 
 
