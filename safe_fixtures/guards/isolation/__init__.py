@@ -10,12 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Keep a test away from everything that is not its own."""
+"""Keep a test from reaching what is not its own."""
 
 from safe_fixtures.guards.isolation.guard import install
 from safe_fixtures.guards.isolation.guard import IsolationGuard
 
-__all__ = [
-    'IsolationGuard',
-    'install',
-]
+__all__ = ['IsolationGuard', 'install']

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Find options of oslo.config that lead outside a test."""
+"""Check options, engines and transports (SF401, SF402, SF403)."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 import functools
@@ -23,9 +23,9 @@ from oslo_config import cfg
 from oslo_config import types
 
 from safe_fixtures.boundary import references
-from safe_fixtures.guards.isolation import concern
+from safe_fixtures.guards.isolation import check
 
-__all__ = ['faults', 'judge_url']
+__all__ = ['faults', 'check_url']
 
 _CODES = {'database': 'SF402', 'transport': 'SF403', 'endpoint': 'SF401'}
 # The types of options that lead to a host, whatever they are called.
@@ -70,56 +70,36 @@ _BARE = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _TOP_LEVEL = re.compile(r'.*\.(?:[a-z]{2,}|xn--[a-z0-9-]+)\.?', re.IGNORECASE)
-_NOTHING: Any = object()
 
 
 def faults(
     conf: cfg.ConfigOpts, allowed: Iterable[str] = ()
-) -> Iterator[concern.Finding]:
-    """Yield what each option of *conf* leads to outside the test.
+) -> Iterator[check.Finding]:
+    """Yield a finding for each option of *conf* that leads outside the test.
 
-    Options are judged by their types, names and effective values; one that
-    has none, as it refers to what is not there, leads nowhere.
+    Options are checked by their types, names and effective values. An option
+    without a value, because it refers to what is not there, leads nowhere.
 
-    :param conf: all of its groups are gone through.
-    :param allowed: what endpoints may lead to: hosts, ``host:port`` pairs,
+    :param conf: the options; all groups are checked.
+    :param allowed: where endpoints may lead: hosts, ``host:port`` pairs,
         networks and URL prefixes.
     """
     allowed = tuple(allowed)
-    own: frozenset[str] | None = None
+    own_hosts = functools.cache(lambda: _own_hosts(conf))
     is_given = _given(conf)
     for group, opts in _groups(conf):
         given = is_given(group)
         for dest, info in list(opts.items()):
-            opt = info['opt']
-            value = info.get('override', _NOTHING)
-            if value is _NOTHING:
-                value = info.get('default', opt.default)
             if given and given(dest):
                 value = _effective(conf, group, dest)
+            else:
+                value = _set_value(info)
             if value is None or value.__class__ in (bool, int, float):
                 continue
-            # Most are; the rest costs more to find out about.
-            is_plain = opt.type.__class__ is types.String
-            texts = (value,) if value.__class__ is str else _texts(value)
-            name = dest if group else f'DEFAULT.{dest}'
-            is_address = not is_plain and _is_address_type(opt.type)
-            if _is_to_be_read(name, is_address, texts) or (
-                not is_plain
-                and value.__class__ is str
-                and isinstance(opt.type, types.Dict)
-            ):
-                texts = _texts(_effective(conf, group, dest))
-            for reference in _suspects(
-                name, is_address, bool(opt.secret), texts
-            ):
-                if _is_unset(reference, info, opt):
-                    continue
-                if own is None:
-                    own = _own_hosts(conf)
-                if references.leads_outside(reference, allowed, own):
+            for reference in _references(conf, group, dest, info, value):
+                if references.leads_outside(reference, allowed, own_hosts()):
                     target = f'[{group or "DEFAULT"}] {dest}'
-                    yield concern.Finding(
+                    yield check.Finding(
                         _CODES[reference.kind],
                         f'{target} leads outside the test '
                         f'({references.shown(reference)})',
@@ -127,8 +107,8 @@ def faults(
                     )
 
 
-def judge_url(kind: str, url: str) -> concern.Finding | None:
-    """Judge what an engine or a transport is made for.
+def check_url(kind: str, url: str) -> check.Finding | None:
+    """Check where an engine or a transport leads.
 
     :param kind: ``database`` or ``transport``.
     :param url: its URL (str), with the credentials or without.
@@ -138,17 +118,54 @@ def judge_url(kind: str, url: str) -> concern.Finding | None:
         return None
     if kind == 'database' and references.is_made_here(url):
         return None
-    what = {'database': 'engine', 'transport': 'transport'}[kind]
+    what = 'engine' if kind == 'database' else kind
     where = references.shown(reference)
-    return concern.Finding(
+    return check.Finding(
         _CODES[kind], f'{what} that leads outside the test ({where})', where
     )
+
+
+def _set_value(info: Mapping[str, Any]) -> Any:
+    """Return the value that this process gave an option."""
+    for which in ('override', 'default'):
+        if which in info:
+            return info[which]
+    return info['opt'].default
+
+
+def _references(
+    conf: cfg.ConfigOpts,
+    group: str | None,
+    dest: str,
+    info: Mapping[str, Any],
+    value: Any,
+) -> Iterator[references.Reference]:
+    """Yield what may lead outside, of what an option says.
+
+    :param value: its value, in which options may be named.
+    """
+    opt = info['opt']
+    name = dest if group else f'DEFAULT.{dest}'
+    # Most options are plain; the others cost more to look at.
+    is_plain = opt.type.__class__ is types.String
+    texts = (value,) if value.__class__ is str else _texts(value)
+    is_address = not is_plain and _is_address_type(opt.type)
+    is_dict_as_text = (
+        not is_plain
+        and value.__class__ is str
+        and isinstance(opt.type, types.Dict)
+    )
+    if is_dict_as_text or _is_interpolated(name, is_address, texts):
+        texts = _texts(_effective(conf, group, dest))
+    for reference in _suspects(name, is_address, bool(opt.secret), texts):
+        if not _is_unset(reference, info):
+            yield reference
 
 
 def _groups(
     conf: cfg.ConfigOpts,
 ) -> Iterator[tuple[str | None, dict[str, Any]]]:
-    # What is public tells neither the types nor what was set, and reading
+    # The public interface has neither the types nor what was set, and to read
     # every value takes a hundred times as long.
     yield None, conf._opts
     for name, group in list(conf._groups.items()):
@@ -158,24 +175,21 @@ def _groups(
 def _given(
     conf: cfg.ConfigOpts,
 ) -> Callable[[str | None], Callable[[str], bool] | None]:
-    """Tell which options may have a value from outside the process.
+    """Find the options that may have a value from outside the process.
 
-    :returns: a function of a group, which returns a function of an option.
+    :returns: a function of a group, which returns a function of an option,
+        or None if no option of that group has one.
     """
+    namespaces = filter(None, (conf._namespace, conf._mutable_ns))
     if (
         conf._args
         or conf._sources
-        or any(
-            namespace is not None and any(namespace._parsed)
-            for namespace in (conf._namespace, conf._mutable_ns)
-        )
+        or any(any(each._parsed) for each in namespaces)
     ):
         return lambda group: lambda dest: True
-    variables = (
-        [name for name in os.environ if name.startswith('OS_')]
-        if conf._use_env
-        else []
-    )
+    variables = [
+        name for name in os.environ if conf._use_env and name.startswith('OS_')
+    ]
 
     def of_group(group: str | None) -> Callable[[str], bool] | None:
         prefix = f'OS_{(group or "DEFAULT").upper()}__'
@@ -190,12 +204,12 @@ def _given(
 
 
 @functools.lru_cache(maxsize=4096)
-def _is_to_be_read(
+def _is_interpolated(
     name: str, is_address: bool, texts: tuple[str, ...]
 ) -> bool:
-    """Whether what a value refers to makes it lead to somewhere.
+    """Whether the options that a value names can make it lead somewhere.
 
-    A path that begins with another option does so only if that one does.
+    They cannot if it is a path that begins with another option.
     """
     text = '\n'.join(texts)
     return '$' in text and (
@@ -211,7 +225,7 @@ def _effective(conf: cfg.ConfigOpts, group: str | None, dest: str) -> Any:
     try:
         return conf[dest] if group is None else conf[group][dest]
     except Exception:
-        # Whatever its type raises; nobody else gets a value either.
+        # Whatever its type raises: nobody gets a value then.
         return None
 
 
@@ -234,13 +248,13 @@ def _is_address_type(kind: Any) -> bool:
 
 
 def _is_unset(
-    reference: references.Reference, info: Mapping[str, Any], opt: cfg.Opt
+    reference: references.Reference, info: Mapping[str, Any]
 ) -> bool:
-    # Every project has the option, with such a default, whether it uses a
-    # bus or not. Whoever does is seen when the transport is made.
+    # Every project has this option, with such a default, even if it uses no
+    # bus. If it does, it is seen when the transport is made.
     return (
         reference.kind == 'transport'
-        and reference.url == opt.default
+        and reference.url == info['opt'].default
         and 'override' not in info
         and 'default' not in info
         and reference.url.endswith('://')
@@ -248,7 +262,7 @@ def _is_unset(
 
 
 def _own_hosts(conf: cfg.ConfigOpts) -> frozenset[str]:
-    """Return what options say that this machine is called."""
+    """Return the names that options give this machine."""
     return frozenset(
         text.lower()
         for group, opts in _groups(conf)
@@ -263,14 +277,14 @@ def _own_hosts(conf: cfg.ConfigOpts) -> frozenset[str]:
 def _suspects(
     name: str, is_address: bool, secret: bool, texts: tuple[str, ...]
 ) -> tuple[references.Reference, ...]:
-    """Return what may lead outside, of what the value of an option says.
+    """Return what may lead outside, of the texts in an option.
 
-    :param name: of the option, preceded by its group if that is DEFAULT.
+    :param name: of the option, with its group if that is DEFAULT.
     :param is_address: whether its type says that it leads to a host.
-    :param secret: whether what it says is a secret.
+    :param secret: whether it holds a secret.
     """
     *_, last = words = _words(name)
-    # Who serves, not where: in every project it is called so.
+    # DEFAULT.host says who serves, not where.
     is_own = not _OWN_WORDS.isdisjoint(words) or name == 'DEFAULT.host'
     is_address = is_address or last in _ADDRESS_WORDS
     return tuple(
@@ -336,8 +350,8 @@ def _bare(
 
 
 def _is_plain_address(text: str) -> bool:
-    # Neither 1.2, which is a version to all but the C library, nor a:b::c,
-    # which is what a catalog has.
+    # Not 1.2, a version to all but the C library, nor a:b::c, as in the
+    # catalog.
     try:
         found = ipaddress.ip_address(text.partition('%')[0])
     except ValueError:

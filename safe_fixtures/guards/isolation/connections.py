@@ -10,103 +10,69 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""See engines and transports being made.
+"""Report each engine and transport that is made, and where it leads.
 
-Not where they are made, which is bound early as often as not, but where each
-of them begins, whoever makes it.
+The constructors are patched, and not the functions that call them: those are
+often bound before a guard is there.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 import contextlib
 import functools
 import sys
 from typing import Any
 
-import wrapt
-
 from safe_fixtures.runtime import patching
 
-__all__ = ['CheckUrl', 'watch']
+__all__ = ['CheckUrl', 'watch', 'watchers']
 
 CheckUrl = Callable[[str, str], None]
 
-_watchers: tuple[CheckUrl, ...] = ()
-_restores: dict[str, Callable[[], None]] = {}
-_hooked = False
-_imported: dict[str, Any] = {}
+
+def _engine_url(
+    engine: Any, pool: Any, dialect: Any, url: Any, *_: Any, **__: Any
+) -> str:
+    return str(url)
 
 
-def watch(check_url: CheckUrl) -> Callable[[], None]:
-    """Have a function see what each engine and transport is made for.
-
-    It is called before one is there, in the thread that makes it, with
-    ``database`` or ``transport`` and the URL; what it raises, whoever makes
-    the engine gets. A connection of psycopg2, which no event of the
-    interpreter tells of, is seen too. Of several functions, the last one is
-    called first. Nothing is imported for it.
-
-    :returns: a callable that ends it; the last one takes away what the
-        first one installed.
-    """
-    global _hooked, _watchers
-
-    # Not the function itself, which may watch twice.
-    def watcher(kind: str, url: str) -> None:
-        check_url(kind, url)
-
-    def unwatch() -> None:
-        global _watchers
-        _watchers = tuple(each for each in _watchers if each is not watcher)
-        if not _watchers:
-            with contextlib.ExitStack() as stack:
-                while _restores:
-                    stack.callback(_restores.popitem()[1])
-
-    _watchers = (*_watchers, watcher)
-    try:
-        if not _hooked:
-            _hooked = True
-            for name in _PLACES:
-                # Called at once if it is imported already.
-                wrapt.register_post_import_hook(_on_import, name)
-        else:
-            for module in list(_imported.values()):
-                _install(module)
-    except BaseException:
-        unwatch()
-        raise
-    return unwatch
+def _transport_url(transport: Any, driver: Any) -> str | None:
+    # The double of a driver has none.
+    url = getattr(driver, '_url', None)
+    messaging = sys.modules['oslo_messaging.transport']
+    return str(url) if isinstance(url, (str, messaging.TransportURL)) else None
 
 
-def _on_import(module: Any) -> None:
-    _imported[module.__name__] = module
-    _install(module)
+def _psycopg2_url(dsn: str, *_: Any, **__: Any) -> str:
+    parse_dsn = sys.modules['psycopg2.extensions'].parse_dsn
+    return f'postgresql://{parse_dsn(dsn).get("host", "")}/'
 
 
-def _install(module: Any) -> None:
-    name = module.__name__
-    if not _watchers or name in _restores:
-        return
-    find, attribute, _ = _PLACES[name]
-    target = find(module)
-    _restores[name] = patching.patch_attribute(
-        target, attribute, _watched(name, vars(target)[attribute])
-    )
+# For each module: the class in it, the function to patch, the kind of what
+# it makes, and a function of its arguments that returns a URL or None.
+_PLACES: dict[str, tuple[str | None, str, str, Callable[..., str | None]]] = {
+    'sqlalchemy.engine.base': ('Engine', '__init__', 'database', _engine_url),
+    'oslo_messaging.transport': (
+        'Transport', '__init__', 'transport', _transport_url,
+    ),
+    # What its connect() calls; no interpreter event tells of it.
+    'psycopg2': (None, '_connect', 'database', _psycopg2_url),
+}  # fmt: skip
 
 
-# Made once, as it is to be installed for every test.
+# Made once, as it is installed for every test.
 @functools.cache
 def _watched(name: str, original: Any) -> Any:
-    check = _PLACES[name][2]
+    _, _, kind, url_of = _PLACES[name]
 
     def see(original: Any, *args: Any, **kwargs: Any) -> Any:
-        for kind, url in check(*args, **kwargs):
-            for watcher in reversed(_watchers):
-                watcher(kind, url)
+        url = url_of(*args, **kwargs)
+        if url is not None:
+            for check_url in reversed(watchers.users):
+                check_url(kind, url)
         return original(*args, **kwargs)
 
     if name.startswith('sqlalchemy.'):
-        # It reads the names of the arguments from the code of what it calls.
+        # SQLAlchemy reads the names of the arguments from the code object.
         return sys.modules['sqlalchemy.util'].decorator(see)(original)
 
     @functools.wraps(original)
@@ -116,42 +82,38 @@ def _watched(name: str, original: Any) -> Any:
     return watched
 
 
-_Seen = Iterator[tuple[str, str]]
+def _patch(name: str, module: Any) -> Callable[[], None]:
+    owner, attribute, _, _ = _PLACES[name]
+    target = module if owner is None else getattr(module, owner)
+    return patching.patch_attribute(
+        target, attribute, _watched(name, vars(target)[attribute])
+    )
 
 
-def _engine(
-    engine: Any, pool: Any, dialect: Any, url: Any, *args: Any, **kwargs: Any
-) -> _Seen:
-    yield 'database', str(url)
+def _install() -> Callable[[], None]:
+    with contextlib.ExitStack() as stack:
+        for name in _PLACES:
+            stack.callback(
+                patching.patch_when_imported(
+                    name, functools.partial(_patch, name)
+                )
+            )
+        return stack.pop_all().close
 
 
-def _transport(transport: Any, driver: Any) -> _Seen:
-    # The double of a driver has none.
-    url = getattr(driver, '_url', None)
-    messaging = sys.modules['oslo_messaging.transport']
-    if isinstance(url, (str, messaging.TransportURL)):
-        yield 'transport', str(url)
+#: The functions that are called, the oldest first.
+watchers: patching.SharedPatch[CheckUrl] = patching.SharedPatch(_install)
 
 
-def _psycopg2(dsn: str, *args: Any, **kwargs: Any) -> _Seen:
-    parse_dsn = sys.modules['psycopg2.extensions'].parse_dsn
-    host = parse_dsn(dsn).get('host', '')
-    yield 'database', f'postgresql://{host}/'
+def watch(check_url: CheckUrl) -> Callable[[], None]:
+    """Call a function for each engine and transport, before it is made.
 
+    It is called in the thread that makes it, with ``database`` or
+    ``transport`` and the URL. What it raises, the maker of the engine gets.
+    Connections of psycopg2 count as engines. Of several functions, the last
+    one is called first. Nothing is imported for it.
 
-# For each module, where in it to find what to replace, the name of that, and
-# what tells of the arguments of a call where it leads.
-_PLACES: dict[str, tuple[Callable[[Any], Any], str, Callable[..., _Seen]]] = {
-    'sqlalchemy.engine.base': (
-        lambda module: module.Engine,
-        '__init__',
-        _engine,
-    ),
-    'oslo_messaging.transport': (
-        lambda module: module.Transport,
-        '__init__',
-        _transport,
-    ),
-    # What its connect() calls.
-    'psycopg2': (lambda module: module, '_connect', _psycopg2),
-}
+    :returns: a callable that ends it, and restores what was patched after
+        the last function.
+    """
+    return watchers.add(check_url)

@@ -10,9 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Credentials, as a concern of isolation (SF404)."""
+"""Check which credentials a test can reach (SF404)."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Mapping, MutableMapping
 import contextlib
 import errno
@@ -27,14 +27,13 @@ import stat
 from typing import Any
 
 from safe_fixtures.boundary import temporary
-from safe_fixtures.guards.isolation import concern
+from safe_fixtures.guards.isolation import check
 from safe_fixtures.guards.isolation import open_call
 
 __all__ = ['CredentialFiles', 'hide', 'variables']
 
-_CODE = 'SF404'
-# What clients authenticate with. Not where a service is, nor which region,
-# interface or version of it is meant: that gives access to nothing.
+# What clients authenticate with. The address, region, interface or version of
+# a service gives access to nothing.
 _VARIABLES = (
     # keystoneauth and openstacksdk, and the clients before them
     'OS_ACCESS_TOKEN*', 'OS_APPLICATION_CREDENTIAL_*', 'OS_AUTHORIZATION_CODE',
@@ -75,7 +74,7 @@ _VARIABLES = (
     'AZURE_STORAGE_SAS_TOKEN', 'AZURE_SUBSCRIPTION_ID', 'AZURE_TENANT_ID',
     'AZURE_USERNAME',
 )  # fmt: skip
-# Those of them that name files.
+# Those that name files.
 _NAMING = (
     'ARM_CLIENT_CERTIFICATE_PATH', 'ARM_OIDC_TOKEN_FILE_PATH',
     'AWS_CONFIG_FILE', 'AWS_CREDENTIAL_FILE', 'AWS_SHARED_CREDENTIALS_FILE',
@@ -99,37 +98,42 @@ _GCLOUD = (
 _AZURE = (
     'accessTokens.json', 'msal_token_cache.*', 'service_principal_entries.*',
 )  # fmt: skip
-_is_variable = re.compile('|'.join(map(fnmatch.translate, _VARIABLES))).match
-
-_is_telling = re.compile(
-    '|'.join(
-        fnmatch.translate(os.path.basename(pattern))
-        for pattern in _CLOUDS + _IN_HOME + _GCLOUD[:-1] + _AZURE
-    )
-).match
-
-
 # The variables that say where such files are.
 _PLACES = (
     'HOME', 'SNAP_REAL_HOME', 'XDG_CONFIG_HOME', 'XDG_CONFIG_DIRS',
     'CLOUDSDK_CONFIG', 'AZURE_CONFIG_DIR',
 )  # fmt: skip
+
+
+def _matcher(patterns: Iterable[str]) -> Callable[[str], Any]:
+    return re.compile('|'.join(map(fnmatch.translate, patterns))).match
+
+
+_is_variable = _matcher(_VARIABLES)
+_is_telling = _matcher(
+    map(os.path.basename, _CLOUDS + _IN_HOME + _GCLOUD[:-1] + _AZURE)
+)
+
+# What identifies a file; None for what is no file.
+_Key = tuple[int, int] | None
+# Paths, and the variables that name them, by what identifies the files.
+_Known = dict[_Key, tuple[str, str | None]]
+# What was found the last time, by where it was looked for.
+_known: dict[Any, _Known] = {}
 _KEPT = 16
-# What was found where, last time.
-_known: dict[Any, dict[tuple[int, int] | None, tuple[str, str | None]]] = {}
-# What is taken out now, outermost first.
+# What is taken out of the environment now, outermost first.
 _hidden: list[Mapping[str, str]] = []
 
 
 def variables(environ: Mapping[str, str]) -> list[str]:
-    """Return the names of the authentication variables that are there.
+    """Return the names of the authentication variables in an environment.
 
     :param environ: the environment.
     """
     return sorted(
         name
         for name in environ
-        # oslo.config reads options from those with two underscores.
+        # Two underscores: oslo.config reads an option from it.
         if _is_variable(name) and '__' not in name
     )
 
@@ -140,9 +144,8 @@ def hide(
     """Take the authentication variables out of an environment.
 
     :param environ: the environment.
-    :returns: their names, and a callable that gives them back the values
-        that they had, whatever was done to them since. The rest of the
-        environment is left alone. Called again it does nothing.
+    :returns: their names, and a callable that restores the values that they
+        had, whatever was done to them since. Later calls do nothing.
     """
     names = variables(environ)
     hidden: dict[str, str] = {}
@@ -157,10 +160,9 @@ def hide(
 
 
 class CredentialFiles:
-    """Finds what opens files of credentials, or talks to an ssh agent.
+    """Finds what opens files of credentials, or connects to an ssh agent.
 
-    Files are known by what they are, not by what they are called: a link to
-    one is that one.
+    Files are identified by device and inode, so a link to one is that file.
 
     :param environ: the environment as it is outside the test.
     """
@@ -168,8 +170,8 @@ class CredentialFiles:
     events: Collection[str] = ('open', 'socket.connect', *temporary.MAKING)
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self._named = {}
-        # Guards nest.
+        self._named: dict[str, str] = {}
+        # An outer guard has taken some out.
         for each in (*_hidden, environ):
             for name in _NAMING:
                 for entry in filter(None, each.get(name, '').split(':')):
@@ -180,7 +182,6 @@ class CredentialFiles:
             tuple(map(environ.get, _PLACES)), _current_directory()
         )
         self._names = frozenset(map(os.path.basename, self._named))
-        # What comes later is found by its name.
         key = (tuple(self._named.items()), self._patterns)
         if key not in _known:
             if len(_known) > _KEPT:
@@ -188,68 +189,69 @@ class CredentialFiles:
             _known[key] = self._look()
         self._known = _known[key]
 
-    def judge(
+    def check_event(
         self, event: str, args: tuple[Any, ...]
-    ) -> concern.Finding | None:
-        """See ``_concern.Concern``."""
-        if event == 'open':
-            name = args[0]
-            if isinstance(name, int):
-                return None
-            name = os.fsdecode(name)
-            what = 'open'
-        elif event == 'socket.connect':
-            endpoint, address = args
-            if endpoint.family != getattr(socket, 'AF_UNIX', None):
-                return None
-            name = os.fsdecode(address)
-            what = 'connect'
-        else:
+    ) -> check.Finding | None:
+        """See ``check.Check``."""
+        if event in temporary.MAKING:
             temporary.note_made(args)
             return None
-        last = os.path.basename(name)
-        # A file of such a name can have come since.
-        is_new = bool(_is_telling(last)) or last in self._names
-        if not self._known and not is_new:
-            return None
-        bases = open_call.bases(name, args) if is_new else [None]
-        try:
-            keys = [
-                _key(os.path.join(base or os.curdir, name)) for base in bases
-            ]
-        except ValueError:
-            return None
-        if is_new and any(keys):
-            self._known = self._look()
-        for key in keys:
+        if event == 'open':
+            given, how = args[0], 'open of'
+            if isinstance(given, int):
+                return None
+        else:
+            endpoint, given = args
+            how = 'connect to'
+            if endpoint.family != getattr(socket, 'AF_UNIX', None):
+                return None
+        name = os.fsdecode(given)
+        for key in self._keys(name, args):
             path, variable = self._known.get(key, (None, None))
-            # What had that number can be gone.
-            if path is None or _key(path) != key:
+            # The file that had this number may be gone.
+            if path is None or _key(path) != key or _is_own(path, variable):
                 continue
-            if not _is_own(path, variable):
-                which = f', which {variable} names' if variable else ''
-                return concern.Finding(
-                    _CODE,
-                    f'{what} of {path}{which}'
-                    if what == 'open'
-                    else f'{what} to {path}{which}',
-                    path,
-                    FileNotFoundError(
-                        errno.ENOENT, os.strerror(errno.ENOENT), name
-                    ),
-                )
+            which = f', which {variable} names' if variable else ''
+            return check.Finding(
+                'SF404',
+                f'{how} {path}{which}',
+                path,
+                FileNotFoundError(
+                    errno.ENOENT, os.strerror(errno.ENOENT), name
+                ),
+            )
         return None
 
-    def _look(self) -> dict[tuple[int, int] | None, tuple[str, str | None]]:
-        """Return the files that there are now, by what identifies them."""
-        found: dict[tuple[int, int] | None, tuple[str, str | None]] = {}
+    def _keys(self, name: str, args: tuple[Any, ...]) -> list[_Key]:
+        """Return what identifies the files that *name* may mean.
+
+        If the name is one that credentials have, it may be a file that came
+        after the last look, so this looks again.
+        """
+        last = os.path.basename(name)
+        is_telling = bool(_is_telling(last)) or last in self._names
+        if not self._known and not is_telling:
+            return []
+        places = open_call.directories(name, args) if is_telling else [None]
+        try:
+            keys = [
+                _key(os.path.join(each or os.curdir, name)) for each in places
+            ]
+        except ValueError:
+            return []
+        if is_telling and any(keys):
+            self._known = self._look()
+        return keys
+
+    def _look(self) -> _Known:
+        """Return the files that there are now."""
+        found: _Known = {}
         for path, variable in self._named.items():
             found.setdefault(_key(path), (path, variable))
-        patterns = [
+        for pattern in (
             *self._patterns,
             *_below(_current_directory(), _CLOUDS),
-        ]
-        for pattern in patterns:
+        ):
             for path in glob.iglob(pattern):
                 if not path.endswith('.pub'):
                     found.setdefault(_key(path), (path, None))
@@ -259,14 +261,12 @@ class CredentialFiles:
 
 def _is_own(path: str, variable: str | None) -> bool:
     """Whether a file is the test's own."""
-    path = os.path.realpath(path)
-    if variable is None:
-        return temporary.is_temporary(path)
-    # An agent has its socket in the temporary directory too.
-    return temporary.is_made(path)
+    # An agent has its socket in the temporary directory, too.
+    test = temporary.is_made if variable else temporary.is_temporary
+    return test(os.path.realpath(path))
 
 
-def _key(path: str) -> tuple[int, int] | None:
+def _key(path: str) -> _Key:
     """Return what identifies a file, or None if it holds nothing."""
     try:
         status = os.stat(path)

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The host's files, as a concern of isolation (SF405)."""
+"""Check which of the host's files a test writes (SF405)."""
 
 from collections.abc import Collection, Iterable
 import fnmatch
@@ -18,58 +18,54 @@ import os
 import socket
 import stat
 import sys
-from typing import Any, NamedTuple
+from typing import Any
 from urllib import parse
 
 from safe_fixtures.boundary import temporary
-from safe_fixtures.guards.isolation import concern
+from safe_fixtures.guards.isolation import check
 from safe_fixtures.guards.isolation import open_call
 
-__all__ = [
-    'HostFiles',
-]
+__all__ = ['HostFiles']
 
-_CODE = 'SF405'
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _DEVICES = frozenset((
     '/dev/null', '/dev/zero', '/dev/full', '/dev/tty', '/dev/ptmx',
     '/dev/pts/ptmx',
 ))  # fmt: skip
 _TERMINALS = '/dev/pts/'
-
-
-class _Change(NamedTuple):
-    what: str
-    #: Where the event has a path and the directory that it is relative to.
-    places: tuple[tuple[int, int], ...]
-    #: Whether it acts on what a symbolic link at that path leads to.
-    follows: bool = False
-
-
+# Where the event has a path, and the directory that it is relative to.
 _CHANGES = {
-    'os.mkdir': _Change('mkdir', ((0, 2),)),
-    'os.rmdir': _Change('rmdir', ((0, 1),)),
-    'os.remove': _Change('remove', ((0, 1),)),
-    'os.rename': _Change('rename', ((0, 2), (1, 3))),
-    'os.link': _Change('link', ((0, 2), (1, 3))),
-    # Where it leads is nothing that is written to.
-    'os.symlink': _Change('symlink', ((1, 2),)),
-    'os.truncate': _Change('truncate', ((0, 2),), follows=True),
-    'os.chmod': _Change('chmod', ((0, 2),), follows=True),
-    'os.chown': _Change('chown', ((0, 3),), follows=True),
-    'os.chflags': _Change('chflags', ((0, 2),), follows=True),
-    'os.utime': _Change('utime', ((0, 3),), follows=True),
-    'os.setxattr': _Change('setxattr', ((0, 4),), follows=True),
-    'os.removexattr': _Change('removexattr', ((0, 2),), follows=True),
+    'os.mkdir': ((0, 2),),
+    'os.rmdir': ((0, 1),),
+    'os.remove': ((0, 1),),
+    'os.rename': ((0, 2), (1, 3)),
+    'os.link': ((0, 2), (1, 3)),
+    # What a symbolic link leads to is not written.
+    'os.symlink': ((1, 2),),
+    'os.truncate': ((0, 2),),
+    'os.chmod': ((0, 2),),
+    'os.chown': ((0, 3),),
+    'os.chflags': ((0, 2),),
+    'os.utime': ((0, 3),),
+    'os.setxattr': ((0, 4),),
+    'os.removexattr': ((0, 2),),
 }
+# These act on what a symbolic link leads to.
+_FOLLOWING = frozenset(
+    f'os.{name}'
+    for name in (
+        'truncate', 'chmod', 'chown', 'chflags', 'utime', 'setxattr',
+        'removexattr',
+    )
+)  # fmt: skip
 
 
 class HostFiles:
     """Finds what changes files outside the test's temporary directories.
 
-    :param allowed: what may be changed besides: paths (with what is below
-        them; relative ones and ``~`` are resolved here), and patterns without
-        a slash, which some component of a path matches.
+    :param allowed: what else may be changed: paths, with all below them, and
+        patterns without a slash, which some component of a path matches.
+        Relative paths and ``~`` are resolved here.
     """
 
     events: Collection[str] = (
@@ -79,7 +75,7 @@ class HostFiles:
     def __init__(self, allowed: Iterable[str]) -> None:
         self._roots = []
         self._patterns = []
-        # Those that were found to be inside.
+        # The databases that were found to be the test's own.
         self._databases: set[str] = set()
         for entry in allowed:
             if os.sep in entry or entry == '~':
@@ -88,32 +84,30 @@ class HostFiles:
             else:
                 self._patterns.append(entry)
 
-    def judge(
+    def check_event(
         self, event: str, args: tuple[Any, ...]
-    ) -> concern.Finding | None:
-        """See ``_concern.Concern``."""
+    ) -> check.Finding | None:
+        """See ``check.Check``."""
+        # First what happens most often: an import reads a file.
         if event == 'open':
-            # What imports do most goes first.
-            if not args[2] & _WRITING and (args[2] or not _writes(args[1])):
-                return None
-            return self._judge_open(args)
-        change = _CHANGES.get(event)
-        if change is not None:
-            return self._judge_change(change, args)
+            writes = _writes(args[1], args[2])
+            return self._check_open(args) if writes else None
+        if event in _CHANGES:
+            return self._check_change(event, args)
         if event == 'socket.bind':
-            return self._judge_bind(args)
+            return self._check_bind(*args)
         if event == 'sqlite3.connect':
-            return self._judge_database(args)
+            return self._check_database(os.fsdecode(args[0]))
         temporary.note_made(args)
         return None
 
-    def _judge_open(self, args: tuple[Any, ...]) -> concern.Finding | None:
-        name = args[0]
+    def _check_open(self, args: tuple[Any, ...]) -> check.Finding | None:
+        name, _, flags = args
         if isinstance(name, int):
             return None
         found = []
-        for base in open_call.bases(name, args):
-            path = temporary.absolute(name, base)
+        for directory in open_call.directories(name, args):
+            path = temporary.absolute(name, directory)
             if path is None:
                 return None
             resolved = os.path.realpath(path)
@@ -121,56 +115,54 @@ class HostFiles:
                 self._allows(resolved)
                 or resolved in _DEVICES
                 or resolved.startswith(_TERMINALS)
-                # Nobody can; tempfile asks for a file without a name so.
+                # It cannot be opened; tempfile asks so for an unnamed file.
                 or os.path.isdir(resolved)
                 or _is_no_file(path, resolved)
             ):
                 return None
-            if not _cannot_open(resolved, args[2]):
+            # Where C opens the file, the event has no flags.
+            makes = not flags or flags & os.O_CREAT
+            if not _fails(resolved, makes, anew=flags & os.O_EXCL):
                 found.append(resolved)
         if not found:
             return None
-        # Which of several it is is not known.
+        # One of several directories: which one is not known.
         target = found[0] if len(found) == 1 else os.fsdecode(name)
         return _finding('open for writing', target)
 
-    def _judge_change(
-        self, change: _Change, args: tuple[Any, ...]
-    ) -> concern.Finding | None:
-        follows = change.follows
-        directories = [
-            args[at] if at < len(args) else -1 for _, at in change.places
-        ]
-        # Linux only follows a link that it is to link to if it is told more.
-        if change.what == 'link':
-            follows = directories != [-1, -1]
-        for (at, _), directory in zip(change.places, directories, strict=True):
+    def _check_change(
+        self, event: str, args: tuple[Any, ...]
+    ) -> check.Finding | None:
+        what = event.removeprefix('os.')
+        places = _CHANGES[event]
+        directories = [args[at] if at < len(args) else -1 for _, at in places]
+        # Linux follows the source of a link only if it is asked to.
+        follows = event in _FOLLOWING or (
+            what == 'link' and directories != [-1, -1]
+        )
+        for (at, _), directory in zip(places, directories, strict=True):
             if isinstance(args[at], int):
                 resolved = temporary.of_descriptor(args[at])
             else:
                 path = temporary.absolute(args[at], directory)
                 resolved = _resolve(path, follows, args)
-                makes = change.what in ('mkdir', 'symlink') or at
-                if resolved is not None and _cannot(
-                    resolved, makes=makes, anew=change.what == 'mkdir'
-                ):
+                makes = at or what in ('mkdir', 'symlink')
+                if resolved and _fails(resolved, makes, what == 'mkdir'):
                     return None
             if resolved is not None and not self._allows(resolved):
-                return _finding(change.what, resolved)
+                return _finding(what, resolved)
         return None
 
-    def _judge_bind(self, args: tuple[Any, ...]) -> concern.Finding | None:
-        endpoint, address = args
+    def _check_bind(self, endpoint: Any, address: Any) -> check.Finding | None:
         if endpoint.family != getattr(socket, 'AF_UNIX', None):
             return None
-        # Without a name, or with an abstract one, it is in no directory.
+        # A socket without a name, or with an abstract one, is no file.
         resolved = _resolve(temporary.absolute(address)) if address else None
         if resolved is None or self._allows(resolved):
             return None
         return _finding('bind', resolved)
 
-    def _judge_database(self, args: tuple[Any, ...]) -> concern.Finding | None:
-        given = os.fsdecode(args[0])
+    def _check_database(self, given: str) -> check.Finding | None:
         # A test connects to the same one hundreds of times.
         if given in self._databases:
             return None
@@ -186,53 +178,48 @@ class HostFiles:
         return _finding('sqlite3.connect', resolved)
 
     def _allows(self, path: str) -> bool:
-        if temporary.is_temporary(path):
-            return True
-        if any(temporary.is_below(path, root) for root in self._roots):
-            return True
-        if sys.pycache_prefix and temporary.is_below(
-            path, os.path.realpath(sys.pycache_prefix)
-        ):
-            return True
-        parts = path.split(os.sep)
-        return any(
-            part and fnmatch.fnmatchcase(part, pattern)
-            for pattern in self._patterns
-            for part in parts
+        roots = self._roots
+        if sys.pycache_prefix:
+            roots = [*roots, os.path.realpath(sys.pycache_prefix)]
+        return (
+            temporary.is_temporary(path)
+            or any(temporary.is_below(path, root) for root in roots)
+            or any(
+                fnmatch.fnmatchcase(part, pattern)
+                for pattern in self._patterns
+                for part in filter(None, path.split(os.sep))
+            )
         )
 
 
-def _cannot(path: str, *, makes: Any, anew: bool) -> bool:
-    """Whether an act on a path fails by itself, as missing_ok relies on."""
+def _writes(mode: Any, flags: int) -> bool:
+    if flags:
+        return bool(flags & _WRITING)
+    # Where C opens the file, the event has no flags.
+    return isinstance(mode, str) and not set('wax+').isdisjoint(mode)
+
+
+def _fails(path: str, makes: int, anew: int) -> bool:
+    """Whether an act on a path fails by itself, as missing_ok relies on.
+
+    :param makes: whether the act makes the file.
+    :param anew: whether the file must not be there before.
+    """
     if not makes:
         return not os.path.lexists(path)
     if not os.path.isdir(os.path.dirname(path)):
         return True
-    return anew and os.path.lexists(path)
+    return bool(anew) and os.path.lexists(path)
 
 
-def _cannot_open(path: str, flags: int) -> bool:
-    return _cannot(
-        path,
-        # Where it is C that opens, the event has no flags.
-        makes=not flags or flags & os.O_CREAT,
-        anew=bool(flags & os.O_EXCL),
-    )
-
-
-def _finding(what: str, path: str) -> concern.Finding:
-    return concern.Finding(_CODE, f'{what} of {path}', path)
-
-
-def _writes(mode: Any) -> bool:
-    # Where it is C that opens, the event has no flags.
-    return isinstance(mode, str) and not set('wax+').isdisjoint(mode)
+def _finding(what: str, path: str) -> check.Finding:
+    return check.Finding('SF405', f'{what} of {path}', path)
 
 
 def _resolve(
     path: str | None, follows: bool = False, args: tuple[Any, ...] = ()
 ) -> str | None:
-    """Return what an act on a path is on."""
+    """Return the path that an act on *path* changes, or None."""
     if path is None:
         return None
     directory, name = os.path.split(path)
@@ -241,7 +228,7 @@ def _resolve(
     place = os.path.join(os.path.realpath(directory), name)
     if not follows or not os.path.islink(place):
         return place
-    # The event does not tell whether it is the link itself.
+    # The event does not tell whether the link itself is meant.
     call = open_call.OpenCall(args)
     if 'follow_symlinks' in call.keywords or 'lchown' in call.names:
         return place
@@ -250,7 +237,7 @@ def _resolve(
 
 
 def _is_no_file(path: str, resolved: str) -> bool:
-    """Whether a path leads, through /proc, to what is not in a directory."""
+    """Whether a path leads to what is in no directory, such as a pipe."""
     try:
         status = os.stat(path)
     except OSError:
@@ -265,15 +252,13 @@ def _is_no_file(path: str, resolved: str) -> bool:
 def _database(name: str) -> str | None:
     """Return the file of an SQLite database that is written, or None."""
     if name.startswith('file:'):
-        # Whether it is taken for a URI is not told.
+        # The event does not tell whether it is taken for a URI.
         name, _, query = name[5:].partition('#')[0].partition('?')
         if name.startswith('//'):
             name = '/' + name[2:].partition('/')[2]
         name = parse.unquote(name)
         options = dict(parse.parse_qsl(query))
-        if (
-            options.get('mode') in ('memory', 'ro')
-            or options.get('vfs') == 'memdb'
-        ):
+        in_memory = options.get('vfs') == 'memdb'
+        if in_memory or options.get('mode') in ('memory', 'ro'):
             return None
     return None if name in ('', ':memory:') else name

@@ -21,30 +21,30 @@ from oslo_config import cfg
 
 from safe_fixtures import audit
 from safe_fixtures import conf
-from safe_fixtures.core import guard as core_guard
+from safe_fixtures.core import guard
 from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
-from safe_fixtures.guards.isolation import concern as isolation_concern
+from safe_fixtures.guards.isolation import check
 from safe_fixtures.guards.isolation import configuration as options
-from safe_fixtures.guards.isolation import credentials as isolation_credentials
-from safe_fixtures.guards.isolation import files as isolation_files
-from safe_fixtures.guards.isolation import network as isolation_network
-from safe_fixtures.guards.isolation import processes as isolation_processes
-from safe_fixtures.guards.isolation import scope as isolation_scope
+from safe_fixtures.guards.isolation import credentials as secrets
+from safe_fixtures.guards.isolation import files as host_files
+from safe_fixtures.guards.isolation import network as hosts
+from safe_fixtures.guards.isolation import processes as programs
+from safe_fixtures.guards.isolation import scope
 
 __all__ = ['IsolationGuard', 'install']
 
 
-class IsolationGuard(core_guard.Guard):
+class IsolationGuard(guard.Guard):
     """Refuses what leaves the test: SF401 to SF406.
 
-    It judges the events that the interpreter itself reports (PEP 578), in
-    every thread and greenlet, however a function was imported. What a thread
-    does that outlives the test is judged by the guard of the test that
-    started it, and recorded for that test. The innermost guard decides.
+    It checks the events that the interpreter itself reports (PEP 578), in
+    every thread and greenlet, however a function was imported. A thread that
+    outlives its test is still checked, and its violations are recorded for
+    that test. Of nested guards, the innermost decides.
 
     Authentication variables are taken out of the environment while it is
-    active, and given back at cleanup. So is everything else that it changes.
+    active. They, and all else that it changes, are restored at cleanup.
 
     Example::
 
@@ -105,7 +105,7 @@ class IsolationGuard(core_guard.Guard):
     def setUp(self) -> None:
         super().setUp()
         try:
-            # One that nobody has set up for a test says nothing yet.
+            # Options that nobody has set up for a test say nothing yet.
             self._check_options(lambda each: each._namespace is not None)
             if self._is_watched('SF404', self._settings):
                 self._hide_credentials()
@@ -116,47 +116,40 @@ class IsolationGuard(core_guard.Guard):
     def _setUp(self) -> None:
         super()._setUp()
         self._scope.guard = self
-        self.addCleanup(isolation_scope.leave, self._scope)
-        isolation_scope.enter(self._scope)
+        self.addCleanup(scope.enter(self._scope))
 
     def check_configuration(self) -> None:
         """Check the options of the project under test, as they are now.
 
-        They are checked at set-up if they were set up before. The hardened
-        bases, which set up this guard first, call it after Nova's own set-up.
+        The guard checks options at its set-up if they were set up before.
+        The hardened bases set up this guard first, and call this method
+        after Nova's own set-up.
 
         :raises: SafetyViolation (SF401, SF402, SF403) for the first option
             that leads outside the test.
         """
         self._check_options(lambda _: True)
 
-    def _new_scope(self) -> isolation_scope.Scope:
+    def _new_scope(self) -> scope.Scope:
         settings = conf.load()
         allowed = {
             name: settings[name] if given is None else conf.check(name, given)
             for name, given in self._given.items()
         }
-        paths = list(allowed['allowed_paths'])
-        concerns: dict[str, Callable[[], isolation_concern.Concern]] = {
-            'SF401': lambda: isolation_network.Network(
-                allowed['allowed_hosts']
-            ),
-            'SF404': lambda: isolation_credentials.CredentialFiles(os.environ),
-            'SF405': lambda: isolation_files.HostFiles(paths),
-            'SF406': lambda: isolation_processes.Processes(
-                allowed['allowed_programs']
-            ),
+        checks: dict[str, Callable[[], check.Check]] = {
+            'SF401': lambda: hosts.Network(allowed['allowed_hosts']),
+            'SF404': lambda: secrets.CredentialFiles(os.environ),
+            'SF405': lambda: host_files.HostFiles(allowed['allowed_paths']),
+            'SF406': lambda: programs.Processes(allowed['allowed_programs']),
         }
-        return isolation_scope.Scope(
+        endpoints = (*allowed['allowed_hosts'], *settings.allowed_endpoints)
+        return scope.Scope(
             [
                 make()
-                for code, make in concerns.items()
+                for code, make in checks.items()
                 if self._is_watched(code, settings)
             ],
-            # Where an option may lead, besides where anything may.
-            (*allowed['allowed_hosts'], *settings.allowed_endpoints)
-            if self._configuration
-            else None,
+            endpoints if self._configuration else None,
             self._test,
         )
 
@@ -164,14 +157,13 @@ class IsolationGuard(core_guard.Guard):
         return self._wanted[code] and conf.mode_of(code, settings) != 'off'
 
     def _check_options(self, wanted: Callable[[Any], bool]) -> None:
-        scope = self._scope
-        if scope.endpoints is not None:
+        if self._scope.endpoints is not None:
             for each in filter(wanted, _configurations()):
-                for finding in options.faults(each, scope.endpoints):
-                    scope.report(finding)
+                for finding in options.faults(each, self._scope.endpoints):
+                    self._scope.report(finding)
 
     def _hide_credentials(self) -> None:
-        names, restore = isolation_credentials.hide(os.environ)
+        names, restore = secrets.hide(os.environ)
         self.addCleanup(restore)
         if names and self._violate(
             exceptions.SafetyViolation(
@@ -179,26 +171,24 @@ class IsolationGuard(core_guard.Guard):
             ),
             'environment',
             keep=False,
-            target_type=isolation_scope.TARGET_TYPES['SF404'],
+            target_type=scope.TARGET_TYPES['SF404'],
         ):
-            # What is waived is left where the test looks for it.
+            # It is waived: leave them where the test looks for them.
             restore()
 
 
 def install() -> None:
     """Guard this process from now to its end, outside tests too.
 
-    What is imported, set up for a class, torn down, or done at exit is then
-    judged by the defaults of ``[safe_fixtures]``, and so is what a test does
-    that uses no :class:`~safe_fixtures.IsolationGuard`.
-    ``safe-fixtures run`` does so in each of its processes. The environment is
-    left alone outside tests. Once is enough; again changes nothing.
+    The defaults of ``[safe_fixtures]`` then apply to imports, to the set-up
+    and tear-down of classes, to exit handlers, and to tests that use no
+    :class:`~safe_fixtures.IsolationGuard`. ``safe-fixtures run`` calls it in
+    each of its processes. The environment is left alone outside tests. Later
+    calls do nothing.
 
-    :raises: ConfigurationError; nothing is then guarded.
+    :raises: ConfigurationError; nothing is guarded then.
     """
-    if not isolation_scope.installed:
-        isolation_scope.installed.append(IsolationGuard()._new_scope())
-        isolation_scope.refresh()
+    scope.enter_process(IsolationGuard()._new_scope)
 
 
 def _configurations() -> Iterator[cfg.ConfigOpts]:

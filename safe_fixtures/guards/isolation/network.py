@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The network, as a concern of isolation (SF401)."""
+"""Check what a test reaches over the network (SF401)."""
 
 from collections.abc import Callable, Collection, Iterable
 import contextlib
@@ -21,13 +21,11 @@ import sys
 from typing import Any
 
 from safe_fixtures.boundary import references
-from safe_fixtures.guards.isolation import concern
+from safe_fixtures.guards.isolation import check
 from safe_fixtures.runtime import patching
 
-__all__ = ['Network', 'see_unaudited']
+__all__ = ['Network', 'report_eventlet_lookups']
 
-_CODE = 'SF401'
-# Families that end in this machine's kernel.
 _LOCAL_FAMILIES = frozenset(
     getattr(socket, name)
     for name in ('AF_UNIX', 'AF_NETLINK', 'AF_ALG')
@@ -38,8 +36,7 @@ _LOCAL_NAMES = frozenset((
     'localhost4.localdomain4', 'localhost6.localdomain6', 'ip6-localhost',
     'ip6-loopback',
 ))  # fmt: skip
-# To learn its own address one connects a datagram socket to what is reserved
-# for documentation, as oslo.utils does; that sends nothing.
+# Connecting a UDP socket to one of these finds this machine's own address.
 _PROBED = tuple(map(ipaddress.ip_network, ('192.0.2.0/24', '2001:db8::/32')))
 _TRANSFERS = ('socket.connect', 'socket.sendto', 'socket.sendmsg')
 _LOOKUPS_OF_NAMES = ('socket.getaddrinfo', 'socket.gethostbyname')
@@ -60,45 +57,51 @@ class Network:
         self._names = set()
         self._networks = []
         for entry in allowed:
-            network = _network(entry)
-            if network is None:
+            try:
+                self._networks.append(
+                    ipaddress.ip_network(entry, strict=False)
+                )
+            except ValueError:
                 self._names.add(_canonical(entry))
-            else:
-                self._networks.append(network)
         self._resolved: set[references.Address] = set()
 
-    def judge(
+    def check_event(
         self, event: str, args: tuple[Any, ...]
-    ) -> concern.Finding | None:
-        """See ``_concern.Concern``."""
-        port = None
-        probe = False
+    ) -> check.Finding | None:
+        """See ``check.Check``."""
         if event in _TRANSFERS:
-            endpoint, address = args
-            # Where a connected socket leads was judged as it was connected.
-            if address is None or endpoint.family in _LOCAL_FAMILIES:
-                return None
-            if endpoint.family not in (socket.AF_INET, socket.AF_INET6):
-                return _finding(event, str(address), None)
-            host, port = address[:2]
-            probe = event == 'socket.connect' and _is_datagram(endpoint)
-        elif event == 'socket.getnameinfo':
+            return self._check_transfer(event, *args)
+        if event == 'socket.getnameinfo':
             host, port = args[0][:2]
         else:
             host = args[0]
-            if event == 'socket.getaddrinfo':
-                port = args[1]
+            port = args[1] if event == 'socket.getaddrinfo' else None
         if host is None:
             return None
         host = _text(host)
         if event in _LOOKUPS_OF_NAMES and references.address(host) is not None:
-            # That asks nobody; to connect to it is judged then.
+            # An address is not looked up. To connect to it is checked then.
             return None
-        return (
-            None if self._allows(host, probe) else _finding(event, host, port)
-        )
+        return None if self._allows(host) else _finding(event, host, port)
 
-    def _allows(self, host: str, probe: bool) -> bool:
+    def _check_transfer(
+        self, event: str, endpoint: Any, address: Any
+    ) -> check.Finding | None:
+        # The peer of a connected socket was checked on connect.
+        if address is None or endpoint.family in _LOCAL_FAMILIES:
+            return None
+        if endpoint.family not in (socket.AF_INET, socket.AF_INET6):
+            return _finding(event, str(address), None)
+        host, port = _text(address[0]), address[1]
+        if self._allows(host) or (
+            event == 'socket.connect'
+            and _is_datagram(endpoint)
+            and _is_within(references.address(host), _PROBED)
+        ):
+            return None
+        return _finding(event, host, port)
+
+    def _allows(self, host: str) -> bool:
         address = references.address(host)
         if address is None:
             name = _canonical(host)
@@ -108,21 +111,19 @@ class Network:
                 or name in self._names
                 or name == _canonical(socket.gethostname())
             )
-        if address.is_loopback or address.is_unspecified:
-            # The wildcard address is this machine, as one connects to it.
-            return True
-        if probe and any(address in network for network in _PROBED):
-            return True
         return (
-            str(address) in references.this_machine()
-            or any(address in network for network in self._networks)
-            or self._is_of_a_name(address)
+            address.is_loopback
+            # To connect to the wildcard address is to connect to this machine.
+            or address.is_unspecified
+            or str(address) in references.this_machine()
+            or _is_within(address, self._networks)
+            or self._is_of_allowed_name(address)
         )
 
-    def _is_of_a_name(self, address: references.Address) -> bool:
-        # Whoever connects has looked up the name before, in its own way. The
-        # next answer can be another one.
-        if self._names and address not in self._resolved:
+    def _is_of_allowed_name(self, address: references.Address) -> bool:
+        # Whoever connects has looked up the name before, in its own way, and
+        # the next answer may differ. So all answers are kept.
+        if address not in self._resolved:
             for name in self._names:
                 with contextlib.suppress(OSError):
                     for info in socket.getaddrinfo(name, None):
@@ -132,10 +133,10 @@ class Network:
         return address in self._resolved
 
 
-def see_unaudited() -> Callable[[], None]:
+def report_eventlet_lookups() -> Callable[[], None]:
     """Report the look-ups that eventlet makes by itself.
 
-    It asks name servers, whose refusal it takes for a reason to ask again.
+    It asks name servers. When it is refused to reach one, it asks again.
 
     :returns: a callable that ends it.
     """
@@ -155,17 +156,14 @@ def see_unaudited() -> Callable[[], None]:
     return patching.patch_when_imported('eventlet.support.greendns', patch)
 
 
-def _finding(event: str, host: str, port: Any) -> concern.Finding:
+def _finding(event: str, host: str, port: Any) -> check.Finding:
     place = host
     if port not in (None, '', b'', 0):
         place = f'[{host}]' if ':' in host else host
         place += f':{_text(port)}'
     what = event.removeprefix('socket.')
-    return concern.Finding(
-        _CODE,
-        f'{what} to {place}' if event in _TRANSFERS else f'{what} of {place}',
-        place,
-    )
+    link = 'to' if event in _TRANSFERS else 'of'
+    return check.Finding('SF401', f'{what} {link} {place}', place)
 
 
 def _text(value: Any) -> str:
@@ -175,17 +173,16 @@ def _text(value: Any) -> str:
 
 
 def _is_datagram(endpoint: Any) -> bool:
-    # Linux has flags in the type.
+    # Linux keeps flags in the type.
     return bool(endpoint.type & 0xF == socket.SOCK_DGRAM)
 
 
-def _network(
-    entry: str,
-) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    try:
-        return ipaddress.ip_network(entry, strict=False)
-    except ValueError:
-        return None
+def _is_within(
+    address: references.Address | None, networks: Iterable[Any]
+) -> bool:
+    return address is not None and any(
+        address in network for network in networks
+    )
 
 
 def _canonical(name: str) -> str:

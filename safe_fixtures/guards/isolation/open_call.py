@@ -10,7 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Find the directory that a relative path is opened in."""
+"""Find the directory that a relative path is opened in.
+
+The event has the path, but not the ``dir_fd`` that may go with it. So the
+call that caused the event is found, and its bytecode is read.
+"""
 
 import contextlib
 import dis
@@ -22,49 +26,45 @@ from typing import Any
 
 from safe_fixtures.boundary import temporary
 
-__all__ = [
-    'OpenCall',
-    'bases',
-]
+__all__ = ['OpenCall', 'directories']
 
 
-def bases(name: Any, args: tuple[Any, ...]) -> list[str | None]:
-    """Return the directories that what is opened may be relative to.
+def directories(name: Any, args: tuple[Any, ...]) -> list[str | None]:
+    """Return the directories that an opened path may be relative to.
 
-    The event tells the name only, not the ``dir_fd`` that goes with it: if
-    the call passes one, it is one of the directories that are open.
+    If the call passes a ``dir_fd``, it is one of the open directories.
 
-    :param name: what is opened.
-    :param args: those of the event, which find the call that caused it.
-    :returns: None is the current directory.
+    :param name: the path.
+    :param args: the arguments of the event, by which the call is found.
+    :returns: None stands for the current directory.
     """
     if os.path.isabs(os.fsdecode(name)):
         return [None]
     call = OpenCall(args)
     if 'dir_fd' not in call.keywords and not call.is_open_ended:
         return [None]
-    directories = {}
+    opened = {}
     with contextlib.suppress(OSError):
         for each in os.listdir('/proc/self/fd'):
             with contextlib.suppress(OSError):
                 if stat.S_ISDIR(os.fstat(int(each)).st_mode):
-                    directories[int(each)] = temporary.of_descriptor(int(each))
-    named = directories.keys() & call.numbers
+                    opened[int(each)] = temporary.of_descriptor(int(each))
+    named = opened.keys() & call.numbers
     found: list[str | None] = [
         path
-        for number, path in sorted(directories.items())
+        for number, path in sorted(opened.items())
         if path is not None and (not named or number in named)
     ]
     return found if 'dir_fd' in call.keywords else [None, *found]
 
 
 class OpenCall:
-    """The call that caused an event, as the frame that makes it shows.
+    """The call that caused an event, as far as its frame shows it.
 
     :ivar keywords: the names of the arguments that it passes by name.
-    :ivar is_open_ended: whether it passes more than it shows.
-    :ivar names: the names in the code that makes it.
-    :ivar numbers: those that this code has in variables.
+    :ivar is_open_ended: whether it may pass arguments that it does not show.
+    :ivar names: the names in the code that makes the call.
+    :ivar numbers: the integers that this code has in variables.
     """
 
     def __init__(self, args: tuple[Any, ...]) -> None:
@@ -72,15 +72,7 @@ class OpenCall:
         self.is_open_ended = False
         self.names: tuple[str, ...] = ()
         self.numbers: frozenset[int] = frozenset()
-        frame: FrameType | None = sys._getframe(1)
-        # Whoever hands the event on has its very arguments.
-        handed = False
-        while frame is not None:
-            holds = any(each is args for each in frame.f_locals.values())
-            if handed and not holds:
-                break
-            handed = handed or holds
-            frame = frame.f_back
+        frame = _caller(args)
         if frame is None:
             return
         code = frame.f_code
@@ -88,18 +80,39 @@ class OpenCall:
         self.numbers = frozenset(
             each for each in frame.f_locals.values() if type(each) is int
         )
-        last: list[dis.Instruction] = []
-        for instruction in dis.get_instructions(code):
-            last = [*last[-2:], instruction]
-            if instruction.offset >= frame.f_lasti:
-                break
-        if not last or not last[-1].opname.startswith(('CALL', 'PRECALL')):
+        *before, call = _last_instructions(frame)
+        if not call.opname.startswith(('CALL', 'PRECALL')):
             return
-        self.is_open_ended = last[-1].opname == 'CALL_FUNCTION_EX'
-        for instruction in last[:-1]:
-            # The names go before the call, as a constant.
+        for instruction in before:
+            # The names of keywords precede the call, as a constant.
             if instruction.opname in ('KW_NAMES', 'LOAD_CONST'):
                 value = code.co_consts[instruction.arg or 0]
                 if isinstance(value, tuple):
                     self.keywords = frozenset(map(str, value))
-        self.is_open_ended |= 'opener' in self.keywords
+        self.is_open_ended = (
+            call.opname == 'CALL_FUNCTION_EX' or 'opener' in self.keywords
+        )
+
+
+def _caller(args: tuple[Any, ...]) -> FrameType | None:
+    """Return the first frame above those that hand on the event."""
+    frame: FrameType | None = sys._getframe(1)
+    handed = False
+    while frame is not None:
+        # A frame that hands on the event has its very arguments.
+        holds = any(each is args for each in frame.f_locals.values())
+        if handed and not holds:
+            break
+        handed = handed or holds
+        frame = frame.f_back
+    return frame
+
+
+def _last_instructions(frame: FrameType) -> list[dis.Instruction]:
+    """Return the instruction that a frame is at, after up to two others."""
+    last: list[dis.Instruction] = []
+    for instruction in dis.get_instructions(frame.f_code):
+        last = [*last[-2:], instruction]
+        if instruction.offset >= frame.f_lasti:
+            break
+    return last

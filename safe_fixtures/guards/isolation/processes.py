@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Processes, as a concern of isolation (SF406)."""
+"""Check which processes a test starts (SF406)."""
 
 import _posixsubprocess
 from collections.abc import Callable, Collection, Iterable
@@ -20,27 +20,26 @@ import subprocess
 import sys
 from typing import Any
 
-from safe_fixtures.guards.isolation import concern
+from safe_fixtures.guards.isolation import check
 from safe_fixtures.runtime import patching
 
-__all__ = ['Processes', 'see_unaudited']
+__all__ = ['Processes', 'report_fork_exec']
 
-_CODE = 'SF406'
 # Where programs that are allowed by their mere names are looked for.
 _PLACES = frozenset(
     os.path.join(prefix, name)
     for prefix in ('/', '/usr', '/usr/local')
     for name in ('bin', 'sbin')
 )
-# What CPython does not report, and see_unaudited does.
+# An event that CPython lacks; report_fork_exec() raises it.
 _FORK_EXEC = 'safe_fixtures.fork_exec'
 
 
 class Processes:
-    """Finds processes that are started.
+    """Finds the processes that are started.
 
-    :param allowed: programs that may be: paths, or names of programs in the
-        system's directories.
+    :param allowed: programs that may be started: paths, or names of programs
+        in the system's directories.
     """
 
     events: Collection[str] = (
@@ -51,13 +50,13 @@ class Processes:
     def __init__(self, allowed: Iterable[str]) -> None:
         self._allowed = frozenset(allowed)
 
-    def judge(
+    def check_event(
         self, event: str, args: tuple[Any, ...]
-    ) -> concern.Finding | None:
-        """See ``_concern.Concern``."""
+    ) -> check.Finding | None:
+        """See ``check.Check``."""
         how = event.rpartition('.')[2]
         if event in ('os.fork', 'os.forkpty'):
-            return concern.Finding(_CODE, f'{how} of this process', how)
+            return check.Finding('SF406', f'{how} of this process', how)
         if event == 'os.system':
             # A shell can run anything, whatever its command begins with.
             program = '/bin/sh'
@@ -67,7 +66,7 @@ class Processes:
         if self._allows(program, environment):
             return None
         # Without its arguments, which may hold secrets.
-        return concern.Finding(_CODE, f'{how} of {program}', program)
+        return check.Finding('SF406', f'{how} of {program}', program)
 
     def _allows(self, program: str, environment: Any) -> bool:
         directory, name = os.path.split(program)
@@ -76,28 +75,27 @@ class Processes:
         if name not in self._allowed:
             return False
         if not directory:
-            # What that name stands for, to whoever starts it.
+            # Find what the name stands for, as whoever starts it does.
             places = os.get_exec_path(environment)
             found = shutil.which(name, path=os.pathsep.join(places))
             if found is None:
-                # That fails by itself.
+                # Starting it fails by itself.
                 return True
             directory = os.path.dirname(found)
         return directory in _PLACES
 
 
-def see_unaudited() -> Callable[[], None]:
-    """Report the processes that CPython does not report.
+def report_fork_exec() -> Callable[[], None]:
+    """Report the processes that ``multiprocessing`` spawns.
 
-    Those are what ``multiprocessing`` spawns: it calls the C function that
-    ``subprocess`` calls too, without an event.
+    It calls the same C function as ``subprocess``, which raises no event.
 
     :returns: a callable that ends it.
     """
     original = _posixsubprocess.fork_exec
 
     def fork_exec(args: Any, executables: Any, *rest: Any) -> Any:
-        # A copy of subprocess, as eventlet makes one, has bound this name.
+        # eventlet's copy of subprocess has a longer name.
         caller = sys._getframe(1).f_globals.get('__name__', '')
         if not caller.endswith(subprocess.__name__):
             sys.audit(_FORK_EXEC, executables[0], args)

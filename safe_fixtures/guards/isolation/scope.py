@@ -10,10 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Pass interpreter events and connections to the active guards."""
+"""Pass interpreter events and connections to the scopes that check them."""
 
 import _thread
 from collections.abc import Callable
+import contextlib
 from typing import Any
 import unittest
 
@@ -21,23 +22,16 @@ from safe_fixtures import audit
 from safe_fixtures.core import guard as core_guard
 from safe_fixtures.core import waivers
 from safe_fixtures import exceptions
-from safe_fixtures.guards.isolation import concern as isolation_concern
-from safe_fixtures.guards.isolation import configuration as options
+from safe_fixtures.guards.isolation import check
+from safe_fixtures.guards.isolation import configuration
 from safe_fixtures.guards.isolation import connections
-from safe_fixtures.guards.isolation import network as isolation_network
-from safe_fixtures.guards.isolation import processes as isolation_processes
+from safe_fixtures.guards.isolation import network
+from safe_fixtures.guards.isolation import processes
 from safe_fixtures.runtime import audit_hook
 from safe_fixtures.runtime import owners
+from safe_fixtures.runtime import patching
 
-__all__ = [
-    'Scope',
-    'TARGET_TYPES',
-    'enter',
-    'installed',
-    'leave',
-    'refresh',
-]
-
+__all__ = ['TARGET_TYPES', 'Scope', 'active', 'enter', 'enter_process']
 
 TARGET_TYPES = {
     'SF401': 'network/connection',
@@ -50,51 +44,52 @@ TARGET_TYPES = {
 
 
 class Scope(owners.Owner):
-    """Judges what a test does, and what outlives it; or a process.
+    """Checks what one test does and leaves running, or what a process does.
 
-    :ivar guard: the guard, as long as it is active.
+    :param checks: the checks of the rules that are on.
+    :param endpoints: where options, engines and transports may lead (tuple
+        of str); None if they are not checked.
+    :param test: the test; None for a process.
+    :ivar guard: the guard, while it is active.
     :ivar entered_by: the thread or greenlet that set it up.
-    :ivar endpoints: where options, engines and transports may lead; None
-        if nobody asks.
+    :ivar by_event: the checks, by the names of their events.
     """
 
     def __init__(
         self,
-        concerns: list[isolation_concern.Concern],
+        checks: list[check.Check],
         endpoints: tuple[str, ...] | None,
         test: unittest.TestCase | None,
     ) -> None:
         super().__init__()
         self.guard: core_guard.Guard | None = None
-        self.endpoints = endpoints
         self.entered_by: int | None = None
-        self.by_event: dict[str, list[isolation_concern.Concern]] = {}
-        for concern in concerns:
-            for event in concern.events:
-                self.by_event.setdefault(event, []).append(concern)
-        # Not the test itself, which a thread that outlives it would keep.
+        self.endpoints = endpoints
+        self.by_event: dict[str, list[check.Check]] = {}
+        for each in checks:
+            for event in each.events:
+                self.by_event.setdefault(event, []).append(each)
+        # Not the test itself: a thread that outlives it would keep it alive.
         self._test_id = None if test is None else test.id()
         self._waivers = waivers.of(test)
 
-    def see(self, event: str, args: tuple[Any, ...]) -> None:
-        """Judge an event; raise what comes of it."""
-        for concern in self.by_event.get(event, ()):
-            finding = concern.judge(event, args)
-            if finding is not None:
-                self.report(finding)
+    def check_event(self, event: str, args: tuple[Any, ...]) -> None:
+        """Check an event and report what is wrong with it."""
+        for each in self.by_event.get(event, ()):
+            self.report(each.check_event(event, args))
 
-    def report(self, finding: isolation_concern.Finding) -> None:
-        """Record a finding; raise what comes of it."""
-        guard = self.guard
-        if guard is not None:
-            whose = f'in {self._test_id}' if self._test_id else ''
-        elif self._test_id:
-            whose = f'in what {self._test_id} left running'
-        else:
-            whose = 'outside any test'
+    def report(self, finding: check.Finding | None) -> None:
+        """Record a finding, if there is one.
+
+        :raises: SafetyViolation if its rule is enforced, else the error of
+            the finding, unless it is waived.
+        """
+        if finding is None:
+            return
         violation = exceptions.SafetyViolation(
-            finding.code, f'{finding.message} {whose}'.rstrip()
+            finding.code, f'{finding.message} {self._whose()}'.rstrip()
         )
+        guard = self.guard
         if guard is None:
             guard = core_guard.Guard(
                 trail=audit.AuditTrail.standalone(self._test_id)
@@ -108,73 +103,97 @@ class Scope(owners.Owner):
         if finding.error is not None and not waived:
             raise finding.error
 
+    def _whose(self) -> str:
+        if self.guard is not None:
+            return f'in {self._test_id}' if self._test_id else ''
+        if self._test_id:
+            return f'in what {self._test_id} left running'
+        return 'outside any test'
 
-# The guards of tests, innermost last; that of the process; and those of
-# tests that are over and left something running.
-_active: list[Scope] = []
-installed: list[Scope] = []
+
+# The scope of the process, if it is guarded.
+_process: Scope | None = None
+# The scopes of tests that are over, as long as their threads may run.
 _left: list[Scope] = []
-_unwatch: list[Callable[[], None]] = []
 
 
 def _current() -> Scope | None:
-    """Return what judges the thread or greenlet that runs this."""
-    # One that it has entered itself goes before whose it is.
+    """Return the scope that the current thread or greenlet belongs to."""
+    # The one it entered itself comes before the one it was started in.
     ident = _thread.get_ident()
-    for scope in reversed(_active):
+    for scope in reversed(active.users):
         if scope.entered_by == ident:
             return scope
     owner = owners.find()
     if isinstance(owner, Scope):
         return owner
-    for scopes in (_active, installed):
-        if scopes:
-            return scopes[-1]
-    return None
+    tests = (each for each in reversed(active.users) if each is not _process)
+    return next(tests, _process)
 
 
 def _on_event(event: str, args: tuple[Any, ...]) -> None:
     scope = _current()
     if scope is not None:
-        scope.see(event, args)
+        scope.check_event(event, args)
 
 
 def _on_connection(kind: str, url: str) -> None:
     scope = _current()
     if scope is not None and scope.endpoints is not None:
-        finding = options.judge_url(kind, url)
-        if finding is not None:
-            scope.report(finding)
+        scope.report(configuration.check_url(kind, url))
 
 
-def enter(scope: Scope) -> None:
+def _watch() -> Callable[[], None]:
+    with contextlib.ExitStack() as stack:
+        stack.callback(owners.follow(_current))
+        stack.callback(network.report_eventlet_lookups())
+        stack.callback(processes.report_fork_exec())
+        stack.callback(connections.watch(_on_connection))
+        return stack.pop_all().close
+
+
+#: The scopes that check something now, the innermost last.
+active: patching.SharedPatch[Scope] = patching.SharedPatch(_watch)
+
+
+def enter(scope: Scope) -> Callable[[], None]:
+    """Let a scope check its thread, and what belongs to it, from now on.
+
+    :returns: a callable that ends the test's part of it. What the test left
+        running is checked further.
+    """
+
+    def leave() -> None:
+        remove()
+        scope.guard = None
+        _left.append(scope)
+        _refresh()
+
     scope.entered_by = _thread.get_ident()
-    _active.append(scope)
-    refresh()
+    remove = active.add(scope)
+    _refresh()
+    return leave
 
 
-def leave(scope: Scope) -> None:
-    _active[:] = [other for other in _active if other is not scope]
-    scope.guard = None
-    _left.append(scope)
-    refresh()
+def enter_process(make: Callable[[], Scope]) -> None:
+    """Check all that no test is responsible for, until the process ends.
+
+    :param make: returns the scope; not called if there is one already.
+    """
+    global _process
+    if _process is None:
+        _process = make()
+        active.add(_process)
+        _refresh()
 
 
-def refresh() -> None:
-    """See what there is somebody to judge of, and no more."""
+def _refresh() -> None:
+    """Watch the events that some scope checks, and no others."""
     _left[:] = [scope for scope in _left if scope.is_alive()]
-    guarding = [*_active, *installed]
-    if guarding and not _unwatch:
-        _unwatch.append(owners.follow(_current))
-        _unwatch.append(isolation_network.see_unaudited())
-        _unwatch.append(isolation_processes.see_unaudited())
-        _unwatch.append(connections.watch(_on_connection))
-    while _unwatch and not guarding:
-        _unwatch.pop()()
     audit_hook.watch(
         {
             event: _on_event
-            for scope in (*guarding, *_left)
+            for scope in (*active.users, *_left)
             for event in scope.by_event
         }
     )

@@ -201,7 +201,7 @@ class TestBases(testtools.TestCase):
                 if 'reason' in event
             ],
         )
-        self.assertEqual([], scope._active)
+        self.assertEqual((), scope.active.users)
 
     def test_importing_nova_is_no_violation(self):
         script = (

@@ -550,9 +550,9 @@ class TestMessages(testscenarios.WithScenarios, AwayMixin, base.TestCase):
             self.assertNotIn(SECRET, repr(found))
 
 
-class TestJudgeUrl(base.TestCase):
+class TestCheckUrl(base.TestCase):
     def test_database(self):
-        found = configuration.judge_url('database', 'mysql://u:s3cret@db/x')
+        found = configuration.check_url('database', 'mysql://u:s3cret@db/x')
         self.assertEqual(
             (
                 'SF402',
@@ -562,7 +562,7 @@ class TestJudgeUrl(base.TestCase):
             ),
             found,
         )
-        self.assertIsNone(configuration.judge_url('database', 'sqlite://'))
+        self.assertIsNone(configuration.check_url('database', 'sqlite://'))
 
     def test_file_in_the_current_directory(self):
         here = self.useFixture(fixtures.TempDir()).path
@@ -572,23 +572,23 @@ class TestJudgeUrl(base.TestCase):
         self.useFixture(fixtures.NestedTempfile())
         self.patch(references, '_TEMPORARY', '/nowhere')
         self.patch(references, '_made_here', set())
-        judge = functools.partial(configuration.judge_url, 'database')
+        check = functools.partial(configuration.check_url, 'database')
         open('old.db', 'w').close()
-        self.assertIsNotNone(judge('sqlite:///old.db'))
-        self.assertIsNone(judge('sqlite:///new.db'))
+        self.assertIsNotNone(check('sqlite:///old.db'))
+        self.assertIsNone(check('sqlite:///new.db'))
         open('new.db', 'w').close()
-        self.assertIsNone(judge('sqlite:///new.db'))
-        self.assertIsNotNone(judge(f'sqlite:///{here}/newer.db'))
-        self.assertIsNotNone(judge('mysql:///newer.db'))
+        self.assertIsNone(check('sqlite:///new.db'))
+        self.assertIsNotNone(check(f'sqlite:///{here}/newer.db'))
+        self.assertIsNotNone(check('mysql:///newer.db'))
 
     def test_transport(self):
-        found = configuration.judge_url('transport', 'rabbit://u:s3cret@bus/')
+        found = configuration.check_url('transport', 'rabbit://u:s3cret@bus/')
         self.assertEqual(('SF403', 'rabbit://***@bus'), found[::2][:2])
         self.assertNotIn(SECRET, repr(found))
         # Whoever makes one uses the default.
         self.assertIsNotNone(
-            configuration.judge_url('transport', 'rabbit:///')
+            configuration.check_url('transport', 'rabbit:///')
         )
-        self.assertIsNotNone(configuration.judge_url('transport', ''))
+        self.assertIsNotNone(configuration.check_url('transport', ''))
         for url in ('fake://nowhere/', 'fake:///', 'messaging:///'):
-            self.assertIsNone(configuration.judge_url('transport', url))
+            self.assertIsNone(configuration.check_url('transport', url))

@@ -20,6 +20,7 @@ import threading
 import fixtures
 
 from safe_fixtures.guards.isolation import connections
+from safe_fixtures.runtime import patching
 from tests.support import base
 
 _SOURCE = """
@@ -41,29 +42,29 @@ print(sorted({'sqlalchemy', 'oslo_messaging', 'psycopg2'} & set(sys.modules)))
 
 
 class TestWatch(base.TestCase):
-    """Who watches sees, in a module of this test; no longer, and in order."""
+    """A watcher sees what is made, in a module of this test, in order."""
 
     def setUp(self):
         super().setUp()
-        # Nothing is watched yet, and this is all there is to be watched.
+        # Nobody watches yet, and this is all there is to watch.
         self.name = f'stand_in_{id(self)}'
-        places = {
-            self.name: (
-                lambda module: module.Transport,
-                '__init__',
-                lambda transport, url: [('transport', url)],
-            )
-        }
-        for name, value in (
-            ('_PLACES', places),
-            ('_hooked', False),
-            ('_imported', {}),
-            ('_restores', {}),
-            ('_watchers', ()),
-        ):
-            self.useFixture(fixtures.MonkeyPatch(
-                f'safe_fixtures.guards.isolation.connections.{name}', value
-            ))  # fmt: skip
+        self.patch(
+            connections,
+            '_PLACES',
+            {
+                self.name: (
+                    'Transport',
+                    '__init__',
+                    'transport',
+                    lambda transport, url: url,
+                )
+            },
+        )
+        self.patch(
+            connections,
+            'watchers',
+            patching.SharedPatch(connections._install),
+        )
         directory = self.useFixture(fixtures.TempDir()).path
         with open(os.path.join(directory, f'{self.name}.py'), 'w') as stream:
             stream.write(_SOURCE)
@@ -176,8 +177,7 @@ class TestWatch(base.TestCase):
         original = vars(module.Transport)['__init__']
         del module.Transport
         self.assertRaises(AttributeError, connections.watch, self.see)
-        self.assertEqual((), connections._watchers)
-        self.assertEqual({}, connections._restores)
+        self.assertEqual((), connections.watchers.users)
         self.assertFalse(hasattr(original, '__wrapped__'))
 
 

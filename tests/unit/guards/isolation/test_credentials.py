@@ -218,15 +218,13 @@ class TestFiles(TestCase):
     def setUp(self):
         super().setUp()
         self.environ = {'HOME': self.home}
-        self.concern = credentials.CredentialFiles(self.environ)
+        self.check = credentials.CredentialFiles(self.environ)
 
     def found(self, act, *args):
-        return test_files.judged(self.concern, act, *args)
+        return test_files.found_in(self.check, act, *args)
 
     def use(self, **environ):
-        self.concern = credentials.CredentialFiles(
-            dict(self.environ, **environ)
-        )
+        self.check = credentials.CredentialFiles(dict(self.environ, **environ))
 
     def assertFound(self, target, act, *args):
         (finding,) = self.found(act, *args)
@@ -398,7 +396,7 @@ class TestFiles(TestCase):
         path = self.make('kubeconfig')
         environ = dict(self.environ, KUBECONFIG=path)
         _, restore = credentials.hide(environ)
-        self.concern = credentials.CredentialFiles(environ)
+        self.check = credentials.CredentialFiles(environ)
         self.assertFound(path, read, path)
         restore()
         self.use()

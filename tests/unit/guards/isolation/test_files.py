@@ -34,34 +34,34 @@ import fixtures
 from safe_fixtures.guards.isolation import files
 from tests.support import base
 
-_seen = {'concern': None, 'hooked': False}
+_seen = {'check': None, 'hooked': False}
 
 
 def hook(event, args):
-    concern = _seen['concern']
-    if concern is None or event not in concern.events:
+    check = _seen['check']
+    if check is None or event not in check.events:
         return
     # No event that it causes itself is seen.
-    _seen['concern'] = None
+    _seen['check'] = None
     try:
-        finding = concern.judge(event, args)
+        finding = check.check_event(event, args)
     finally:
-        _seen['concern'] = concern
+        _seen['check'] = check
     if finding is not None:
         _seen['found'].append(finding)
 
 
-def judged(concern, act, *args):
-    """Return what a concern finds in an act, which is done."""
+def found_in(check, act, *args):
+    """Return what a check finds in an act, which is done."""
     if not _seen['hooked']:
         _seen['hooked'] = True
         sys.addaudithook(hook)
-    _seen.update(concern=concern, found=[])
+    _seen.update(check=check, found=[])
     try:
         with contextlib.suppress(OSError, ValueError, sqlite3.Error):
             act(*args)
     finally:
-        _seen['concern'] = None
+        _seen['check'] = None
     return _seen['found']
 
 
@@ -272,7 +272,7 @@ class TestCase(base.TestCase):
         self.host = os.path.realpath(self.useFixture(fixtures.TempDir()).path)
         self.useFixture(fixtures.NestedTempfile())
         self.own = os.path.realpath(tempfile.gettempdir())
-        self.concern = files.HostFiles([])
+        self.check = files.HostFiles([])
 
     def fill(self, parent):
         """Make a directory to act in."""
@@ -285,7 +285,7 @@ class TestCase(base.TestCase):
         return made
 
     def found(self, act, *args):
-        return judged(self.concern, act, *args)
+        return found_in(self.check, act, *args)
 
     def assertFound(self, target, act, *args):
         found = self.found(act, *args)
@@ -320,7 +320,7 @@ class TestActs(TestCase):
                 self.assertFree(act, self.fill(self.own))
 
     def test_in_an_allowed_directory(self):
-        self.concern = files.HostFiles([self.host])
+        self.check = files.HostFiles([self.host])
         for name, act in ACTS.items():
             with self.subTest(name):
                 self.assertFree(act, self.fill(self.host))
@@ -558,7 +558,7 @@ class TestTemporary(TestCase):
         path = self.host + '/made'
         self.assertFree(sys.audit, 'tempfile.mkdtemp', path)
         os.mkdir(path)
-        self.concern = files.HostFiles([])
+        self.check = files.HostFiles([])
         self.assertFree(written, path + '/f')
 
     def test_what_was_there_is_not_made(self):
@@ -583,7 +583,7 @@ class TestTemporary(TestCase):
 
 class TestAllowed(TestCase):
     def use(self, *allowed):
-        self.concern = files.HostFiles(allowed)
+        self.check = files.HostFiles(allowed)
 
     def test_patterns(self):
         self.use('__pycache__', '.coverage*')

@@ -52,7 +52,7 @@ def state():
         id(_posixsubprocess.fork_exec),
         dict(os.environ),
         dict(audit_hook.handlers()),
-        len(scope._active),
+        len(scope.active.users),
         len(scope._left),
     )
 
@@ -218,24 +218,24 @@ class TestGuard(base.TestCase):
             ['read', 'deny'], [event['action'] for event in events[:2]]
         )
 
-    def test_error_of_the_judge_is_an_error_of_the_call(self):
-        def judge(*_):
+    def test_error_of_a_check_is_an_error_of_the_call(self):
+        def check(*_):
             raise ZeroDivisionError
 
-        self.patch(network.Network, 'judge', judge)
+        self.patch(network.Network, 'check_event', check)
         with isolation.IsolationGuard():
             self.assertRaises(ZeroDivisionError, connect)
             # Once more: it is not taken for busy.
             self.assertRaises(ZeroDivisionError, connect)
 
-    def test_events_of_the_judge_are_not_judged(self):
+    def test_events_of_a_check_are_not_checked(self):
         calls = []
 
-        def judge(_, event, args):
+        def check(_, event, args):
             calls.append(event)
             connect()
 
-        self.patch(network.Network, 'judge', judge)
+        self.patch(network.Network, 'check_event', check)
         with isolation.IsolationGuard():
             connect()
         self.assertEqual(['socket.connect'], calls)

@@ -10,22 +10,22 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the isolation of a test consists of: one concern for each rule."""
+"""The interface of the isolation checks; there is one check for each rule."""
 
 from collections.abc import Collection
 from typing import Any, NamedTuple, Protocol
 
-__all__ = ['Concern', 'Finding']
+__all__ = ['Check', 'Finding']
 
 
 class Finding(NamedTuple):
-    """Something that leaves the test.
+    """Something a test does beyond its own bounds.
 
     :ivar code: the rule it breaks (str).
     :ivar message: what is done to what (str), without secrets.
     :ivar target: the name of what it is done to (str).
-    :ivar error: what is raised instead where the rule only records, as what
-        it is done to must be out of reach all the same.
+    :ivar error: raised where the rule only records, because the target must
+        stay out of reach in every mode (Exception or None).
     """
 
     code: str
@@ -34,17 +34,17 @@ class Finding(NamedTuple):
     error: Exception | None = None
 
 
-class Concern(Protocol):
-    """Judges events of the interpreter (PEP 578).
+class Check(Protocol):
+    """Checks interpreter events (PEP 578).
 
-    :ivar events: the names of the events that it wants to see.
+    :ivar events: the names of the events it wants to see.
     """
 
     events: Collection[str]
 
-    def judge(self, event: str, args: tuple[Any, ...]) -> Finding | None:
+    def check_event(self, event: str, args: tuple[Any, ...]) -> Finding | None:
         """Return what is wrong with an event, or None.
 
-        It is called before what the event tells of is done, in the thread
-        that does it. No event that it causes itself is seen.
+        It is called in the thread that causes the event, before the act
+        itself. Events that the check causes are not reported to it.
         """
