@@ -10,12 +10,20 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""Run stestr with a new, empty repository under the given directory.
+"""Run suites of tests with stestr, all of them at once.
 
-Every test environment has its own, so that they can run side by side and
-that a result of an earlier run is never taken for one of this run. A run
-that takes longer than MINUTES is ended, workers and all: a test of Nova can
-hang so that no timeout of its own ends it.
+    python tools/run_stestr.py RESULTS SUITE[,SUITE...] [OPTION...] [NAME...]
+
+A suite is a folder below "tests", such as "unit". A suffix says more about
+its run: "functional-eventlet" and "functional-threading" are the tests in
+"tests/functional" in these modes of Nova. All other arguments are those of
+"stestr run".
+
+Each run gets a new, empty repository: the folder of its name below RESULTS.
+So environments can run side by side, and the result of an earlier run is
+never taken for one of this run. A run that takes longer than MINUTES is
+ended with its workers, as a test of Nova can hang where no timeout of its
+own ends it.
 """
 
 import os
@@ -23,27 +31,79 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 MINUTES = 40
 # As of timeout(1).
 TIMED_OUT = 124
+# What Nova is told by the suffix of a suite.
+MODES = {'eventlet': 'False', 'threading': 'True'}
 
 
-def main(directory, *args):
-    shutil.rmtree(directory, ignore_errors=True)
-    os.makedirs(directory)
-    command = [sys.executable, '-m', 'stestr', '--repo-url', directory]
-    process = subprocess.Popen([*command, *args], start_new_session=True)
+class Run:
+    """One run of stestr; its output goes to ours."""
+
+    def __init__(self, results, name, arguments, prefix):
+        self.name = name
+        suite, _, suffix = name.partition('-')
+        repository = os.path.join(results, name)
+        shutil.rmtree(repository, ignore_errors=True)
+        os.makedirs(repository)
+        environment = dict(os.environ)
+        if suffix in MODES:
+            environment['OS_NOVA_DISABLE_EVENTLET_PATCHING'] = MODES[suffix]
+        self.process = subprocess.Popen(
+            [
+                sys.executable, '-m', 'stestr', '--repo-url', repository,
+                '--test-path', f'./tests/{suite}', '--top-dir', '.',
+                'run', *arguments,
+            ],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+        self._output = threading.Thread(
+            target=self._copy, args=(prefix,), daemon=True
+        )
+        self._output.start()
+
+    def _copy(self, prefix):
+        for line in self.process.stdout:
+            sys.stdout.buffer.write(prefix + line)
+            sys.stdout.buffer.flush()
+
+    def wait(self, end):
+        """Wait till a time; return the exit code."""
+        try:
+            code = self.process.wait(timeout=max(0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            print(f'{self.name}: ended after {MINUTES} minutes', flush=True)
+            return TIMED_OUT
+        self._output.join()
+        return code
+
+    def kill(self):
+        """End it; workers outlive what started them."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def main(results, suites, *arguments):
+    names = suites.split(',')
+    end = time.monotonic() + MINUTES * 60
+    runs = []
     try:
-        return process.wait(timeout=MINUTES * 60)
-    except subprocess.TimeoutExpired:
-        print(f'{directory}: ended after {MINUTES} minutes', file=sys.stderr)
-        return TIMED_OUT
+        for name in names:
+            prefix = f'{name}: '.encode() if len(names) > 1 else b''
+            runs.append(Run(results, name, arguments, prefix))
+        return max(run.wait(end) for run in runs)
     finally:
-        # Also when this is interrupted; workers outlive what started them.
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        # Also when this is interrupted.
+        for run in runs:
+            run.kill()
 
 
 if __name__ == '__main__':

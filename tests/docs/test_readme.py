@@ -19,7 +19,6 @@ import configparser
 import importlib.util
 import pathlib
 import re
-import shlex
 import textwrap
 import types
 
@@ -117,13 +116,9 @@ class TestReadme(testtools.TestCase):
         self.assertEqual(1, README.count(command))
 
     def test_commands_are_single_lines(self):
-        run, check = re.findall(r'^    (python3 .*)$', README, re.MULTILINE)
+        run, _ = re.findall(r'^    (python3 .*)$', README, re.MULTILINE)
         tox = configparser.ConfigParser(interpolation=None)
         tox.read(ROOT / 'tox.ini')
-        self.assertEqual(
-            set(tox['tox']['env_list'].split(',')),
-            set(shlex.split(check)[-1].split(',')),
-        )
         self.assertIn(
             run.partition('bin/')[2].partition('.venv/bin/')[2],
             _commands(tox['testenv:examples']['commands']),
@@ -139,10 +134,15 @@ class TestReadme(testtools.TestCase):
 
 
 def _commands(text):
-    """Return the commands of a tox environment without their options."""
+    """Return the commands of a tox environment, as README has them.
+
+    They are without options that make no difference to what is run.
+    """
     return [
         re.sub(
-            r' (--report \S+|\{posargs:[^}]*\})', '', ' '.join(line.split())
+            r'--(report|concurrency) \S+ |\{posargs:|\}$',
+            '',
+            ' '.join(line.split()),
         )
         for line in text.replace('\\\n', ' ').strip().splitlines()
     ]
