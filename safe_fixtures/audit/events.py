@@ -92,6 +92,7 @@ class Event:
         ]
 
     :param stored: the event, a dictionary in the CADF format.
+    :ivar stored: the same.
     :ivar action: what happened, such as ``disable`` (str).
     :ivar outcome: ``success``, ``failure`` or ``unknown`` (str).
     :ivar code: the rule, such as ``SF301``; empty without one (str).
@@ -110,6 +111,7 @@ class Event:
         'details',
         'initiator',
         'outcome',
+        'stored',
         'target',
         'target_id',
         'test',
@@ -117,6 +119,7 @@ class Event:
     )
 
     def __init__(self, stored: Mapping[str, Any]) -> None:
+        self.stored = stored
         self.action: str = stored['action']
         self.outcome: str = stored['outcome']
         self.code: str = stored.get('reason', {}).get('reasonCode', '')
@@ -160,6 +163,11 @@ class Event:
         """How long the act took (seconds); 0 if the event does not say."""
         seconds: float = self.details.get('seconds', 0.0)
         return seconds
+
+    @property
+    def sequence(self) -> int | None:
+        """Its number; see :func:`sequence`."""
+        return sequence(self.stored)
 
 
 def details(stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@
 
 """Read audit records from files and report directories."""
 
-from collections.abc import Iterable, Iterator, Mapping, MutableSequence
+from collections.abc import Iterable, Iterator, MutableSequence
 import glob
 import heapq
 import json
@@ -21,55 +21,54 @@ from typing import Any
 
 from pycadf import event as cadf
 
-from safe_fixtures.audit import events as audit_events
+from safe_fixtures.audit import events
 
-__all__ = [
-    'read',
-]
+__all__ = ['read']
 
-
-_CHUNK = 1 << 16  # bytes that are read of a file at once
+_CHUNK = 1 << 16  # bytes read at once
 
 
 def read(
-    paths: Iterable[str], torn: MutableSequence[str] | None = None
+    paths: Iterable[str], truncated: MutableSequence[str] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Return the events of some audit files, in the order of their times.
+    """Return the events of some audit files, ordered by time.
 
-    A process that was killed may have left half a line at the end of its
-    file, or in the middle of one that it shared. What is no JSON is passed
-    over.
+    A process that is killed may leave half a line at the end of its file, or
+    in the middle of a shared file. Lines that are not JSON are skipped.
 
     Example::
 
         for event in read(['report-of-one', 'report-of-two']):
             print(event['eventTime'], event['action'])
 
-    :param paths: files of events, or report directories, which stand for
-        the ``events-*.jsonl`` in them; each file is read once.
-    :param torn: where to put the place of each line that is passed over, as
+    :param paths: files of events, or report directories with files
+        ``events-*.jsonl``; each file is read once.
+    :param truncated: a list for the places of skipped lines, as
         ``file:line``.
-    :raises: OSError for what cannot be read; ValueError for a directory
-        without events, for a file of several lines that are none of them
-        JSON, and, naming file and line, for JSON that is no event.
+    :raises: OSError for a path that cannot be read; ValueError for a
+        directory without files of events, for a file of several lines with
+        no JSON, and, naming file and line, for JSON that is no event.
     """
     files: dict[str, str] = {}
     for path in paths:
         for name in _files(path):
             files.setdefault(os.path.realpath(name), name)
+    skipped = [] if truncated is None else truncated
     return heapq.merge(
-        *(
-            _read_file(name, [] if torn is None else torn)
-            for name in files.values()
-        ),
-        key=_time,
+        *(_read_file(name, skipped) for name in files.values()),
+        # All times are UTC with microseconds, so text sorts by time.
+        key=lambda stored: str(stored['eventTime']),
     )
 
 
 def _files(path: str) -> list[str]:
-    if not os.path.isdir(path):
-        # It says which, before anything is read.
+    try:
         os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(
+            f'there is no report directory or file {path!r}'
+        ) from None
+    if not os.path.isdir(path):
         return [path]
     found = sorted(
         glob.glob(os.path.join(glob.escape(path), 'events-*.jsonl'))
@@ -80,25 +79,25 @@ def _files(path: str) -> list[str]:
 
 
 def _read_file(
-    path: str, torn: MutableSequence[str]
+    path: str, truncated: MutableSequence[str]
 ) -> Iterator[dict[str, Any]]:
-    number = events = 0
+    number = found = 0
     for number, line in enumerate(_lines(path), 1):
         try:
             stored = json.loads(line)
         except (ValueError, RecursionError):
-            torn.append(f'{path}:{number}')
+            truncated.append(f'{path}:{number}')
             continue
         if not _is_event(stored):
             raise ValueError(f'{path}:{number} is no audit event')
-        events += 1
+        found += 1
         yield stored
-    if number > 1 and not events:
+    if number > 1 and not found:
         raise ValueError(f'{path} has no audit event in its {number} lines')
 
 
 def _lines(path: str) -> Iterator[bytes]:
-    # Not open in between: there may be more files than a process may open.
+    # Closed in between: there may be more files than a process may open.
     offset = 0
     while True:
         with open(path, 'rb') as file:
@@ -114,33 +113,33 @@ def _lines(path: str) -> Iterator[bytes]:
 
 
 def _is_event(value: Any) -> bool:
+    """Whether a value has all that :class:`audit.Event` reads."""
     return (
         isinstance(value, dict)
         and value.get('typeURI') == cadf.TYPE_URI_EVENT
-        and isinstance(value.get('eventTime'), str)
-        and {'action', 'outcome'} <= value.keys()
-        and isinstance(value['action'], str)
-        and isinstance(value['outcome'], str)
         and all(
-            isinstance(value.get(role), dict)
-            and isinstance(value[role].get('name'), str)
-            and isinstance(value[role].get('id', ''), str)
-            for role in ('initiator', 'target')
+            isinstance(value.get(name), str)
+            for name in ('action', 'eventTime', 'outcome')
         )
-        and (
-            value['action'] not in audit_events.VIOLATIONS or 'reason' in value
-        )
+        and _is_resource(value.get('initiator'))
+        and _is_resource(value.get('target'))
         and isinstance(value.get('reason', {}), dict)
+        and ('reason' in value or value['action'] not in events.VIOLATIONS)
         and _are(str, value.get('tags', []))
         and _are(dict, value.get('attachments', []))
-        and _are(
-            dict,
-            [
-                each.get('content')
-                for each in value.get('attachments', [])
-                if each.get('name') == 'details'
-            ],
+        and all(
+            isinstance(each.get('content'), dict)
+            for each in value.get('attachments', [])
+            if each.get('name') == 'details'
         )
+    )
+
+
+def _is_resource(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get('name'), str)
+        and isinstance(value.get('id', ''), str)
     )
 
 
@@ -148,9 +147,3 @@ def _are(kind: type, values: Any) -> bool:
     return isinstance(values, list) and all(
         isinstance(value, kind) for value in values
     )
-
-
-def _time(stored: Mapping[str, Any]) -> str:
-    # Each is written in UTC and to the microsecond.
-    time: str = stored['eventTime']
-    return time

@@ -110,7 +110,7 @@ class TestRun(testtools.TestCase):
         self.assertEqual(
             counts['Services', 'toggled'], counts['Services', 'restored']
         )
-        self.assertEqual(0, counts['Services', 'lost'])
+        self.assertEqual(0, counts['Services', 'restore failed'])
 
     def test_interrupt_restores(self):
         process = self.start('test_stuck')

@@ -640,9 +640,11 @@ class TestFile(base.TestCase):
                     file.write('{"typeURI": "http')
                 trail.record('enable', 'two')
                 trail.record('enable', 'three')
-        torn = []
-        self.assertEqual(trail.events, list(summary.read([self.path], torn)))
-        self.assertEqual([f'{self.path}:2', f'{self.path}:5'], torn)
+        truncated = []
+        self.assertEqual(
+            trail.events, list(summary.read([self.path], truncated))
+        )
+        self.assertEqual([f'{self.path}:2', f'{self.path}:5'], truncated)
 
     def test_not_to_be_read(self):
         self.configure(audit_file=self.path)
@@ -695,11 +697,11 @@ class TestFile(base.TestCase):
         self.assertGreaterEqual(len(numbers), said)
         self.assertEqual(list(range(1, len(numbers) + 1)), numbers)
         # The same for who reads it, whatever is left of the last one.
-        torn = []
+        truncated = []
         self.assertEqual(
-            len(lines), len(list(summary.read([self.path], torn)))
+            len(lines), len(list(summary.read([self.path], truncated)))
         )
-        self.assertEqual(bool(rest), bool(torn))
+        self.assertEqual(bool(rest), bool(truncated))
 
 
 class TestLost(base.TestCase):
@@ -773,7 +775,7 @@ class TestLost(base.TestCase):
         (stored,) = summary.read([self.path])
         self.assertEqual('host3', stored['target']['name'])
         self.assertIn(
-            ('Records', 'missing', 2, 'numbers of events that are not there'),
+            ('Records', 'missing', 2, 'gaps in the numbers of events'),
             summary.summarize([self.path]).rows(),
         )
 
@@ -818,8 +820,8 @@ class TestLost(base.TestCase):
 
         self.assertLost(self.case_of(spoil), 'failed for 2 events', 'EFBIG')
         # Half a line would spoil those of others.
-        (stored,) = summary.read([self.path], torn := [])
-        self.assertEqual([], torn)
+        (stored,) = summary.read([self.path], truncated := [])
+        self.assertEqual([], truncated)
         self.assertEqual('host1', stored['target']['name'])
 
     def test_it_works_again(self):
@@ -834,7 +836,7 @@ class TestLost(base.TestCase):
         ]
         self.assertEqual([1, 3, 4], numbers)
         self.assertIn(
-            ('Records', 'missing', 1, 'numbers of events that are not there'),
+            ('Records', 'missing', 1, 'gaps in the numbers of events'),
             summary.summarize([self.path]).rows(),
         )
 

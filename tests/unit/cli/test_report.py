@@ -137,15 +137,15 @@ class TestReport(base.TestCase):
             json.loads(self.command('report', *paths, '-f', 'json')[1]),
         )  # fmt: skip
 
-    def test_torn(self):
+    def test_truncated(self):
         path = self.write()
         with open(path, 'a') as file:
             file.write('{"')
         code, out, _ = self.command('report', path, '-f', 'value')
         self.assertEqual(0, code)
-        self.assertIn(f'Records torn lines 1 {path}:2', out)
+        self.assertIn(f'Records truncated lines 1 {path}:2', out)
 
-    def test_torn_in_the_middle(self):
+    def test_truncated_in_the_middle(self):
         path = self.write()
         with open(path, 'a') as file:
             file.write('{"\n')
@@ -153,7 +153,7 @@ class TestReport(base.TestCase):
         code, out, err = self.command('report', path, '-f', 'value')
         self.assertEqual((2, ''), (code, err))
         self.assertIn('Records events 3', out)
-        self.assertIn(f'Records torn lines 1 {path}:2', out)
+        self.assertIn(f'Records truncated lines 1 {path}:2', out)
 
     def test_what_cannot_be_read(self):
         empty = self.useFixture(fixtures.TempDir()).path

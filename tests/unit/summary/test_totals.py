@@ -31,9 +31,9 @@ NOTHING = [
     ('Tests', 'failed', 0, ''),
     ('Tests', 'skipped', 0, ''),
     ('Violations', 'none', 0, ''),
-    ('Services', 'toggled', 0, '0 times'),
+    ('Services', 'toggled', 0, '0 changes'),
     ('Services', 'restored', 0, ''),
-    ('Services', 'lost', 0, ''),
+    ('Services', 'restore failed', 0, ''),
     ('Microversions', 'latest', 0, ''),
     ('Checked', 'images', 0, ''),
     ('Checked', 'flavors', 0, ''),
@@ -266,7 +266,7 @@ class TestWaivers(TestCase):
                 ('SF203 applied', 2, 'a.*: why'),
                 ('SF203 stale', 0, 'b.*: why'),
                 ('SF301 stale', 0, 'a.*: why'),
-                ('SF301 applied', 1, 'stated by the tests'),
+                ('SF301 applied', 1, 'by @waive in tests'),
             ],
             self.rows('Waivers'),
         )
@@ -307,9 +307,9 @@ class TestServices(TestCase):
             trail.record('disable', 'x', target_id=ONE)
         self.assertEqual(
             [
-                ('toggled', 4, '6 times'),
+                ('toggled', 4, '6 changes'),
                 ('restored', 2, ''),
-                ('lost', 1, 'nova-compute on x (one)'),
+                ('restore failed', 1, 'nova-compute on x (one)'),
                 ('never restored', 1, 'x (two)'),
             ],
             self.rows('Services'),
@@ -347,9 +347,9 @@ class TestServices(TestCase):
                 guard.violate('SF104', 'drift')
         self.assertEqual(
             [
-                ('toggled', 2, '3 times'),
+                ('toggled', 2, '3 changes'),
                 ('restored', 2, ''),
-                ('lost', 0, ''),
+                ('restore failed', 0, ''),
             ],
             self.rows('Services'),
         )
@@ -382,7 +382,7 @@ class TestOtherSections(TestCase):
                 ('2.9', 6, ''),
                 ('2.60', 2, ''),
                 ('2.x', 2, ''),
-                ('none', 4, 'requests that asked for no version'),
+                ('none', 4, 'requests without a version'),
                 ('latest', 6, 'served at 2.9 (4), 2.60 (2)'),
                 ('drift, tests', 2, 'm'),
             ],
@@ -411,9 +411,9 @@ class TestOtherSections(TestCase):
                 )
         self.assertIn(
             (
-                'out with servers',
+                'outages',
                 3,
-                'times, at most 1.235 s (nova-compute on x in two)',
+                'longest 1.235 s (nova-compute on x in two)',
             ),
             self.rows('Services'),
         )
@@ -442,11 +442,11 @@ class TestOtherSections(TestCase):
                 )
         self.assertEqual(
             [
-                ('seconds won', 5.0, ''),
+                ('seconds saved', 5.0, ''),
                 ('waits', 8, 'in 2 tests'),
                 ('cut short', 6, ''),
-                ('_wait_for_state', 2.5, 'seconds won in 3 waits'),
-                ('other', 2.0, 'seconds won in 1 wait'),
+                ('_wait_for_state', 2.5, 'seconds saved in 3 waits'),
+                ('other', 2.0, 'seconds saved in 1 wait'),
             ],
             self.rows('Waiting'),
         )
@@ -501,8 +501,10 @@ class TestRead(TestCase):
             file.write(tail)
         return path
 
-    def names(self, *paths, torn=None):
-        return [event['target']['name'] for event in summary.read(paths, torn)]
+    def names(self, *paths, truncated=None):
+        return [
+            event['target']['name'] for event in summary.read(paths, truncated)
+        ]
 
     def test_what_a_trail_writes(self):
         path = os.path.join(self.directory, 'audit')
@@ -553,11 +555,12 @@ class TestRead(TestCase):
         times = range(1000, 2000)
         path = self.write('one', *times, tail=b'{')
         self.assertGreater(os.path.getsize(path), 300_000)
-        torn = []
+        truncated = []
         self.assertEqual(
-            [f'one {time}' for time in times], self.names(path, torn=torn)
+            [f'one {time}' for time in times],
+            self.names(path, truncated=truncated),
         )
-        self.assertEqual([f'{path}:1001'], torn)
+        self.assertEqual([f'{path}:1001'], truncated)
 
     def test_pipe(self):
         read, write = os.pipe()
@@ -576,7 +579,7 @@ class TestRead(TestCase):
     def test_empty_file(self):
         self.assertEqual([], self.names(self.write('one')))
 
-    def test_torn_last_line(self):
+    def test_truncated_last_line(self):
         whole = json.dumps(self.event(9)).encode()
         for tail in (
             b'{',
@@ -587,30 +590,30 @@ class TestRead(TestCase):
             b'\0\0\0',
             whole[:40] + b'\n',
         ):
-            torn = []
+            truncated = []
             one = self.write('one', 1, 3, tail=tail)
             two = self.write('two', 2, 4)
             self.assertEqual(
                 ['one 1', 'two 2', 'one 3', 'two 4'],
-                self.names(one, two, torn=torn),
+                self.names(one, two, truncated=truncated),
             )
-            self.assertEqual([f'{one}:3'], torn)
+            self.assertEqual([f'{one}:3'], truncated)
             rows = summary.summarize([one, two]).rows()
-            self.assertIn(('Records', 'torn lines', 1, f'{one}:3'), rows)
+            self.assertIn(('Records', 'truncated lines', 1, f'{one}:3'), rows)
             self.assertIn(('Records', 'events', 4, ''), rows)
 
     def test_whole_last_line_without_its_end(self):
-        torn = []
+        truncated = []
         path = self.write('one', 1, tail=json.dumps(self.event(2)).encode())
-        self.assertEqual(['one 1', 'x'], self.names(path, torn=torn))
-        self.assertEqual([], torn)
+        self.assertEqual(['one 1', 'x'], self.names(path, truncated=truncated))
+        self.assertEqual([], truncated)
 
-    def test_torn_lines_of_many(self):
+    def test_truncated_lines_of_many(self):
         for number in range(5):
             self.write(f'events-{number}.jsonl', 1, tail=b'{"')
         rows = summary.summarize([self.directory]).rows()
         section, item, count, details = rows[-1]
-        self.assertEqual(('torn lines', 5), (item, count))
+        self.assertEqual(('truncated lines', 5), (item, count))
         self.assertTrue(details.endswith(' and 2 more'))
 
     def test_garbage(self):
@@ -646,7 +649,7 @@ class TestRead(TestCase):
             error = self.assertRaises(ValueError, self.names, path)
             self.assertIn(f'{path}:3 ', str(error))
 
-    def test_torn_line_in_the_middle(self):
+    def test_truncated_line_in_the_middle(self):
         whole = json.dumps(self.event(9)).encode() + b'\n'
         for line in (
             whole[:40] + b'\n',
@@ -657,16 +660,16 @@ class TestRead(TestCase):
             b'\0\0\0\n',
             b'[' * 100_000 + b'\n',
         ):
-            torn = []
+            truncated = []
             path = self.write('one', 1, 2, tail=line + whole)
             self.assertEqual(
-                ['one 1', 'one 2', 'x'], self.names(path, torn=torn)
+                ['one 1', 'one 2', 'x'], self.names(path, truncated=truncated)
             )
-            self.assertEqual([f'{path}:3'], torn)
+            self.assertEqual([f'{path}:3'], truncated)
             rows = summary.summarize([path]).rows()
-            self.assertIn(('Records', 'torn lines', 1, f'{path}:3'), rows)
+            self.assertIn(('Records', 'truncated lines', 1, f'{path}:3'), rows)
 
-    def test_event_that_was_torn_is_missing(self):
+    def test_event_that_was_truncated_is_missing(self):
         path = os.path.join(self.directory, 'audit')
         self.configure(audit_file=path)
         with audit.AuditTrail() as trail:
@@ -683,7 +686,7 @@ class TestRead(TestCase):
                 file.writelines(spoilt)
             rows = summary.summarize([path]).rows()
             self.assertEqual(
-                [('events', 3), ('missing', 1), ('torn lines', 1)],
+                [('events', 3), ('missing', 1), ('truncated lines', 1)],
                 [row[1:3] for row in rows if row[0] == 'Records'],
             )
 
