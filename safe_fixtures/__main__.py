@@ -19,7 +19,7 @@ Usage: ``python -m safe_fixtures -m MODULE [ARGUMENT...]``, such as
 import runpy
 import sys
 
-from safe_fixtures.core import suites
+from safe_fixtures.core import plugins
 
 __all__ = ['main']
 
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) < 2 or arguments[0] != '-m':
         print(__doc__, file=sys.stderr)
         return 3
-    if not suites.harden():
+    if not plugins.harden():
         print(
             'nothing to harden: no project that safe_fixtures knows is '
             "installed; pip install 'safe_fixtures[nova]', or install the "

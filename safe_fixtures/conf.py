@@ -263,7 +263,7 @@ def _read(path: str | None) -> None:
     except (cfg.Error, OSError, UnicodeError) as error:
         raise exceptions.ConfigurationError(
             'SAFE_FIXTURES_CONFIG', path, str(error)
-        ) from error
+        ) from None
     known = {opt.name for opt in _OPTS}
     for name, value in _given(path):
         # A misspelt option would leave a guard as it is by default.
@@ -306,7 +306,7 @@ def _check(opt: cfg.Opt) -> None:
     except (ValueError, cfg.Error) as error:
         raise exceptions.ConfigurationError(
             option, _raw_value(opt), str(error)
-        ) from error
+        ) from None
     # oslo.config reads an empty number as None, and None as a default.
     if value is None and opt.default is not None:
         raise exceptions.ConfigurationError(
@@ -415,7 +415,15 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
 }
 
 
-def mode_of(code: str, settings: Any) -> str:
-    """Return the mode that the settings give a rule."""
-    mode: str = settings.rule_modes.get(code, settings.mode)
-    return rules.get(code).default if mode == 'default' else mode
+def mode_of(code: str) -> rules.Mode:
+    """Return the mode of a rule, as the settings have it.
+
+    :param code: the rule.
+    :raises: ConfigurationError if a setting is invalid.
+    """
+    rule = rules.get(code)
+    if rule.always:
+        return 'enforce'
+    settings = load()
+    mode = settings.rule_modes.get(code, settings.mode)
+    return rule.default if mode == 'default' else mode

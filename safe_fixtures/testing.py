@@ -17,7 +17,7 @@ import copy
 from typing import Any
 import uuid
 
-from safe_fixtures.core.expectations import expect_violation
+from safe_fixtures.core.violations import expect_violation
 
 __all__ = ['FakeComputeClient', 'FixtureContract', 'expect_violation']
 

@@ -10,89 +10,197 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Conclude a test: record its outcome, and report unused waivers."""
+"""Follow a test, and conclude it: record its outcome at its end."""
 
 from typing import Any
+import unittest
+
+from testtools import content
 
 from safe_fixtures import audit
+from safe_fixtures.audit import events
 from safe_fixtures import conf
-from safe_fixtures.core import outcome as core_outcome
+from safe_fixtures.core import violations
 from safe_fixtures.core import waivers as core_waivers
 from safe_fixtures import exceptions
-from safe_fixtures import rules
+from safe_fixtures.runtime import stack
 
-__all__ = [
-    'conclude',
-]
+__all__ = ['Outcome', 'follow', 'hide_own_frames', 'outcome_of']
+
+_UNUSED = 'SF901'
+_ON_TEST = '_safe_fixtures_outcome'
 
 
-def conclude(test: Any, trail: audit.AuditTrail) -> None:
-    """Record how a test ended, and which of its waivers never applied.
+class Outcome:
+    """How a test has gone so far, and which errors failed it.
 
-    One that failed is given the record as a detail.
-
-    :raises: SafetyViolation (SF901) for such a waiver, if that is enforced;
-        else AuditFailed if an event did not reach a sink.
+    :param test: a ``testtools.TestCase``.
+    :ivar value: ``success``, ``failure``, or ``unknown`` if it was skipped.
+    :ivar interrupted: whether something like Ctrl-C ends the test.
+    :ivar followed: whether the test is concluded at its end already.
     """
-    outcome = core_outcome.of(test)
-    if outcome is None:
-        return
-    unused = {}
-    waiver = None
-    rule = rules.get('SF901')
-    settings = conf.load()
-    mode = conf.mode_of(rule.code, settings)
-    if outcome.value == 'success' and mode != 'off':
-        waivers = core_waivers.of(test)
-        unused = {
-            code: reason
-            for code, reason in waivers.unused().items()
-            if conf.mode_of(code, settings) != 'off'
-        }
-        # The waiver of this rule is for the others, not for itself.
-        if unused.keys() - {rule.code}:
-            waiver = waivers.apply(rule.code)
-            if waiver is not None:
-                unused.pop(rule.code, None)
-    refused = bool(unused) and mode == 'enforce' and waiver is None
-    for code, reason in unused.items():
-        trail.record(
-            'deny' if refused else 'evaluate/violation',
-            test.id(),
-            target_type='service/test',
-            outcome='failure',
-            code=rule.code,
-            event_type='control',
-            message=f'the waiver of {code} ({reason}) never applied',
-            remedy=rule.remedy,
-            mode=mode,
-            **({'waived': waiver['reason']} if waiver else {}),
+
+    def __init__(self, test: Any) -> None:
+        self.value = 'success'
+        self.interrupted = False
+        self.followed = False
+        self._test = test
+        self._errors: list[BaseException] = []
+        method = getattr(test, test._testMethodName, None)
+        # An expected failure would hide a violation.
+        self._expects_failure = getattr(
+            method, '__unittest_expecting_failure__', False
         )
-        if waiver is not None:
-            trail.record(
-                'allow/waiver',
-                test.id(),
-                target_type='service/test',
-                code=rule.code,
-                event_type='control',
-                **waiver,
+        test.addOnException(self._on_exception)
+
+    def is_due_to(self, error: BaseException) -> bool:
+        """Whether *error* has failed the test by itself."""
+        return any(error is seen for seen in self._errors)
+
+    def _on_exception(self, exc_info: Any) -> None:
+        error: BaseException | None = exc_info[1]
+        self._tidy_traceback(exc_info)
+        # Of several exceptions, the runner raises the last one.
+        self.interrupted |= not isinstance(error, Exception)
+        if self._expects_failure:
+            return
+        if isinstance(error, unittest.SkipTest):
+            if self.value == 'success':
+                self.value = 'unknown'
+            return
+        self.value = 'failure'
+        while error is not None and not self.is_due_to(error):
+            self._errors.append(error)
+            error = error.__cause__
+
+    def _tidy_traceback(self, exc_info: Any) -> None:
+        """Show a violation's traceback again, without our own frames."""
+        if not hide_own_frames(exc_info[1]):
+            return
+        kind, error, _ = exc_info
+        # testtools has just added it.
+        shown = [
+            name
+            for name, detail in self._test.getDetails().items()
+            if detail.content_type.subtype == 'x-traceback'
+        ]
+        for name in shown[-1:]:
+            self._test.addDetail(
+                name,
+                content.TracebackContent(
+                    (kind, error, error.__traceback__), self._test
+                ),
             )
-    fails = refused or not trail.is_whole
+
+
+def hide_own_frames(error: BaseException | None) -> bool:
+    """Leave only the user's frames in the tracebacks of violations.
+
+    Refused settings are treated alike. Other errors, such as a bug of this
+    package, keep all frames.
+
+    :param error: an error; what led to it is treated as well.
+    :returns: whether there is such a traceback.
+    """
+    found = False
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(
+            error, (exceptions.SafetyViolation, exceptions.ConfigurationError)
+        ):
+            found = True
+            error.__traceback__ = stack.without_own_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def outcome_of(test: Any) -> Outcome | None:
+    """Return the outcome of *test*, one object for all who ask.
+
+    :returns: None for a test that is no ``testtools.TestCase``.
+    """
+    if not hasattr(test, 'addOnException'):
+        return None
+    outcome: Outcome | None = vars(test).get(_ON_TEST)
+    if outcome is None:
+        outcome = vars(test)[_ON_TEST] = Outcome(test)
+    return outcome
+
+
+def follow(test: Any, trail: audit.AuditTrail) -> None:
+    """Follow a test, and conclude it when its cleanups run.
+
+    The first guard of a test, or its base class, asks for that; whoever
+    asks again changes nothing. The cleanup records how the test ended and
+    which of its waivers never applied. A test that failed gets the record
+    as a detail.
+
+    The cleanup raises SafetyViolation (SF901) for an unused waiver if that
+    is enforced, else AuditFailed if an event did not reach a sink.
+
+    :param test: the test case; only a ``testtools.TestCase`` is followed.
+    :param trail: where to record.
+    """
+    outcome = outcome_of(test)
+    if outcome is not None and not outcome.followed:
+        outcome.followed = True
+        test.addCleanup(_conclude, test, trail, outcome)
+
+
+def _conclude(test: Any, trail: audit.AuditTrail, outcome: Outcome) -> None:
+    unused: list[str] = []
+    if outcome.value == 'success':
+        unused = _record_unused_waivers(test, trail)
+    fails = bool(unused) or not trail.is_whole
     trail.record(
-        'evaluate/test',
+        events.TEST_END,
         test.id(),
-        target_type='service/test',
+        target_type=events.TEST_TYPE,
         outcome='failure' if fails else outcome.value,
         event_type='monitor',
         seconds=round(trail.seconds, 6),
     )
     if fails or outcome.value == 'failure' or not trail.is_whole:
         test.addDetail('safe_fixtures.audit', trail.as_detail())
-    if refused:
+    if unused:
         raise exceptions.SafetyViolation(
-            rule.code,
-            'waivers that never applied: ' + ', '.join(sorted(unused)),
+            _UNUSED,
+            'waivers that never applied: ' + ', '.join(unused),
             where=test.id(),
         )
-    # Also for a trail whose own cleanup is over.
+    # The trail's own cleanup may be over.
     trail.check()
+
+
+def _record_unused_waivers(test: Any, trail: audit.AuditTrail) -> list[str]:
+    """Record the waivers that never applied.
+
+    :returns: their rules, sorted, if they fail the test.
+    """
+    mode = conf.mode_of(_UNUSED)
+    waivers = core_waivers.of(test)
+    unused = {
+        code: reason
+        for code, reason in waivers.unused().items()
+        if conf.mode_of(code) != 'off'
+    }
+    if mode == 'off' or not unused:
+        return []
+    waiver = None
+    # A waiver of SF901 is for the other waivers. Alone, it is unused itself.
+    if unused.keys() != {_UNUSED}:
+        waiver = waivers.apply(_UNUSED)
+        unused.pop(_UNUSED, None)
+    refused = []
+    for code, reason in unused.items():
+        violation = exceptions.SafetyViolation(
+            _UNUSED,
+            f'the waiver of {code} ({reason}) never applied',
+            where=test.id(),
+        )
+        verdict = violations.Verdict(violation, mode, waiver)
+        verdict.record(trail, test.id(), target_type=events.TEST_TYPE)
+        if verdict.refuses:
+            refused.append(code)
+    return sorted(refused)

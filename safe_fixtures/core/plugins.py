@@ -10,21 +10,70 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Reach what the guards need of the project under test.
+"""Reach the project under test through entry points.
 
-The core imports no Nova. What knows a project is an entry point of the group
-``safe_fixtures.backends`` whose name is the module it is for: a module that
-provides a backend when it is imported.
+The core imports no Nova. An entry point has the name of the module that it
+is for, such as ``nova``, and one of two groups:
+
+``safe_fixtures.backends``
+    a module that calls :func:`provide` when it is imported.
+``safe_fixtures.suites``
+    a callable that hardens the project's test bases.
 """
 
 import functools
 from importlib import metadata
+from importlib import util
 import sys
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-__all__ = ['find', 'provide']
+from safe_fixtures import exceptions
+
+__all__ = ['Source', 'find', 'harden', 'provide']
+
+_Protocol = TypeVar('_Protocol')
 
 _provided: list[Any] = []
+
+
+class Source(Generic[_Protocol]):
+    """One attribute of the backend: what a guard needs of the project.
+
+    Each guard states its need as a protocol in its own folder.
+
+    Example::
+
+        _SOURCE = plugins.Source[PostureSource]('posture', 'a PostureSource')
+
+    :param name: the attribute of the backend (str).
+    :param instead: what a user can pass to the guard instead, for messages
+        (str).
+    """
+
+    def __init__(self, name: str, instead: str = '') -> None:
+        self._name = name
+        self._instead = instead
+
+    def find(self) -> _Protocol | None:
+        """Return it, or None if no project is imported that has it."""
+        found: _Protocol | None = getattr(find(), self._name, None)
+        return found
+
+    def require(self, argument: str) -> _Protocol:
+        """Return it.
+
+        :param argument: the guard and its argument, for the message.
+        :raises: ConfigurationError if no project is imported that has it.
+        """
+        found = self.find()
+        if found is None:
+            raise exceptions.ConfigurationError(
+                argument,
+                None,
+                f'no Nova is imported; import it first, or give '
+                f'{self._instead}',
+            )
+        return found
 
 
 @functools.cache
@@ -45,3 +94,21 @@ def find() -> Any:
                 entry.load()
                 break
     return _provided[0] if _provided else None
+
+
+def harden() -> list[str]:
+    """Harden the test bases of every project that is installed.
+
+    Call it before anything else is imported: a project may have to patch
+    the standard library first, as Nova does.
+
+    :returns: the names of the projects; empty if there is none.
+    """
+    names = []
+    for entry in metadata.entry_points(group='safe_fixtures.suites'):
+        spec = util.find_spec(entry.name)
+        # A directory of that name that is no package has no origin.
+        if spec is not None and spec.origin is not None:
+            entry.load()()
+            names.append(entry.name)
+    return names

@@ -298,7 +298,7 @@ class ServiceStartGuard(core_guard.Guard):
         :raises: SafetyViolation (SF205), or MultipleExceptions of them, once
             all are stopped.
         """
-        if conf.mode_of('SF205', self._settings) == 'off':
+        if conf.mode_of('SF205') == 'off':
             return
         left = [
             (start, remains)

@@ -23,7 +23,6 @@ from nova.tests.functional import integrated_helpers
 from safe_fixtures import audit
 from safe_fixtures import conf
 from safe_fixtures.core import conclusion
-from safe_fixtures.core import outcome
 from safe_fixtures.core import plugins
 from safe_fixtures.core import waivers
 from safe_fixtures import exceptions
@@ -170,9 +169,8 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
     settings = conf.load()
     waivers.of(case)
     trail = case.useFixture(audit.AuditTrail(case.id()))
-    # From here on, so that a failure of Nova's own set-up is seen too.
-    outcome.of(case)
-    case.addCleanup(conclusion.conclude, case, trail)
+    # Before Nova's own set-up, whose failure counts.
+    conclusion.follow(case, trail)
     # Before anything that puts something out.
     case.redacted_output = case.useFixture(output.RedactedOutput(test=case))
     backend = plugins.find()

@@ -18,12 +18,19 @@ import sys
 import sysconfig
 from types import FrameType
 from types import ModuleType
+from types import TracebackType
 import unittest
 
 import fixtures
 import testtools
 
-__all__ = ['calling_test', 'in_cleanup', 'is_within', 'where']
+__all__ = [
+    'calling_test',
+    'in_cleanup',
+    'is_within',
+    'where',
+    'without_own_frames',
+]
 
 # The folder of the whole package, two levels up.
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -103,6 +110,23 @@ def in_cleanup() -> bool:
 def is_within(function: str) -> bool:
     """Whether a function or method of that name led here."""
     return any(frame.f_code.co_name == function for frame in _frames())
+
+
+def without_own_frames(
+    traceback: TracebackType | None,
+) -> TracebackType | None:
+    """Return a traceback without this package's frames.
+
+    :param traceback: is changed in place.
+    """
+    kept: list[TracebackType] = []
+    while traceback is not None:
+        if not traceback.tb_frame.f_code.co_filename.startswith(_HERE):
+            kept.append(traceback)
+        traceback = traceback.tb_next
+    for entry, following in zip(kept, [*kept[1:], None], strict=False):
+        entry.tb_next = following
+    return kept[0] if kept else None
 
 
 def _frames() -> Iterator[FrameType]:

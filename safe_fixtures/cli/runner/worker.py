@@ -37,7 +37,7 @@ import testtools
 
 from safe_fixtures.cli.runner import loading
 from safe_fixtures.cli.runner import packets as runner_packets
-from safe_fixtures.core import suites
+from safe_fixtures.core import plugins
 from safe_fixtures.guards import isolation
 from safe_fixtures.guards.output import result as output_result
 from safe_fixtures.guards.output import streams
@@ -98,7 +98,7 @@ def _harden(options: argparse.Namespace) -> list[str]:
         return []
     # From before anything of the project is imported.
     isolation.install()
-    return suites.harden()
+    return plugins.harden()
 
 
 def _masker(options: argparse.Namespace) -> output_result.Masker | None:

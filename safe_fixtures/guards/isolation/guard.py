@@ -154,7 +154,7 @@ class IsolationGuard(guard.Guard):
         )
 
     def _is_watched(self, code: str, settings: Any) -> bool:
-        return self._wanted[code] and conf.mode_of(code, settings) != 'off'
+        return self._wanted[code] and conf.mode_of(code) != 'off'
 
     def _check_options(self, wanted: Callable[[Any], bool]) -> None:
         if self._scope.endpoints is not None:

@@ -92,9 +92,9 @@ class Scope(owners.Owner):
         guard = self.guard
         if guard is None:
             guard = core_guard.Guard(
-                trail=audit.AuditTrail.standalone(self._test_id)
+                trail=audit.AuditTrail.standalone(self._test_id),
+                waivers=self._waivers,
             )
-            guard._waivers = self._waivers
         waived = guard._violate(
             violation,
             finding.target,

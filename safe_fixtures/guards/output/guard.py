@@ -86,7 +86,6 @@ class RedactedOutput(guard.Guard):
                 'it must be a testtools.TestCase, while it runs',
             )
         self._test_id = self._run.case.id()
-        self._interrupted = False
 
     def _setUp(self) -> None:
         super()._setUp()
@@ -109,7 +108,7 @@ class RedactedOutput(guard.Guard):
                 return result.masker
             result = result.__wrapped__
         masker = output_result.Masker(
-            redactor, counts=conf.mode_of(_CODE, self._settings) != 'off'
+            redactor, counts=conf.mode_of(_CODE) != 'off'
         )
         self._run.result = output_result.MaskedResult(
             self._run.result, masker, self._report_when_told
@@ -118,8 +117,6 @@ class RedactedOutput(guard.Guard):
 
     def _on_exception(self, exc_info: Any) -> None:
         error = exc_info[1]
-        # Whoever interrupts must not be told of something else instead.
-        self._interrupted |= not isinstance(error, Exception)
         if isinstance(error, unittest.SkipTest) and error.args:
             # The detail that it becomes is added when it is reported.
             reason = content.text_content(str(error.args[0]))

@@ -91,7 +91,7 @@ class PayloadGuard(guard.Guard):
 
     def _setUp(self) -> None:
         super()._setUp()
-        if conf.mode_of('SF303', self._settings) == 'off':
+        if conf.mode_of('SF303') == 'off':
             return
         self._requests = self._bytes = self._unread = 0
         self.addCleanup(self._record_requests)

@@ -150,7 +150,7 @@ class ServerPermissions(guard.Guard):
         watching = contextlib.ExitStack()
         self.addCleanup(watching.close)
         self._watched = watching.enter_context(self._source.watching_policy())
-        if conf.mode_of('SF502', self._settings) == 'off':
+        if conf.mode_of('SF502') == 'off':
             return
         self.useFixture(gate.ApiGate(self))
         self.addCleanup(self._forget)
@@ -171,7 +171,7 @@ class ServerPermissions(guard.Guard):
             ConfigurationError for a server that there is not, and for
             deviations as at set-up.
         """
-        if conf.mode_of('SF502', self._settings) == 'off':
+        if conf.mode_of('SF502') == 'off':
             return
         server_id = server['id'] if isinstance(server, Mapping) else server
         stated = {**self._deviations, **self._indexed(deviations)}

@@ -23,7 +23,6 @@ from oslo_config import cfg
 
 from safe_fixtures import audit
 from safe_fixtures.core import guard
-from safe_fixtures.core import outcome
 from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
 from safe_fixtures.guards.posture import config_probe
@@ -175,30 +174,13 @@ class PostureGuard(guard.Guard):
                     'no two may have the same name',
                 )
             self._probes[probe.name] = probe
-        self._interrupted = False
         self._before: dict[str, Any] = {}
         for probe in self._probes.values():
             self._before[probe.name] = _snapshot(probe)
 
     def _setUp(self) -> None:
         super()._setUp()
-        if outcome.of(self._test) is not None:
-            self._test.addOnException(  # type: ignore[union-attr]
-                self._on_exception
-            )
         self.addCleanup(self._compare_at_cleanup)
-
-    def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> Any:
-        self._note_interrupt(exc_val)
-        return super().__exit__(exc_type, exc_val, exc_tb)
-
-    def _on_exception(self, exc_info: Any) -> None:
-        self._note_interrupt(exc_info[1])
-
-    def _note_interrupt(self, error: BaseException | None) -> None:
-        # Whoever interrupts must not be told of something else instead.
-        if error is not None and not isinstance(error, Exception):
-            self._interrupted = True
 
     def _compare_at_cleanup(self) -> None:
         # What a test has done to the settings of the guards is seen too.
@@ -243,7 +225,8 @@ class PostureGuard(guard.Guard):
         try:
             yield
         except BaseException as error:
-            self._note_interrupt(error)
+            if not isinstance(error, Exception):
+                self._raised = error
             with contextlib.suppress(exceptions.SafetyViolation):
                 self._report(
                     self._changes(before), _FROZEN, keep=not self._interrupted

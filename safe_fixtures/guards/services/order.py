@@ -144,7 +144,7 @@ class Order:
         self._allowed.pop(ref, None)
         if (
             not enforced
-            and conf.mode_of(CODE, conf.load()) == 'off'
+            and conf.mode_of(CODE) == 'off'
             or ref.binary != 'nova-compute'
         ):
             return None

@@ -44,7 +44,6 @@ from safe_fixtures.audit import sinks
 from safe_fixtures.audit import trail as audit_trail
 from safe_fixtures import conf
 from safe_fixtures.core import conclusion
-from safe_fixtures.core import guard as core_guard
 from safe_fixtures import exceptions
 from safe_fixtures.runtime import audit_hook
 from safe_fixtures import summary
@@ -973,7 +972,7 @@ class TestLost(base.TestCase):
         class Inner(testtools.TestCase):
             def test_x(self):
                 trail = self.useFixture(audit.AuditTrail(self.id()))
-                self.addCleanup(conclusion.conclude, self, trail)
+                conclusion.follow(self, trail)
                 outer.trail = trail
                 trail.record('enable', 'host1')
                 os.rename(outer.path, outer.path + '.old')
@@ -995,7 +994,7 @@ class TestLost(base.TestCase):
                 with audit.AuditTrail(self.id()) as trail:
                     trail.record('enable', 'host1')
                 # Its own cleanup is over.
-                self.addCleanup(conclusion.conclude, self, trail)
+                conclusion.follow(self, trail)
                 self.addCleanup(os.unlink, outer.path)
 
         self.assertFails(Inner, 'failed for 1 event', 'ENOENT')
@@ -1210,8 +1209,7 @@ class TestDetail(base.TestCase):
             def setUp(self):
                 super().setUp()
                 self.trail = self.useFixture(audit.AuditTrail(self.id()))
-                self.addCleanup(conclusion.conclude, self, self.trail)
-                core_guard.core_outcome.of(self)
+                conclusion.follow(self, self.trail)
                 for number in range(events):
                     self.trail.record('enable', f'host{number}')
                 self.addCleanup(self.trail.record, 'restore', 'after')

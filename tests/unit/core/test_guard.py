@@ -20,9 +20,9 @@ import testtools
 import safe_fixtures
 from safe_fixtures import audit
 from safe_fixtures.audit import trail as audit_trail
-from safe_fixtures.core import expectations
 from safe_fixtures.core import gate
 from safe_fixtures.core import guard as core_guard
+from safe_fixtures.core import violations
 from safe_fixtures import exceptions
 from safe_fixtures import rules
 from safe_fixtures import summary
@@ -672,7 +672,7 @@ class TestExpectViolation(base.TestCase):
                 raise KeyError
 
         self.assertRaises(KeyError, fail)
-        self.assertEqual([], expectations._expectations)
+        self.assertEqual([], violations._expectations)
 
     def test_unknown_code(self):
         def expect():

@@ -1,0 +1,146 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Decide what happens when a test breaks a rule, and expect that it does."""
+
+from collections.abc import Iterator
+import contextlib
+import dataclasses
+from typing import Any
+
+from safe_fixtures import audit
+from safe_fixtures import conf
+from safe_fixtures.core import waivers as core_waivers
+from safe_fixtures import exceptions
+from safe_fixtures import rules
+from safe_fixtures.runtime import stack
+
+__all__ = ['Verdict', 'expect_violation', 'verdict_on']
+
+
+class _Expectation:
+    def __init__(self, code: str) -> None:
+        self.code = rules.get(code).code
+        self.seen: list[exceptions.SafetyViolation] = []
+
+
+_expectations: list[_Expectation] = []
+
+
+@contextlib.contextmanager
+def expect_violation(
+    code: str,
+) -> Iterator[list[exceptions.SafetyViolation]]:
+    """Expect that the block breaks a rule.
+
+    An enforced violation still prevents the act and ends the block, but it
+    does not fail the test.
+
+    Example::
+
+        with expect_violation('SF301') as seen:
+            self.api.post_server({'server': server})
+        self.assertIn('locations', seen[0].message)
+
+    :param code: the rule (str).
+    :returns: the violations of that rule, as they happen.
+    :raises: AssertionError if the block ends without a violation of it.
+    """
+    expectation = _Expectation(code)
+    _expectations.append(expectation)
+    try:
+        yield expectation.seen
+    except exceptions.SafetyViolation as violation:
+        if not any(violation is seen for seen in expectation.seen):
+            raise
+    finally:
+        _expectations.remove(expectation)
+    if not expectation.seen:
+        raise AssertionError(
+            f'expected a violation of {code}, and there was none'
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verdict:
+    """What happens because of a violation.
+
+    :ivar violation: the violation.
+    :ivar mode: the mode of its rule.
+    :ivar waiver: the content of the waiver's event, or None without one.
+    :ivar expectation: where the test collects the violations it expects, or
+        None if it expects none.
+    """
+
+    violation: exceptions.SafetyViolation
+    mode: rules.Mode
+    waiver: dict[str, str] | None = None
+    expectation: list[exceptions.SafetyViolation] | None = None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the violation is raised."""
+        return self.mode == 'enforce' and self.waiver is None
+
+    def record(
+        self, trail: audit.AuditTrail, target: str, **content: Any
+    ) -> None:
+        """Record the violation; see ``AuditTrail.record_violation``."""
+        trail.record_violation(
+            self.violation,
+            target,
+            mode=self.mode,
+            waiver=self.waiver,
+            expected=self.expectation is not None,
+            **content,
+        )
+
+    def carry_out(self) -> str | None:
+        """Raise the violation if the verdict refuses it.
+
+        :returns: the reason of the waiver, or None without one.
+        :raises: SafetyViolation.
+        """
+        if self.expectation is not None:
+            self.expectation.append(self.violation)
+        if self.refuses:
+            raise self.violation
+        return None if self.waiver is None else self.waiver['reason']
+
+
+def verdict_on(
+    violation: exceptions.SafetyViolation,
+    waivers: core_waivers.Waivers | None,
+    *,
+    enforced: bool = False,
+) -> Verdict | None:
+    """Decide what happens because of a violation; note where it happened.
+
+    :param violation: the violation.
+    :param waivers: the waivers of the test; default: it has none.
+    :param enforced: whether to enforce the rule whatever its mode is.
+    :returns: None if the rule is off.
+    """
+    code = violation.code
+    mode = 'enforce' if enforced else conf.mode_of(code)
+    if mode == 'off':
+        return None
+    if violation.where is None:
+        violation.where = stack.where()
+    expectations = [each for each in _expectations if each.code == code]
+    return Verdict(
+        violation,
+        mode,
+        None if waivers is None else waivers.apply(code),
+        # The innermost block gets it.
+        expectations[-1].seen if expectations else None,
+    )
