@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a guard raises."""
+"""The exceptions that guards raise."""
 
 from typing import Any
 
@@ -27,14 +27,16 @@ __all__ = [
 class SafetyViolation(AssertionError):
     """A test did what a rule forbids.
 
-    It is an ``AssertionError``, so that a test that breaks a rule fails; it
-    survives pickling, so that it crosses from a worker to its runner.
+    It is an ``AssertionError``, so it fails the test. It can be pickled, so
+    it crosses from a worker to its runner. Its text says what happened,
+    where, and what to do, in this order. The arguments are its attributes.
 
-    :ivar code: the rule, such as ``SF301`` (str).
-    :ivar message: what was done (str).
-    :ivar remedy: what to do about it (str).
+    :param code: the rule, such as ``SF301`` (str).
+    :param message: what happened (str).
+    :param remedy: what to do about it (str); default: the rule's remedy.
+    :param where: the call site, ``file:line`` (str); default: unknown.
     :ivar cwe: the weakness, such as ``CWE-531`` (str or None).
-    :ivar where: the call site, ``file:line`` (str or None).
+    :raises: ValueError for an unknown rule.
     """
 
     def __init__(
@@ -63,10 +65,10 @@ class SafetyViolation(AssertionError):
 
 
 class RestoreFailed(SafetyViolation):
-    """A service could not be given back its prior state (SF201).
+    """A service could not be restored to its prior state (SF201).
 
     :ivar service: the service, as ``binary on host`` (str).
-    :ivar wanted: the state it should have again (ServiceState).
+    :ivar wanted: the prior state (ServiceState).
     :ivar actual: the state it has (ServiceState, or None if unknown).
     """
 
@@ -89,8 +91,9 @@ class WrongOrder(SafetyViolation):
     """A compute would go out of service with servers on it (SF203).
 
     :ivar service: the service, as ``binary on host`` (str).
-    :ivar how: what would be done to it, such as ``forced down`` (str).
-    :ivar servers: what is on it, or in flight to it (tuple of HostedServer).
+    :ivar how: how it would go, such as ``forced down`` (str).
+    :ivar servers: the servers on it or in flight to it (tuple of
+        HostedServer).
     """
 
     def __init__(
@@ -109,11 +112,13 @@ class WrongOrder(SafetyViolation):
 
 
 class ConfigurationError(ValueError):
-    """A setting makes no sense; nothing was installed.
+    """A setting makes no sense.
+
+    It is raised before anything is patched or changed.
 
     :ivar option: the option or argument (str).
     :ivar value: its value.
-    :ivar allowed: what is allowed (str).
+    :ivar allowed: what to give instead (str).
     """
 
     def __init__(self, option: str, value: Any, allowed: str) -> None:

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The catalogue of rules: the single source of codes, titles and modes."""
+"""The catalogue of rules: the only list of codes, titles and modes."""
 
 from collections.abc import Mapping
 import dataclasses
@@ -26,14 +26,14 @@ MODES: tuple[Mode, ...] = ('enforce', 'audit', 'off')
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule that a guard watches over.
+    """A rule that a guard enforces or records.
 
     :ivar code: its name, such as ``SF301``.
-    :ivar title: what breaks it, in one line.
-    :ivar cwe: the weakness it answers, such as ``CWE-531``; None where
-        MITRE lists no exact one.
+    :ivar title: what violates it, in one line.
+    :ivar cwe: the weakness it prevents, such as ``CWE-531``; None if MITRE
+        lists no exact one.
     :ivar finding: the review finding it comes from, such as ``A2``.
-    :ivar remedy: what a person does about a violation.
+    :ivar remedy: what to do about a violation.
     :ivar default: its mode when ``[safe_fixtures] mode`` is ``default``.
     :ivar always: whether it is enforced whatever the configuration says.
     """
@@ -50,29 +50,28 @@ class Rule:
 _CATALOGUE = (
     Rule(
         'SF101',
-        'microversion latest where no pin is known, or where it is refused',
+        'microversion latest that is not pinned, or refused',
         None,
         'A3',
-        'Ask for a concrete microversion, or set [safe_fixtures] '
+        'Request a concrete microversion, or set [safe_fixtures] '
         'latest_policy = pin.',
         'enforce',
     ),
     Rule(
         'SF102',
-        'a microversion outside what the API supports',
+        'microversion that the API does not support',
         None,
         'A3',
-        'Ask for a microversion between the minimum and the maximum that '
-        'the API supports.',
+        'Request a microversion between the minimum and the maximum of the '
+        'API.',
         'enforce',
     ),
     Rule(
         'SF103',
-        'a response served at another compute microversion than was sent',
+        'response at another compute microversion than requested',
         None,
         'A3',
-        'Find out what rewrites the version on its way: a proxy, a '
-        'middleware, a stub.',
+        'Find what rewrites the version: a proxy, a middleware or a stub.',
         'enforce',
     ),
     Rule(
@@ -85,16 +84,16 @@ _CATALOGUE = (
     ),
     Rule(
         'SF201',
-        'a service could not be given back its prior state',
+        'service not restored to its prior state',
         'CWE-459',
         'A4, B5',
-        'Bring the service back by hand to the state named here, and undo '
-        'in the test whatever makes the restore fail.',
+        'Restore the service by hand to the state named here, and remove '
+        'what makes the restore fail.',
         'enforce',
     ),
     Rule(
         'SF202',
-        'a service toggled outside a test',
+        'service toggled outside a test',
         'CWE-749',
         'A4',
         'Toggle services only between set-up and cleanup, at an endpoint '
@@ -105,18 +104,17 @@ _CATALOGUE = (
     ),
     Rule(
         'SF203',
-        'a compute that hosts servers disabled, forced down or stopped '
-        'without declaring it',
+        'undeclared outage of a compute with servers on it',
         'CWE-696',
         'B5',
-        'Move or delete the servers first, or declare that the test needs '
-        'this order and why: by a toggle with expecting_servers=True, or with '
+        'Move or delete the servers first, or declare why the test needs '
+        'this order: with expecting_servers=True and a reason, or with '
         '@waive.',
         'audit',
     ),
     Rule(
         'SF204',
-        'a service started that this test may not start',
+        'service started that the test may not start',
         'CWE-862',
         'B2',
         'Start only the services that the test is about.',
@@ -124,15 +122,15 @@ _CATALOGUE = (
     ),
     Rule(
         'SF205',
-        'a started service left running',
+        'started service left running',
         'CWE-459',
         'B2',
-        'Stop the service in a cleanup.',
+        'Use self.start_service(), or stop the service in a cleanup.',
         'enforce',
     ),
     Rule(
         'SF301',
-        'an image that is not dummy',
+        'image that is not dummy',
         'CWE-531',
         'A2',
         'Use an image of the fake Glance: little data, and no location, '
@@ -141,7 +139,7 @@ _CATALOGUE = (
     ),
     Rule(
         'SF302',
-        'a flavor that is not dummy',
+        'flavor that is not dummy',
         'CWE-531',
         'A2',
         'Use a default flavor, or create one in the test through the API '
@@ -153,8 +151,8 @@ _CATALOGUE = (
         'real-looking data in a request',
         'CWE-531',
         'A2',
-        'Use documentation addresses, example domains and made-up secrets, or '
-        'list what is part of the test in [safe_fixtures] allowed_hosts.',
+        'Use documentation addresses, example domains and made-up secrets, '
+        'or list the host in [safe_fixtures] allowed_hosts.',
         'audit',
     ),
     Rule(
@@ -162,21 +160,21 @@ _CATALOGUE = (
         'network egress',
         'CWE-668',
         'A1',
-        'Talk to fakes or to loopback, or list what is a part of the test in '
-        '[safe_fixtures] allowed_hosts.',
+        'Talk to fakes or to loopback, or list the host in [safe_fixtures] '
+        'allowed_hosts.',
         'enforce',
     ),
     Rule(
         'SF402',
-        "a database that is not the test's own",
+        "database that is not the test's own",
         'CWE-668',
         'A1',
-        'Use sqlite in memory or under the temporary directory of the test.',
+        'Use SQLite in memory or in a temporary directory.',
         'enforce',
     ),
     Rule(
         'SF403',
-        'a message bus that is not fake',
+        'message bus that is not fake',
         'CWE-668',
         'A1',
         'Use the fake:// transport.',
@@ -192,16 +190,16 @@ _CATALOGUE = (
     ),
     Rule(
         'SF405',
-        "a write to the host's files",
+        "write to the host's files",
         'CWE-668',
         'A1',
-        'Write under the temporary directory of the test, or list what is its '
-        'own in [safe_fixtures] allowed_paths.',
+        'Write in a temporary directory, or list the path in '
+        '[safe_fixtures] allowed_paths.',
         'audit',
     ),
     Rule(
         'SF406',
-        'a process spawned',
+        'process spawned',
         'CWE-668',
         'A1',
         'Stub the call, or list the program in [safe_fixtures] '
@@ -210,10 +208,10 @@ _CATALOGUE = (
     ),
     Rule(
         'SF501',
-        'posture changed',
+        'posture changed and not restored',
         'CWE-459',
         'A5',
-        'Restore what the test changed in a cleanup.',
+        'Undo the change in a cleanup: use a fixture, or addCleanup().',
         'enforce',
     ),
     Rule(
@@ -221,12 +219,12 @@ _CATALOGUE = (
         'server permissions wrong',
         'CWE-732',
         'B4',
-        'Find the policy rule that is named here and who weakened it.',
+        'Find the policy rule named here, and what weakened it.',
         'enforce',
     ),
     Rule(
         'SF601',
-        'a secret reached an output (and was masked)',
+        'secret about to be printed (it was masked)',
         'CWE-532',
         'B1',
         'Do not print or log the secret.',
@@ -234,7 +232,7 @@ _CATALOGUE = (
     ),
     Rule(
         'SF901',
-        'a waiver that waived nothing',
+        'waiver that never applied',
         None,
         '-',
         'Remove the waiver.',
@@ -248,7 +246,7 @@ RULES: Mapping[str, Rule] = types.MappingProxyType(
 
 
 def get(code: str) -> Rule:
-    """Return the rule of that code.
+    """Return the rule that has a code.
 
     :param code: a rule code, such as ``SF301``.
     :raises: ValueError if the catalogue has no such rule.

@@ -572,7 +572,7 @@ class TestLeft(TestCase):
     def test_enforced(self):
         self.configure(rule_modes='SF205:enforce')
         self.assertFails(
-            self.inner(self.leave), LEFT, 'Stop the service in a cleanup.'
+            self.inner(self.leave), LEFT, 'or stop the service in a cleanup.'
         )
 
     def test_twin(self):

@@ -202,7 +202,7 @@ class TestViolations(TestCase):
         self.assertExits(0)
         self.violate('a', action='deny')
         self.assertExits(2)
-        title = 'an image that is not dummy; in 1 test, most in '
+        title = 'image that is not dummy; in 1 test, most in '
         self.assertEqual(
             [
                 ('SF301 enforced', 1, title + 'a (1)'),
@@ -221,7 +221,7 @@ class TestViolations(TestCase):
                 (
                     'SF301 recorded',
                     14,
-                    'an image that is not dummy; in 5 tests, most in '
+                    'image that is not dummy; in 5 tests, most in '
                     'tests.c (4), tests.d (4), tests.b (3)',
                 )
             ],

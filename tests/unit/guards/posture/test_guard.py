@@ -506,7 +506,7 @@ class TestWays(testscenarios.WithScenarios, WaysTestCase):
             self.inner(self.act, restore=False),
             'SF501 (CWE-459): the test left the posture changed: ',
             self.change,
-            'Restore what the test changed in a cleanup.',
+            'Undo the change in a cleanup: use a fixture, or addCleanup().',
         )
 
     def test_given_back(self):
