@@ -18,7 +18,6 @@ from safe_fixtures.guards.permissions.model import Attempt
 from safe_fixtures.guards.permissions.model import Deviation
 from safe_fixtures.guards.permissions.model import Finding
 from safe_fixtures.guards.permissions.model import Operation
-from safe_fixtures.guards.permissions.model import OUTCOMES
 from safe_fixtures.guards.permissions.model import PermissionSource
 from safe_fixtures.guards.permissions.model import Persona
 from safe_fixtures.guards.permissions.model import Prober
@@ -28,7 +27,6 @@ __all__ = [
     'Attempt',
     'Deviation',
     'Finding',
-    'OUTCOMES',
     'Operation',
     'PermissionSource',
     'Persona',

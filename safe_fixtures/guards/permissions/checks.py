@@ -10,9 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Check the attributes of a server."""
+"""Check what responses show of a server, and whether it changed."""
 
 from collections.abc import Collection, Iterator, Mapping
+import dataclasses
 import json
 import re
 from typing import Any
@@ -21,15 +22,10 @@ from safe_fixtures.guards.permissions import creation as permissions_creation
 from safe_fixtures.guards.permissions import matrix as permissions_matrix
 from safe_fixtures.guards.permissions import model
 
-__all__ = [
-    'attributes',
-    'changes',
-    'unknown',
-]
+__all__ = ['ServerChecks']
 
-
-# What the owner of a server chooses, and may name like a host. Of the
-# metadata, that is what is recorded.
+# The owner chooses the values of these keys, and may choose the name of a
+# host. Metadata counts as chosen if the record has it.
 _CHOSEN = frozenset(
     [
         'OS-EXT-SRV-ATTR:hostname',
@@ -48,27 +44,39 @@ _CHOSEN = frozenset(
 )
 _DEFAULT_GROUP = {'default'}
 _ZONE = 'OS-EXT-AZ:availability_zone'
-# When it was saved, in a response and in its record.
+# The time of the last update, in a response and in the record.
 _TIMES = frozenset(['updated', 'updated_at'])
 
+# Why something is wrong, what was expected and what was shown.
+_Mistake = tuple[str, str, str]
 
-def attributes(
-    record: model.ServerRecord,
-    matrix: permissions_matrix.Matrix,
-    creation: permissions_creation.Creation | None,
-) -> Iterator[model.Finding]:
-    """Yield what is wrong with what is shown of a server, and to whom."""
-    judged = {key for each in matrix.operations for key in matrix.keys(each)}
-    told = set()
-    for persona in matrix.personas:
-        for operation, attempt in matrix.answers_to(persona).items():
+
+@dataclasses.dataclass(frozen=True)
+class ServerChecks:
+    """Checks of one server, besides what the matrix itself finds.
+
+    :ivar record: the server before the matrix.
+    :ivar matrix: what everybody was shown of it.
+    :ivar creation: the request that created it; None if it was not seen.
+    """
+
+    record: model.ServerRecord
+    matrix: permissions_matrix.Matrix
+    creation: permissions_creation.Creation | None
+
+    def attributes(self) -> Iterator[model.Finding]:
+        """Yield the wrong details that responses show of the server."""
+        found = set()
+        for (persona, operation), attempt in self.matrix.attempts.items():
             for cause, wanted, got in (
-                *_leaks(persona, record, attempt, creation, judged),
-                *_mistakes(record, attempt, creation),
+                *self._passwords(persona, attempt),
+                *self._hosts(persona, attempt),
+                *self._creator(attempt.shown or {}),
+                *self._security_groups(attempt.shown or {}),
             ):
-                # Once is enough.
-                if got not in told:
-                    told.add(got)
+                # Each mistake is reported once.
+                if got not in found:
+                    found.add(got)
                     yield model.Finding(
                         persona.name,
                         operation.name,
@@ -77,187 +85,179 @@ def attributes(
                         attempt.answer,
                         cause=cause,
                     )
-    for name, user in record.key_pairs:
-        if user != record.user_id:
-            yield model.Finding(
-                'owner',
-                'key pair',
-                f'one of user {record.user_id}',
-                f'{name} of user {user}',
-                cause="the key pair is somebody else's",
+        for name, user in self.record.key_pairs:
+            if user != self.record.user_id:
+                yield model.Finding(
+                    'owner',
+                    'key pair',
+                    f'one of user {self.record.user_id}',
+                    f'{name} of user {user}',
+                    cause='the key pair belongs to another user',
+                )
+
+    def _passwords(
+        self, persona: model.Persona, attempt: model.Attempt
+    ) -> Iterator[_Mistake]:
+        passwords = self.creation.passwords if self.creation else ()
+        if 'adminPass' in _shown(attempt) or any(
+            password in attempt.text for password in passwords
+        ):
+            yield (
+                'only its creator may see the password, once',
+                'no admin password',
+                f'the admin password shown to {persona.name}',
             )
 
-
-def _leaks(
-    persona: model.Persona,
-    record: model.ServerRecord,
-    attempt: model.Attempt,
-    creation: permissions_creation.Creation | None,
-    judged: Collection[str],
-) -> Iterator[tuple[str, str, str]]:
-    """Yield what a persona is shown that it must not be shown."""
-    shown = attempt.shown
-    if shown is None:
-        shown = _from_json(attempt.text)
-    passwords = () if creation is None else creation.passwords
-    if 'adminPass' in shown or any(
-        password in attempt.text for password in passwords
-    ):
-        yield (
-            'the password is for who created it, once',
-            'no admin password',
-            f'the admin password shown to {persona.name}',
-        )
-    if not persona.is_admin:
-        values = set(_values(shown, judged, record.state))
+    def _hosts(
+        self, persona: model.Persona, attempt: model.Attempt
+    ) -> Iterator[_Mistake]:
+        if persona.is_admin:
+            return
+        shown = _shown(attempt)
+        values = set(_values(shown, self._attributes(), self.record.state))
         fault = _mapping(shown.get('fault'))
-        said = f'{fault.get("message")} {fault.get("details")}'
-        for host in sorted(record.hosts):
-            if host not in values and not _is_named(host, said):
-                continue
-            yield (
-                'hosts are for administrators',
-                'no name of a host',
-                f'{host} shown to {persona.name}',
-            )
+        text = f'{fault.get("message")} {fault.get("details")}'
+        for host in sorted(self.record.hosts):
+            if host in values or _names_host(text, host):
+                yield (
+                    'only administrators may see hosts',
+                    'no name of a host',
+                    f'{host} shown to {persona.name}',
+                )
 
+    def _attributes(self) -> set[str]:
+        """Return the keys that the matrix itself checks."""
+        operations = self.matrix.operations
+        return {key for each in operations for key in self.matrix.keys(each)}
 
-def _mistakes(
-    record: model.ServerRecord,
-    attempt: model.Attempt,
-    creation: permissions_creation.Creation | None,
-) -> Iterator[tuple[str, str, str]]:
-    """Yield what a server is shown to be, and should not be."""
-    shown = attempt.shown or {}
-    user, project = record.user_id, record.project_id
-    if creation is not None:
-        user = creation.user or user
-        project = creation.project or project
-    for what, key, wanted in (
-        ('user', 'user_id', user),
-        ('project', 'tenant_id', project),
-    ):
-        if shown.get(key, wanted) != wanted:
-            yield (
-                'it is of who created it',
-                f'{what} {wanted}',
-                f'{what} {shown[key]}',
-            )
-    groups = {
-        str(group.get('name')) for group in shown.get('security_groups') or ()
-    }
-    asked = None if creation is None else creation.security_groups
-    if _lacks_groups(shown) and asked == _DEFAULT_GROUP:
-        return
-    # One without a port has none.
-    has_ports = groups or shown.get('addresses')
-    if has_ports and asked is not None and groups != asked:
+    def _creator(self, shown: Mapping[str, Any]) -> Iterator[_Mistake]:
+        user, project = self.record.user_id, self.record.project_id
+        if self.creation is not None:
+            user = self.creation.user or user
+            project = self.creation.project or project
+        for what, key, wanted in (
+            ('user', 'user_id', user),
+            ('project', 'tenant_id', project),
+        ):
+            if shown.get(key, wanted) != wanted:
+                yield (
+                    'a server belongs to its creator',
+                    f'{what} {wanted}',
+                    f'{what} {shown[key]}',
+                )
+
+    def _security_groups(self, shown: Mapping[str, Any]) -> Iterator[_Mistake]:
+        asked = self.creation.security_groups if self.creation else None
+        listed = shown.get('security_groups') or ()
+        groups = {str(group.get('name')) for group in listed}
+        # A server without a port has no group.
+        has_ports = groups or shown.get('addresses')
+        if asked is None or groups == asked or not has_ports:
+            return
+        if asked == _DEFAULT_GROUP and _lacks_groups(shown):
+            return
         yield (
-            'it has those that were asked for',
+            'the request asked for others',
             f'security groups {", ".join(sorted(asked))}',
             f'security groups {", ".join(sorted(groups)) or "none"}',
         )
 
+    def changes(
+        self, after: model.ServerRecord | None
+    ) -> Iterator[model.Finding]:
+        """Yield what changed of the server during the matrix.
+
+        :param after: the server afterwards; None if it is gone.
+        """
+        if after is None:
+            yield model.Finding(
+                'anybody', 'all', 'unchanged', 'the server is gone'
+            )
+            return
+        states = [(self.record.state, after.state)]
+        if self.matrix.before is not None and self.matrix.after is not None:
+            states.append((self.matrix.before, self.matrix.after))
+        for before, now in states:
+            names = before.keys() | now.keys()
+            if self.record.is_busy:
+                # A task of the test may change anything else.
+                names &= _CHOSEN
+            # A compute may save what it knows already, which sets the time.
+            for name in sorted(names - _TIMES):
+                if before.get(name) != now.get(name):
+                    yield model.Finding(
+                        'anybody',
+                        'all',
+                        f'{name} {before.get(name)!r}',
+                        f'{name} {now.get(name)!r}',
+                        cause='it changed during the check',
+                    )
+
+    def left_out(self) -> Iterator[str]:
+        """Yield what is not checked, as the request is not known."""
+        groups = self.creation.security_groups if self.creation else None
+        if self.creation is None:
+            yield (
+                'requester, admin password, security groups: its creation was '
+                'not seen'
+            )
+        elif groups is None:
+            yield 'security groups: their names are not known'
+        elif groups == _DEFAULT_GROUP and any(
+            _lacks_groups(attempt.shown or {})
+            for attempt in self.matrix.attempts.values()
+        ):
+            yield 'security groups: its network may be without port security'
+
 
 def _lacks_groups(shown: Mapping[str, Any]) -> bool:
-    """Whether it has no group, as on a network without port security."""
+    """Whether a server has no group, as on a network without port security."""
     return bool(shown.get('addresses')) and not shown.get('security_groups')
 
 
-def _values(
-    shown: Any, besides: Collection[str], recorded: Mapping[str, Any]
-) -> Iterator[str]:
-    """Yield what a server says, except for what its owner has chosen.
+def _shown(attempt: model.Attempt) -> Mapping[str, Any]:
+    """Return the server that a response shows, or all of the response."""
+    if attempt.shown is not None:
+        return attempt.shown
+    try:
+        return _mapping(json.loads(attempt.text))
+    except ValueError:
+        return {}
 
-    :param besides: other keys that do not count.
-    :param recorded: what is recorded of it.
+
+def _values(
+    shown: Any, skipped: Collection[str], recorded: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield all texts in a response that the owner has not chosen.
+
+    :param skipped: other keys that do not count.
+    :param recorded: the state of the record.
     """
     if isinstance(shown, Mapping):
         if shown.get(_ZONE) == recorded.get('availability_zone'):
-            besides = {*besides, _ZONE}
+            skipped = {*skipped, _ZONE}
         yield from (
             value
             for key, value in _mapping(shown.get('metadata')).items()
             if _mapping(recorded.get('metadata')).get(key) != value
         )
         for key, value in shown.items():
-            if key not in _CHOSEN and key not in besides:
-                yield from _values(value, besides, recorded)
+            if key not in _CHOSEN and key not in skipped:
+                yield from _values(value, skipped, recorded)
     elif isinstance(shown, list):
         for value in shown:
-            yield from _values(value, besides, recorded)
+            yield from _values(value, skipped, recorded)
     elif isinstance(shown, str):
         yield shown
 
 
-def _is_named(host: str, text: str) -> bool:
-    """Whether a text names a host."""
+def _names_host(text: str, host: str) -> bool:
     name = re.escape(host)
     if host.isalpha():
-        # It can be a word like any other, such as "compute".
+        # It may be an ordinary word, such as "compute".
         name = rf'\b(?i:host|node):? [\'"]?{name}'
     return re.search(rf'(?<![\w.-]){name}(?![\w-])', text) is not None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _from_json(text: str) -> Mapping[str, Any]:
-    try:
-        return _mapping(json.loads(text))
-    except ValueError:
-        return {}
-
-
-def changes(
-    record: model.ServerRecord,
-    after: model.ServerRecord | None,
-    matrix: permissions_matrix.Matrix,
-) -> Iterator[model.Finding]:
-    """Yield what is not as it was before the matrix."""
-    if after is None:
-        yield model.Finding(
-            'anybody', 'all', 'unchanged', 'the server is gone'
-        )
-        return
-    looks = [(record.state, after.state)]
-    if matrix.before is not None and matrix.after is not None:
-        looks.append((matrix.before, matrix.after))
-    for before, now in looks:
-        changed = {
-            name
-            for name in before.keys() | now.keys()
-            if before.get(name) != now.get(name)
-        }
-        if record.is_busy:
-            # Somebody else is at work on it.
-            changed &= _CHOSEN
-        # That a compute saves what it knows already is no change.
-        for name in sorted(changed - _TIMES):
-            yield model.Finding(
-                'anybody',
-                'all',
-                f'{name} {before.get(name)!r}',
-                f'{name} {now.get(name)!r}',
-                cause='it was changed meanwhile',
-            )
-
-
-def unknown(
-    creation: permissions_creation.Creation | None,
-    matrix: permissions_matrix.Matrix,
-) -> Iterator[str]:
-    """Yield what is not checked, as it is not known what was asked for."""
-    if creation is None:
-        yield (
-            'requester, admin password, security groups: its creation was not '
-            'seen'
-        )
-    elif creation.security_groups is None:
-        yield 'security groups: they are not known by name'
-    elif creation.security_groups == _DEFAULT_GROUP and any(
-        _lacks_groups(attempt.shown or {})
-        for attempt in matrix.attempts.values()
-    ):
-        yield 'security groups: its network may be without port security'

@@ -10,33 +10,147 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Read the request that creates a server."""
+"""Note the requests that create and change servers."""
 
 from collections.abc import Mapping
 import dataclasses
 import re
 from typing import Any
 
-__all__ = [
-    'CHANGE_GROUPS',
-    'Creation',
-    'PART_OF_SERVER',
-    'endpoint_of',
-    'part_of',
-    'passwords_in',
-    'security_groups_in',
-]
+from safe_fixtures.core import gate
+from safe_fixtures.guards.permissions import model
 
+__all__ = ['Creation', 'Creations', 'endpoint_of', 'part_of', 'server_in']
 
 _VERSION = re.compile(r'/v2(?:\.[0-9]+)?(?:/.*)?$')
-PART_OF_SERVER = re.compile(
+_PART_OF_SERVER = re.compile(
     r'/servers/([^/]+)(?:/(action|os-interface)\b.*)?$'
 )
+_UUID = re.compile('[0-9a-f-]{36}')
 _SHORTEST_PASSWORD = 6
-CHANGE_GROUPS = frozenset(['addSecurityGroup', 'removeSecurityGroup'])
+_CHANGE_GROUPS = frozenset(['addSecurityGroup', 'removeSecurityGroup'])
+# A request with one of these may create several servers.
+_SEVERAL = frozenset(['max_count', 'min_count', 'return_reservation_id'])
 
 
-def passwords_in(*bodies: Mapping[str, Any]) -> frozenset[str]:
+def part_of(body: Any, *keys: str) -> dict[str, Any]:
+    """Return a dictionary inside of a body; empty if there is none."""
+    for key in keys:
+        body = body.get(key) if isinstance(body, dict) else None
+    return body if isinstance(body, dict) else {}
+
+
+def endpoint_of(url: str) -> str:
+    """Return the URL of the API without version and project."""
+    return _VERSION.sub('', url)
+
+
+@dataclasses.dataclass
+class Creation:
+    """A request that created servers.
+
+    :ivar server_id: the server that the response names, if it names one.
+    :ivar reservation: the reservation that the response names otherwise.
+    :ivar endpoint: the URL of the API.
+    :ivar user: who made it; None if unknown.
+    :ivar project: the project of that user; None if unknown.
+    :ivar security_groups: the names that were asked for; None if unknown.
+    :ivar passwords: the admin passwords that were asked for or returned.
+    """
+
+    server_id: str | None
+    reservation: str | None
+    endpoint: str
+    user: str | None
+    project: str | None
+    security_groups: set[str] | None
+    passwords: frozenset[str]
+
+
+class Creations:
+    """The requests that created the servers of a test.
+
+    :param source: tells which servers have the same reservation.
+    """
+
+    def __init__(self, source: model.PermissionSource) -> None:
+        self._source = source
+        self._by_server: dict[str, Creation] = {}
+        # Requests that may have created several servers.
+        self._shared: list[Creation] = []
+
+    def of(self, server_id: str) -> Creation | None:
+        """Return the request that created a server, if it was seen."""
+        if server_id not in self._by_server and self._shared:
+            reservation = self._reservation(server_id)
+            for shared in self._shared:
+                if reservation is not None and reservation in (
+                    shared.reservation,
+                    self._reservation(shared.server_id),
+                ):
+                    # A copy: later changes concern one server only.
+                    self._by_server[server_id] = dataclasses.replace(shared)
+                    break
+        return self._by_server.get(server_id)
+
+    def _reservation(self, server_id: str | None) -> str | None:
+        record = server_id and self._source.server(server_id)
+        return record.reservation if record else None
+
+    def note_creation(self, call: gate.ApiCall) -> Creation | None:
+        """Note a request that creates servers, if the response names any."""
+        created = part_of(call.response_body, 'server')
+        asked = part_of(call.body, 'server')
+        headers = call.request.headers
+        creation = Creation(
+            created.get('id'),
+            part_of(call.response_body).get('reservation_id'),
+            endpoint_of(call.url),
+            headers.get('X-Auth-User'),
+            headers.get('X-Auth-Project-Id'),
+            _security_groups_in(asked),
+            _passwords_in(created, asked),
+        )
+        if not (creation.server_id or creation.reservation):
+            return None
+        if creation.server_id:
+            self._by_server[creation.server_id] = creation
+        if _SEVERAL & asked.keys():
+            self._shared.append(dataclasses.replace(creation))
+        return creation
+
+    def note_change(
+        self, call: gate.ApiCall, server_id: str, what: str
+    ) -> None:
+        """Note a successful action, or a change of a port.
+
+        :param what: ``action`` or ``os-interface``.
+        """
+        creation = self.of(server_id)
+        if creation is None:
+            return
+        asked = part_of(call.body)
+        if what == 'os-interface' or asked.keys() & _CHANGE_GROUPS:
+            # The response does not tell which groups the server has now.
+            creation.security_groups = None
+        answer = part_of(call.response_body)
+        creation.passwords |= _passwords_in(
+            answer,
+            part_of(answer, 'server'),
+            *map(part_of, asked.values()),
+        )
+
+
+def server_in(path: str) -> tuple[str | None, str | None]:
+    """Return the server of a path, and what comes after it.
+
+    The latter is ``action``, ``os-interface``, or None for the server itself.
+    """
+    found = _PART_OF_SERVER.match(path)
+    return (None, None) if found is None else (found[1], found[2])
+
+
+def _passwords_in(*bodies: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(
         body['adminPass']
         for body in bodies
@@ -45,44 +159,21 @@ def passwords_in(*bodies: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
-def security_groups_in(asked: Mapping[str, Any]) -> set[str] | None:
-    """Return the names of the security groups that were asked for."""
+def _security_groups_in(asked: Mapping[str, Any]) -> set[str] | None:
+    """Return the names of the security groups that were asked for.
+
+    None if they are unknown: a port brings its own, and Neutron takes an id
+    for a name.
+    """
     networks = asked.get('networks')
     if isinstance(networks, list) and any(
         'port' in part_of(network) for network in networks
     ):
-        # A port has those that it was created with.
         return None
-    given = asked.get('security_groups')
-    if given is None:
-        return {'default'}
-    names = {str(part_of(group).get('name')) for group in given}
-    # Neutron takes an id for a name.
-    return (
-        None
-        if any(re.fullmatch('[0-9a-f-]{36}', n) for n in names)
-        else (names or {'default'})
-    )
-
-
-def part_of(body: Any, *keys: str) -> dict[str, Any]:
-    for key in keys:
-        body = body.get(key) if isinstance(body, dict) else None
-    return body if isinstance(body, dict) else {}
-
-
-def endpoint_of(url: str) -> str:
-    """Return the URL of the API without its version and a project."""
-    return _VERSION.sub('', url)
-
-
-@dataclasses.dataclass
-class Creation:
-    """A request that created servers, and who made it."""
-
-    endpoint: str
-    user: str | None
-    project: str | None
-    # None where they cannot be told by their names.
-    security_groups: set[str] | None
-    passwords: frozenset[str]
+    names = {
+        str(part_of(group).get('name'))
+        for group in asked.get('security_groups') or ()
+    }
+    if any(map(_UUID.fullmatch, names)):
+        return None
+    return names or {'default'}

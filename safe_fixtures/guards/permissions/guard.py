@@ -10,12 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Establish who can do what to a server, by trying it."""
+"""Check who can do what to a server, by trying it."""
 
 from collections.abc import Iterable, Mapping
-import contextlib
 import contextvars
-import dataclasses
 import re
 import time
 from typing import Any
@@ -33,12 +31,12 @@ from safe_fixtures.guards.permissions import creation as permissions_creation
 from safe_fixtures.guards.permissions import matrix as permissions_matrix
 from safe_fixtures.guards.permissions import model
 
-__all__ = [
-    'ServerPermissions',
-    'WrongPermissions',
-]
+__all__ = ['ServerPermissions', 'WrongPermissions']
 
-
+_SOURCE = plugins.Source[model.PermissionSource](
+    'permissions', 'a PermissionSource'
+)
+_CREATION_PATHS = ('/servers', '/os-volumes_boot')
 _SERVER = re.compile(r'/servers/([0-9a-fA-F-]{36})$')
 # Whether the requests of this thread are those of a matrix.
 _checking: contextvars.ContextVar[bool] = contextvars.ContextVar(
@@ -47,7 +45,7 @@ _checking: contextvars.ContextVar[bool] = contextvars.ContextVar(
 
 
 class WrongPermissions(exceptions.SafetyViolation):
-    """Somebody can do to a server what they should not, or cannot (SF502).
+    """Somebody can do too much to a server, or too little (SF502).
 
     :ivar server: its id (str).
     :ivar findings: all that is wrong (tuple of Finding).
@@ -68,12 +66,12 @@ class WrongPermissions(exceptions.SafetyViolation):
 class ServerPermissions(guard.Guard):
     """Checks who can do what to a server, by real requests.
 
-    Each persona tries each operation, and what comes of it must be what the
-    policy defaults of the installed Nova release say, whatever policy is in
-    force. What differs is SF502, in one violation for a server. Nothing is
-    done to the server: what gets past policy is stopped where the API would
-    do it, and what is destructive is asked of the policy engine by whom it
-    is allowed. All that is patched for that is given back when a check
+    Each persona tries each operation. The outcome must be what the policy
+    defaults of the installed Nova release say, whatever policy is in force.
+    All that differs for a server is one SF502. The server stays as it is:
+    what gets past policy is stopped where the API would do it, and nobody
+    whom policy allows a destructive operation requests it; the policy engine
+    is asked instead. Everything that this patches is restored when a check
     ends.
 
     Example::
@@ -86,16 +84,16 @@ class ServerPermissions(guard.Guard):
         which the server was created while this was active.
     :param deviations: permissions that the test has changed on purpose
         (iterable of :class:`~safe_fixtures.guards.permissions.Deviation`).
-    :param check_first: whether the first server that is created is checked,
-        as soon as a response shows it active.
+    :param check_first: whether to check the first server that is created,
+        as soon as a response shows it active (bool).
     :param source: a
         :class:`~safe_fixtures.guards.permissions.PermissionSource`;
         default: the Nova in this process.
     :param test: the test case; default: the one that uses the fixture.
     :param trail: where acts are recorded; default: the active trail.
-    :raises: ConfigurationError at set-up where there is no source, for an
-        API that is not served in this process, and for a deviation of an
-        unknown persona or operation.
+    :raises: ConfigurationError at set-up if there is no source, if the API
+        is not served in this process, and for a deviation of an unknown
+        persona or operation.
     """
 
     def __init__(
@@ -115,17 +113,9 @@ class ServerPermissions(guard.Guard):
         self._given_source = source
 
     def _prepare(self) -> None:
-        source = self._given_source or getattr(
-            plugins.find(), 'permissions', None
+        self._source = self._given_source or _SOURCE.require(
+            'ServerPermissions source'
         )
-        if source is None:
-            raise exceptions.ConfigurationError(
-                'ServerPermissions source',
-                None,
-                'no Nova is imported whose servers could be checked; give a '
-                'PermissionSource',
-            )
-        self._source: model.PermissionSource = source
         self._endpoint = None
         if self._api_fixture is not None:
             if not getattr(self._api_fixture, 'stub_keystone', True):
@@ -134,26 +124,24 @@ class ServerPermissions(guard.Guard):
                     self._api_fixture,
                     'its authentication must be stubbed',
                 )
-            base_url = getattr(self._api_fixture, 'base_url', '')
-            self._endpoint = permissions_creation.endpoint_of(base_url)
-            self._check_endpoint(self._endpoint)
-        self._deviations = self._indexed(self._given_deviations)
+            self._endpoint = _endpoint_of(self._api_fixture)
+        self._deviations = permissions_matrix.by_name(
+            self._given_deviations, self._source
+        )
 
     def _setUp(self) -> None:
         super()._setUp()
-        self._creations: dict[str, permissions_creation.Creation] = {}
-        # Those of several servers, by the first of them or the reservation.
-        self._shared: dict[str, permissions_creation.Creation] = {}
-        # The one server that is to be checked, until it is.
+        self._creations = permissions_creation.Creations(self._source)
+        # The first server of the test, from its creation to its check.
         self._awaited: str | None = None
         self._first_is_over = not self._check_first
-        watching = contextlib.ExitStack()
-        self.addCleanup(watching.close)
-        self._watched = watching.enter_context(self._source.watching_policy())
+        watching = self._source.watching_policy()
+        self._watched = watching.__enter__()
+        self.addCleanup(watching.__exit__, None, None, None)
         if conf.mode_of('SF502') == 'off':
             return
         self.useFixture(gate.ApiGate(self))
-        self.addCleanup(self._forget)
+        self.addCleanup(self._record_unchecked_first)
 
     def assert_permissions(
         self, server: Any, *, deviations: Iterable[model.Deviation] = ()
@@ -166,15 +154,17 @@ class ServerPermissions(guard.Guard):
             (mapping).
         :param deviations: permissions that the test has changed on purpose,
             besides those of the fixture.
-        :raises: WrongPermissions (SF502), a SafetyViolation, that names all
-            that is not as it should be, if the rule is enforced;
-            ConfigurationError for a server that there is not, and for
-            deviations as at set-up.
+        :raises: WrongPermissions (SF502), a SafetyViolation that names all
+            that is wrong, if the rule is enforced; ConfigurationError for a
+            server that does not exist, and for deviations as at set-up.
         """
         if conf.mode_of('SF502') == 'off':
             return
         server_id = server['id'] if isinstance(server, Mapping) else server
-        stated = {**self._deviations, **self._indexed(deviations)}
+        stated = {
+            **self._deviations,
+            **permissions_matrix.by_name(deviations, self._source),
+        }
         record = self._source.server(server_id)
         if record is None:
             raise exceptions.ConfigurationError(
@@ -182,37 +172,32 @@ class ServerPermissions(guard.Guard):
             )
         if self._awaited == server_id:
             self._awaited = None
-        creation = self._creation_of(server_id)
+        creation = self._creations.of(server_id)
         endpoint = self._endpoint_for(creation)
         microversion = self._microversion()
-        token = _checking.set(True)
         began = time.monotonic()
+        matrix = permissions_matrix.Matrix(
+            self._source, record, microversion, stated
+        )
+        token = _checking.set(True)
         try:
-            matrix = permissions_matrix.Matrix(
-                self._source, record, microversion, stated
-            )
             matrix.run(endpoint, self._watched)
         finally:
             _checking.reset(token)
         after = self._source.server(server_id)
-        findings = [
+        check = checks.ServerChecks(record, matrix, creation)
+        findings = (
             *matrix.findings,
-            *checks.attributes(record, matrix, creation),
-            *checks.changes(record, after, matrix),
-        ]
-        self.trail.record(
-            'evaluate/permissions',
+            *check.attributes(),
+            *check.changes(after),
+        )
+        self._record(
             server_id,
-            target_id=server_id,
-            outcome='failure' if findings else 'success',
-            event_type='monitor',
+            'failure' if findings else 'success',
+            [*matrix.left_out, *check.left_out()],
             requests=matrix.requests,
             seconds=round(time.monotonic() - began, 6),
             microversion=microversion,
-            not_checked=[
-                *matrix.left_out,
-                *checks.unknown(creation, matrix),
-            ],
             rules_set_aside=list(matrix.set_aside),
             deviations={
                 f'{each.persona}: {each.operation}': each.reason
@@ -224,188 +209,21 @@ class ServerPermissions(guard.Guard):
             self._violate(
                 WrongPermissions(
                     f'server {server_id}: {len(findings)} of its permissions '
-                    'are wrong: '
-                    + '; '.join(str(finding) for finding in findings),
+                    f'are wrong: {"; ".join(map(str, findings))}',
                     server=server_id,
-                    findings=tuple(findings),
+                    findings=findings,
                 ),
                 server_id,
             )
 
-    def before(self, call: gate.ApiCall) -> None:
-        """Do nothing; see ``gate.Observer``."""
-
-    def after(self, call: gate.ApiCall) -> None:
-        """Note who creates servers; see ``gate.Observer``."""
-        if call.method in ('DELETE', 'POST'):
-            if call.response.ok and not _checking.get():
-                self._note(call)
-        elif (
-            self._awaited is not None
-            and call.method == 'GET'
-            and not _checking.get()
-            and _shows_active(call, self._awaited)
-        ):
-            self.assert_permissions(self._awaited)
-
-    def _note(self, call: gate.ApiCall) -> None:
-        if not call.is_compute:
-            return
-        path = call.path
-        existing = permissions_creation.PART_OF_SERVER.match(path)
-        if existing is not None:
-            self._note_change(call, existing[1], existing[2])
-        elif path in ('/servers', '/os-volumes_boot'):
-            self._note_creation(call)
-
-    def _note_creation(self, call: gate.ApiCall) -> None:
-        created = permissions_creation.part_of(call.response_body, 'server')
-        asked = permissions_creation.part_of(call.body, 'server')
-        server_id: str | None = created.get('id')
-        reservation: str | None = permissions_creation.part_of(
-            call.response_body
-        ).get('reservation_id')
-        key = server_id or reservation
-        if key is None:
-            return
-        headers = call.request.headers
-        creation = permissions_creation.Creation(
-            permissions_creation.endpoint_of(call.url),
-            headers.get('X-Auth-User'),
-            headers.get('X-Auth-Project-Id'),
-            permissions_creation.security_groups_in(asked),
-            permissions_creation.passwords_in(created, asked),
-        )
-        if server_id:
-            self._creations[server_id] = creation
-        if {'max_count', 'min_count', 'return_reservation_id'} & asked.keys():
-            # The others have the reservation of the first.
-            self._shared[key] = dataclasses.replace(creation)
-        if self._first_is_over:
-            return
-        self._first_is_over = True
-        self._awaited = server_id
-        if not server_id:
-            self._not_checked('its id was not in the response')
-
-    def _note_change(
-        self, call: gate.ApiCall, server_id: str, what: str | None
-    ) -> None:
-        if what is None:
-            if server_id == self._awaited and call.method == 'DELETE':
-                self._not_checked('it is deleted before it was seen active')
-            return
-        creation = self._creation_of(server_id)
-        if creation is None:
-            return
-        asked = permissions_creation.part_of(call.body)
-        # Whether it came to that only the records tell.
-        if (
-            what == 'os-interface'
-            or asked.keys() & permissions_creation.CHANGE_GROUPS
-        ):
-            creation.security_groups = None
-        answer = permissions_creation.part_of(call.response_body)
-        creation.passwords |= permissions_creation.passwords_in(
-            answer,
-            permissions_creation.part_of(answer, 'server'),
-            *map(permissions_creation.part_of, asked.values()),
-        )
-
-    def _creation_of(
-        self, server_id: str
-    ) -> permissions_creation.Creation | None:
-        """Return the request that created a server, if it was seen."""
-        creation = self._creations.get(server_id)
-        if creation is not None or not self._shared:
-            return creation
-        reservation = getattr(
-            self._source.server(server_id), 'reservation', None
-        )
-        for key, shared in self._shared.items():
-            first = getattr(self._source.server(key), 'reservation', None)
-            if reservation is not None and reservation in (key, first):
-                # What is done to one of them is not done to the others.
-                self._creations[server_id] = dataclasses.replace(shared)
-                break
-        return self._creations.get(server_id)
-
-    def _not_checked(self, why: str) -> None:
-        server_id, self._awaited = self._awaited, None
-        self.trail.record(
-            'evaluate/permissions',
-            server_id or 'no server',
-            outcome='unknown',
-            event_type='monitor',
-            not_checked=[f'all: {why}'],
-        )
-
-    def _forget(self) -> None:
-        if self._awaited is not None:
-            self._not_checked('it was not seen active before the test ended')
-        elif not self._first_is_over:
-            self._not_checked('no server was seen to be created')
-        self._creations = {}
-        self._shared = {}
-
-    def _indexed(
-        self, deviations: Iterable[model.Deviation]
-    ) -> dict[tuple[str, str], model.Deviation]:
-        deviations = list(deviations)
-        indexed: dict[tuple[str, str], model.Deviation] = {}
-        for deviation in deviations:
-            if not isinstance(deviation, model.Deviation):
-                raise exceptions.ConfigurationError(
-                    'ServerPermissions deviations',
-                    deviation,
-                    'each must be a Deviation',
-                )
-        if not deviations:
-            return {}
-        for what, known in (
-            ('persona', [each.name for each in self._source.personas()]),
-            ('operation', [each.name for each in self._source.operations]),
-        ):
-            for deviation in deviations:
-                name = getattr(deviation, what)
-                if name not in known:
-                    raise exceptions.ConfigurationError(
-                        f'Deviation {what}',
-                        name,
-                        f'it must be one of {", ".join(known)}',
-                    )
-        for each in deviations:
-            other = indexed.setdefault((each.persona, each.operation), each)
-            if other.expected != each.expected:
-                raise exceptions.ConfigurationError(
-                    'ServerPermissions deviations',
-                    each,
-                    f'it contradicts {other}',
-                )
-        return indexed
-
     def _endpoint_for(
         self, creation: permissions_creation.Creation | None
     ) -> str:
-        endpoint = self._endpoint
-        if endpoint is None and creation is not None:
-            endpoint = creation.endpoint
-        if endpoint is None:
-            client = getattr(self._test, 'api', None)
-            endpoint = permissions_creation.endpoint_of(
-                getattr(client, 'base_url', '')
-            )
-        self._check_endpoint(endpoint)
-        return endpoint
-
-    def _check_endpoint(self, endpoint: str) -> None:
-        if not endpoints.is_intercepted(endpoint):
-            raise exceptions.ConfigurationError(
-                'ServerPermissions api_fixture',
-                endpoint,
-                'give an OSAPIFixture that is set up, as what is stopped is '
-                'stopped in this process only',
-            )
+        if self._endpoint is not None:
+            return self._endpoint
+        if creation is None:
+            return _endpoint_of(getattr(self._test, 'api', None))
+        return _in_this_process(creation.endpoint)
 
     def _microversion(self) -> str:
         pin = getattr(self._test, 'MICROVERSION_PIN', None)
@@ -413,8 +231,93 @@ class ServerPermissions(guard.Guard):
             pin or self._settings.pinned_microversion
         )
 
+    def _record(
+        self,
+        server_id: str | None,
+        outcome: str,
+        not_checked: list[str],
+        **content: Any,
+    ) -> None:
+        self.trail.record(
+            'evaluate/permissions',
+            server_id or 'no server',
+            target_id=server_id,
+            outcome=outcome,
+            event_type='monitor',
+            not_checked=not_checked,
+            **content,
+        )
+
+    def before(self, call: gate.ApiCall) -> None:
+        """Do nothing; see ``gate.Observer``."""
+
+    def after(self, call: gate.ApiCall) -> None:
+        """Note who creates servers; see ``gate.Observer``."""
+        if _checking.get():
+            return
+        if call.method in ('DELETE', 'POST'):
+            if call.response.ok and call.is_compute:
+                self._note(call)
+        elif (
+            self._awaited is not None
+            and call.method == 'GET'
+            and _shows_active(call, self._awaited)
+        ):
+            self.assert_permissions(self._awaited)
+
+    def _note(self, call: gate.ApiCall) -> None:
+        server_id, part = permissions_creation.server_in(call.path)
+        if server_id is None:
+            if call.path in _CREATION_PATHS:
+                self._await_first(self._creations.note_creation(call))
+        elif part is not None:
+            self._creations.note_change(call, server_id, part)
+        elif server_id == self._awaited and call.method == 'DELETE':
+            self._record_unchecked(
+                'it was deleted before a response showed it active'
+            )
+
+    def _await_first(
+        self, creation: permissions_creation.Creation | None
+    ) -> None:
+        if creation is None or self._first_is_over:
+            return
+        self._first_is_over = True
+        self._awaited = creation.server_id
+        if creation.server_id is None:
+            self._record_unchecked('its id was not in the response')
+
+    def _record_unchecked(self, why: str) -> None:
+        server_id, self._awaited = self._awaited, None
+        self._record(server_id, 'unknown', [f'all: {why}'])
+
+    def _record_unchecked_first(self) -> None:
+        if self._awaited is not None:
+            self._record_unchecked('no response of the test showed it active')
+        elif not self._first_is_over:
+            self._record_unchecked('no response showed that one was created')
+
+
+def _endpoint_of(api: Any) -> str:
+    """Return the endpoint of an API fixture or a client."""
+    return _in_this_process(
+        permissions_creation.endpoint_of(getattr(api, 'base_url', ''))
+    )
+
+
+def _in_this_process(endpoint: str) -> str:
+    if not endpoints.is_intercepted(endpoint):
+        raise exceptions.ConfigurationError(
+            'ServerPermissions api_fixture',
+            endpoint,
+            'give an OSAPIFixture that is set up, as requests are stopped in '
+            'this process only',
+        )
+    return endpoint
+
 
 def _shows_active(call: gate.ApiCall, server_id: str) -> bool:
+    """Whether a response shows a server active, without a running task."""
     if call.response.status_code != 200:
         return False
     found = _SERVER.search(call.path)

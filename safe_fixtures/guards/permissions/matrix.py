@@ -10,69 +10,85 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Try who can do what to one server, and judge what came of it."""
+"""Try each operation as each persona, and check what it comes to."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 import dataclasses
 from typing import Any
 
 import microversion_parse
 
+from safe_fixtures import exceptions
 from safe_fixtures.guards.permissions import model
 
-__all__ = ['Matrix']
+__all__ = ['Deviations', 'Matrix', 'by_name']
 
-# Who makes the requests of an owner who is an administrator.
+# Makes the requests of an owner who is an administrator.
 _STAND_IN = 'project-user'
 _version = microversion_parse.parse_version_string
 
+#: Deviations by the names of persona and operation.
+Deviations = Mapping[tuple[str, str], model.Deviation]
+
 
 class Matrix:
-    """Who can do what to one server, as it was found."""
+    """Who can do what to one server.
+
+    :param source: what can be tried, and what is expected.
+    :param record: the server.
+    :param microversion: that of the requests (str).
+    :param deviations: what the test has changed on purpose.
+    :ivar left_out: what is not tried, and why (list of str).
+    :ivar attempts: what each operation came to, by persona and operation.
+    :ivar requests: how many requests it took.
+    :ivar set_aside: the rules that had their default meanwhile.
+    :ivar findings: the wrong permissions.
+    :ivar before: what the first persona is shown of the server at first.
+    :ivar after: what the same persona is shown at the end.
+    """
 
     def __init__(
         self,
         source: model.PermissionSource,
         record: model.ServerRecord,
         microversion: str,
-        stated: Mapping[tuple[str, str], model.Deviation],
+        deviations: Deviations,
     ) -> None:
         self._source = source
         self._record = record
         self._microversion = microversion
-        self._stated = stated
+        self._deviations = deviations
         self.left_out: list[str] = []
         self.personas = list(self._personas())
         self.operations = list(self._operations())
         self.attempts: dict[
-            tuple[model.Persona, model.Operation],
-            model.Attempt,
+            tuple[model.Persona, model.Operation], model.Attempt
         ] = {}
         self.requests = 0
         self.set_aside: Sequence[str] = ()
         self.findings: list[model.Finding] = []
-        #: What the first persona is shown of the server, and is afterwards.
         self.before: Mapping[str, Any] | None = None
         self.after: Mapping[str, Any] | None = None
 
     def _personas(self) -> Iterator[model.Persona]:
         personas = self._source.personas()
-        is_admins = self._record.user_id == self._source.admin_user
-        deviating = {persona for persona, _ in self._stated}
-        stand_ins = {
+        if self._record.user_id != self._source.admin_user:
+            yield from personas
+            return
+        why = (
+            f'the user {self._record.user_id!r} is made an administrator, '
+            'whatever the roles'
+        )
+        colleagues = {
             persona.roles
             for persona in personas
             if persona.user is not None and persona.in_project
         }
+        deviating = {persona for persona, _ in self._deviations}
         for persona in personas:
-            if persona.user is not None or not is_admins:
+            if persona.user is not None:
                 yield persona
-                continue
-            why = (
-                f'the user {self._record.user_id!r} is made an administrator, '
-                'whatever the roles'
-            )
-            if persona.roles in stand_ins and persona.name not in deviating:
+            elif persona.roles in colleagues and persona.name not in deviating:
                 self.left_out.append(f'{persona.name}: {why}')
             else:
                 self.left_out.append(
@@ -90,27 +106,28 @@ class Matrix:
                 )
             elif operation.kind == 'list' and not self._record.is_listed:
                 self.left_out.append(
-                    f'{operation.name}: lists leave out what is deleted softly'
+                    f'{operation.name}: a soft-deleted server is in no list'
                 )
             else:
                 yield operation
 
-    def keys(self, operation: model.Operation) -> list[str]:
+    def keys(self, operation: model.Operation) -> set[str]:
         """Return the keys that show an attribute."""
-        return [
+        return {
             *operation.keys,
             *(
                 key
                 for key, until in operation.early_keys
                 if _version(self._microversion) < _version(until)
             ),
-        ]
+        }
 
-    def run(
-        self,
-        endpoint: str,
-        watched: Any,
-    ) -> None:
+    def run(self, endpoint: str, watched: Any) -> None:
+        """Try everything.
+
+        :param endpoint: the URL of the API.
+        :param watched: what ``watching_policy`` of the source has noted.
+        """
         with self._source.probing(
             self._record, endpoint, self._microversion, watched
         ) as prober:
@@ -119,13 +136,7 @@ class Matrix:
                 for operation in self.operations:
                     attempt = self._try(prober, persona, operation)
                     self.attempts[persona, operation] = attempt
-                    self._judge(
-                        prober,
-                        persona,
-                        operation,
-                        attempt,
-                        self._stated.get((persona.name, operation.name)),
-                    )
+                    self._check(prober, persona, operation, attempt)
             first = self.personas[0], self.operations[0]
             self.before = self.attempts[first].shown
             self.after = prober.attempt(*first).shown
@@ -134,8 +145,10 @@ class Matrix:
             (persona.name, operation.name)
             for persona, operation in self.attempts
         }
-        for key in sorted(self._stated.keys() - tried):
-            self.left_out.append(f'the deviation of {key[0]}: {key[1]}')
+        self.left_out += [
+            f'the deviation of {persona}: {operation}'
+            for persona, operation in sorted(self._deviations.keys() - tried)
+        ]
 
     def _try(
         self,
@@ -146,54 +159,44 @@ class Matrix:
         if operation.kind != 'attribute':
             return prober.attempt(persona, operation)
         keys = self.keys(operation)
-        for attempt in self.shown_to(persona).values():
+        for attempt in self.answers_to(persona).values():
             for key in attempt.shown or ():
                 if key in keys:
                     return model.Attempt('allowed', f'{key} is shown')
         return model.Attempt('hidden', 'not shown')
 
-    def shown_to(
-        self, persona: model.Persona
-    ) -> dict[model.Operation, model.Attempt]:
-        """Return what showed the server to a persona."""
-        return {
-            operation: attempt
-            for operation, attempt in self.answers_to(persona).items()
-            if attempt.shown is not None
-        }
-
     def answers_to(
         self, persona: model.Persona
     ) -> dict[model.Operation, model.Attempt]:
-        """Return what a persona was answered."""
+        """Return the attempts of a persona."""
         return {
             operation: attempt
             for (asker, operation), attempt in self.attempts.items()
             if asker == persona
         }
 
-    def _judge(
+    def _check(
         self,
         prober: model.Prober,
         persona: model.Persona,
         operation: model.Operation,
         attempt: model.Attempt,
-        deviation: model.Deviation | None,
     ) -> None:
-        default = self._source.expected(persona, operation)
-        rule, cause = operation.rules[-1], ''
+        expected = default = self._source.expected(persona, operation)
+        deviation = self._deviations.get((persona.name, operation.name))
+        if deviation is not None:
+            expected = deviation.expected
+        # A deviation that states the default is wrong, too.
+        needless = deviation is not None and expected == default
+        if attempt.got == expected and not needless:
+            return
         if deviation is None:
-            expected = default
-            if attempt.got == expected:
-                return
             rule, cause = prober.cause(persona, operation)
         else:
-            expected = deviation.expected
-            cause = f'it is stated that it deviates ({deviation.reason})'
-            if expected == default:
-                cause += ', but it is so by default'
-            elif attempt.got == expected:
-                return
+            rule = operation.rules[-1]
+            cause = f'a deviation states it ({deviation.reason})'
+            if needless:
+                cause += ', but it is the default'
         self.findings.append(
             model.Finding(
                 persona.name,
@@ -205,3 +208,41 @@ class Matrix:
                 cause,
             )
         )
+
+
+def by_name(
+    deviations: Iterable[model.Deviation], source: model.PermissionSource
+) -> Deviations:
+    """Return deviations by the names of their persona and operation.
+
+    :raises: ConfigurationError for something else than a deviation, an
+        unknown persona or operation, and contradictions.
+    """
+    named: dict[tuple[str, str], model.Deviation] = {}
+    known: dict[str, list[str]] = {}
+    for each in deviations:
+        if not isinstance(each, model.Deviation):
+            raise exceptions.ConfigurationError(
+                'ServerPermissions deviations',
+                each,
+                'each must be a Deviation',
+            )
+        known = known or {
+            'persona': [persona.name for persona in source.personas()],
+            'operation': [operation.name for operation in source.operations],
+        }
+        for what, names in known.items():
+            if getattr(each, what) not in names:
+                raise exceptions.ConfigurationError(
+                    f'Deviation {what}',
+                    getattr(each, what),
+                    f'it must be one of {", ".join(names)}',
+                )
+        other = named.setdefault((each.persona, each.operation), each)
+        if other.expected != each.expected:
+            raise exceptions.ConfigurationError(
+                'ServerPermissions deviations',
+                each,
+                f'it contradicts {other}',
+            )
+    return named

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the check of permissions and the places it looks at agree on."""
+"""Types shared by the check of permissions and its backends."""
 
 from collections.abc import Mapping, Sequence
 import contextlib
@@ -20,7 +20,6 @@ from typing import Any, Literal, Protocol
 from safe_fixtures import exceptions
 
 __all__ = [
-    'OUTCOMES',
     'Attempt',
     'Deviation',
     'Finding',
@@ -31,8 +30,8 @@ __all__ = [
     'ServerRecord',
 ]
 
-#: What comes of an operation: it is done, it is refused (403), or it is as
-#: if there were no such server (404, or not in a list).
+#: What an operation comes to: it is done, it is refused (403), or the server
+#: seems not to exist (404, or not in a list).
 OUTCOMES = ('allowed', 'forbidden', 'hidden')
 
 
@@ -41,9 +40,9 @@ class Persona:
     """Somebody who makes requests.
 
     :ivar name: such as ``project member`` (str).
-    :ivar roles: what its token has (tuple of str).
+    :ivar roles: the roles of its token (tuple of str).
     :ivar user: its id (str); None for the user who owns the server.
-    :ivar in_project: whether it is of the project of the server.
+    :ivar in_project: whether it belongs to the project of the server.
     :ivar is_admin: whether it is an administrator.
     """
 
@@ -56,31 +55,34 @@ class Persona:
 
 @dataclasses.dataclass(frozen=True)
 class Operation:
-    """Something that is done to a server, or seen of it.
+    """A request about a server, or a detail that a response shows of it.
 
     :ivar name: such as ``delete`` (str).
-    :ivar request: how the API calls it, such as ``DELETE /servers/{id}``.
-    :ivar rules: the policy rules that decide, in the order of the API
-        (tuple of str); messages name the last one.
-    :ivar kind: ``read``; ``list``; ``attribute``, of what a read shows;
-        ``write``, which is stopped before it is done; or ``destroy``, which
-        is not even asked for by whom policy allows it.
-    :ivar sparing: whether only the first persona of those whom policy allows
-        it asks for it, and the others ask the policy engine.
+    :ivar request: method and path, such as ``DELETE /servers/{id}`` (str).
+    :ivar rules: the policy rules that decide, in the order in which the API
+        asks for them (tuple of str); messages name the last one.
+    :ivar kind: ``read``; ``list``; ``attribute``: a detail of what a read
+        shows; ``write``: stopped before it is done; ``destroy``: not even
+        requested for a persona that policy allows it.
+    :ivar sampled: whether only the first persona that policy allows it makes
+        the request; the policy engine answers for the others.
+    :ivar body: the body of the request, or None.
     :ivar keys: the keys that show an attribute (tuple of str).
-    :ivar early_keys: others that do so before a microversion only (tuple of
+    :ivar early_keys: keys that do so only before a microversion (tuple of
         key and microversion).
     :ivar finds_first: whether the API looks the server up before it asks
-        policy, so that it is hidden from other projects.
-    :ivar everywhere: whether a list is one of all projects.
-    :ivar since: the first compute microversion that has it.
+        policy, so that other projects get a 404.
+    :ivar everywhere: whether a list covers all projects.
+    :ivar since: the first compute microversion that has the operation.
     """
 
     name: str
     request: str
     rules: tuple[str, ...]
     kind: Literal['read', 'list', 'attribute', 'write', 'destroy'] = 'read'
-    sparing: bool = False
+    sampled: bool = False
+    # Not compared, as a dictionary has no hash.
+    body: Any = dataclasses.field(default=None, compare=False)
     keys: tuple[str, ...] = ()
     early_keys: tuple[tuple[str, str], ...] = ()
     finds_first: bool = True
@@ -99,9 +101,9 @@ class Deviation:
 
     :param persona: its name (str).
     :param operation: its name (str).
-    :param expected: one of ``allowed``, ``forbidden`` and ``hidden``.
+    :param expected: ``allowed``, ``forbidden`` or ``hidden``.
     :param reason: why; it is recorded (str, not empty).
-    :raises: ConfigurationError if it is empty or the outcome unknown.
+    :raises: ConfigurationError for an empty reason or an unknown outcome.
     """
 
     persona: str
@@ -124,12 +126,12 @@ class Deviation:
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it should be.
+    """One wrong permission, or one wrong detail of a server.
 
     :ivar persona: who (str).
     :ivar operation: what (str).
-    :ivar expected: what should come of it (str).
-    :ivar got: what came of it (str).
+    :ivar expected: what it should come to (str).
+    :ivar got: what it came to (str).
     :ivar answer: how that is known, such as ``HTTP 200`` (str).
     :ivar rule: the policy rule that decides (str; None if none does).
     :ivar cause: what is known about why (str).
@@ -156,11 +158,11 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True)
 class Attempt:
-    """What came of an operation.
+    """What an operation came to.
 
     :ivar got: one of ``OUTCOMES``, or else ``error`` (str).
     :ivar answer: how that is known, such as ``HTTP 403`` (str).
-    :ivar shown: the server as the response has it (mapping or None).
+    :ivar shown: the server as the response shows it (mapping or None).
     :ivar text: the body of the response (str).
     """
 
@@ -172,7 +174,7 @@ class Attempt:
 
 @dataclasses.dataclass(frozen=True)
 class ServerRecord:
-    """A server as the records of Nova have it.
+    """A server as Nova's database has it.
 
     :ivar server_id: its id (str).
     :ivar project_id: its project (str).
@@ -180,12 +182,11 @@ class ServerRecord:
     :ivar hosts: the names of each host and node that runs it, or has run it
         (frozenset of str).
     :ivar key_pairs: name and user of each of its key pairs.
-    :ivar state: all that must be the same afterwards, by name.
-    :ivar is_busy: whether something is being done to it.
-    :ivar is_listed: whether lists have it (one that is deleted softly is in
-        none).
-    :ivar reservation: what those have in common that were created by the
-        same request (str or None).
+    :ivar state: everything that the check must not change, by name.
+    :ivar is_busy: whether a task is running on it.
+    :ivar is_listed: whether lists show it (soft-deleted servers are in no
+        list).
+    :ivar reservation: shared by the servers of one request (str or None).
     """
 
     server_id: str
@@ -204,7 +205,7 @@ class Prober(Protocol):
 
     #: How many requests it has made.
     requests: int
-    #: The rules that were given their default meanwhile.
+    #: The rules that have their default while it is there.
     set_aside: Sequence[str]
 
     def attempt(self, persona: Persona, operation: Operation) -> Attempt:
@@ -215,31 +216,31 @@ class Prober(Protocol):
 
 
 class PermissionSource(Protocol):
-    """Where the servers, the policy and its defaults are."""
+    """The servers, the policy in force and the policy defaults."""
 
     #: What can be tried, reads first.
     operations: Sequence[Operation]
-    #: Whom the stubbed authentication makes an administrator, whatever the
-    #: roles.
+    #: The user whom the stubbed authentication makes an administrator,
+    #: whatever its roles.
     admin_user: str
 
     def microversion(self, pin: str | None) -> str:
-        """Return the one to use: the pin, or else the vetted one, or the
-        maximum of the API if that is less.
+        """Return the pin, else the vetted microversion; at most what the API
+        supports.
         """
 
     def personas(self) -> Sequence[Persona]:
-        """Return who there is in this release, an administrator first."""
+        """Return the personas of this release, an administrator first."""
 
     def expected(self, persona: Persona, operation: Operation) -> str:
-        """Return what should come of it by the defaults of the release."""
+        """Return the outcome by the policy defaults of the release."""
 
     def server(self, server_id: str) -> ServerRecord | None:
-        """Return what is recorded about a server, if it is there."""
+        """Return the record of a server, or None if there is none."""
 
     def watching_policy(self) -> contextlib.AbstractContextManager[Any]:
-        """Return what tells, when it is entered and until it is left, which
-        rules were changed meanwhile by others than the policy files.
+        """Return a context manager that notes the policy rules that are set
+        by hand, and not loaded from files, until it exits.
         """
 
     def probing(
@@ -249,4 +250,7 @@ class PermissionSource(Protocol):
         microversion: str,
         watched: Any,
     ) -> contextlib.AbstractContextManager[Prober]:
-        """Return a prober; when it is left, all is as it was before."""
+        """Return a prober as a context manager that restores everything.
+
+        :param watched: what :meth:`watching_policy` has noted.
+        """

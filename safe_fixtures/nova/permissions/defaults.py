@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The policy of the installed Nova, as it is by default."""
+"""The policy defaults of the installed Nova."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 import contextlib
@@ -33,22 +33,22 @@ from safe_fixtures.runtime import patching
 __all__ = ['closure', 'defaults', 'expected', 'set_aside', 'watching']
 
 _OPTION = 'enforce_new_defaults'
-# No file has that name.
+# No file can have this name.
 _NO_FILE = '\0'
 
 
 def _enforces_new_defaults() -> bool:
-    """Whether deprecated rules are ignored, by default of the release.
+    """Whether the release ignores deprecated rules by default.
 
-    Placement's fixture sets the default of this option to false, in the
-    whole process and for good.
+    Placement's fixture sets the default of this option to false in the whole
+    process, and never restores it.
     """
     for opt in oslo_policy_opts._options:
         if opt.name == _OPTION:
             where = getattr(opt, '_set_location', None)
             if where is None or where.location is cfg.Locations.opt_default:
                 return bool(opt.default)
-    # So it is in all releases that have a pin.
+    # All releases that have a pin do.
     return True
 
 
@@ -56,12 +56,10 @@ _NEW_DEFAULTS = _enforces_new_defaults()
 
 
 @functools.cache
-def defaults(
-    new_defaults: bool = _NEW_DEFAULTS,
-) -> oslo_policy.Enforcer:
-    """Return an engine with the rules that decide, as they are by default.
+def defaults(new_defaults: bool = _NEW_DEFAULTS) -> oslo_policy.Enforcer:
+    """Return an engine with the default of each rule that is needed.
 
-    :param new_defaults: whether it ignores deprecated rules.
+    :param new_defaults: whether it ignores deprecated rules (bool).
     """
     conf = cfg.ConfigOpts()
     conf([], project='nova', default_config_files=[], default_config_dirs=[])
@@ -72,25 +70,11 @@ def defaults(
     enforcer.suppress_default_change_warnings = True
     registered = {rule.name: rule for rule in policies.list_rules()}
     checks = {name: rule.check for name, rule in registered.items()}
+    needed = [rule for each in table.OPERATIONS for rule in each.rules]
+    if table.MANAGER_RULE in registered:
+        needed.append(table.MANAGER_RULE)
     enforcer.register_defaults(
-        [
-            registered[name]
-            for name in closure(
-                [
-                    *(
-                        rule
-                        for each in table.OPERATIONS
-                        for rule in each.rules
-                    ),
-                    *(
-                        rule
-                        for rule in registered
-                        if rule == table.MANAGER_RULE
-                    ),
-                ],
-                checks,
-            )
-        ]
+        [registered[name] for name in closure(needed, checks)]
     )
     enforcer.load_rules()
     return enforcer
@@ -122,28 +106,24 @@ def _references(check: Any) -> Iterator[str]:
 def expected(
     persona: permissions.Persona, operation: permissions.Operation
 ) -> str:
-    """Return what should come of an operation, by the defaults."""
-    enforcer = defaults()
-    owns = 'owner'
+    """Return what an operation should come to, by the defaults."""
+    user = persona.user or 'owner'
     project = 'project' if persona.in_project else 'other'
     creds = {
-        'user_id': persona.user or owns,
+        'user_id': user,
         'project_id': project,
         'roles': list(persona.roles),
         'is_admin': persona.is_admin,
     }
-    own = {'project_id': project, 'user_id': creds['user_id']}
-    target = (
-        own
-        if operation.kind == 'list'
-        else {'project_id': 'project', 'user_id': owns}
-    )
-    is_there = persona.in_project or persona.is_admin
-    if operation.finds_first and not is_there:
+    target = {'project_id': 'project', 'user_id': 'owner'}
+    if operation.kind == 'list':
+        # A list is of the project of the caller.
+        target = {'project_id': project, 'user_id': user}
+    is_visible = persona.in_project or persona.is_admin
+    if operation.finds_first and not is_visible:
         return 'hidden'
-    if not all(
-        enforcer.enforce(rule, target, dict(creds)) for rule in operation.rules
-    ):
+    enforce = defaults().enforce
+    if not all(enforce(rule, target, dict(creds)) for rule in operation.rules):
         return 'hidden' if operation.kind == 'attribute' else 'forbidden'
     if operation.kind == 'list' and not (
         operation.everywhere or persona.in_project
@@ -153,41 +133,18 @@ def expected(
 
 
 _Noted = weakref.WeakKeyDictionary[Any, Mapping[str, Any]]
-# Those who watch; they may begin and end in any order.
-_watching: list[_Noted] = []
-_restore_set_rules: Callable[[], None] | None = None
 
 
-@contextlib.contextmanager
-def watching() -> Iterator[Mapping[Any, Mapping[str, Any]]]:
-    """Note the rules of each engine before they are set by hand.
-
-    An engine that has the rules it has loaded is not in what this yields.
-    """
-    global _restore_set_rules
-    noted: _Noted = weakref.WeakKeyDictionary()
-    _watching.append(noted)
-    if _restore_set_rules is None:
-        _restore_set_rules = _watch_rules()
-    try:
-        yield noted
-    finally:
-        _watching[:] = [other for other in _watching if other is not noted]
-        if not _watching:
-            _restore_set_rules()
-            _restore_set_rules = None
-
-
-def _watch_rules() -> Callable[[], None]:
+def _watch_set_rules() -> Callable[[], None]:
     original = oslo_policy.Enforcer.set_rules
 
     @functools.wraps(original)
     def set_rules(
         self: Any, rules: Any, overwrite: bool = True, use_conf: bool = False
     ) -> None:
-        for noted in _watching:
+        for noted in _watching.users:
             if use_conf:
-                # So it is when they are loaded.
+                # They were loaded from files.
                 noted.pop(self, None)
             else:
                 noted.setdefault(self, dict(self.rules))
@@ -198,75 +155,89 @@ def _watch_rules() -> Callable[[], None]:
     )
 
 
+_watching: patching.SharedPatch[_Noted] = patching.SharedPatch(
+    _watch_set_rules
+)
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[_Noted]:
+    """Note the rules of each engine before a test sets others by hand.
+
+    An engine is noted only until it loads its rules from files again.
+    """
+    noted: _Noted = weakref.WeakKeyDictionary()
+    stop = _watching.add(noted)
+    try:
+        yield noted
+    finally:
+        stop()
+
+
 def set_aside(
     undo: contextlib.ExitStack, watched: Mapping[Any, Mapping[str, Any]]
 ) -> list[str]:
-    """Give rules that only the tests' own policy opens their default.
+    """Reset rules that only the test policy relaxes.
 
-    Nova's test bases write a policy file that lets everybody do nearly
-    everything. A rule that is as they wrote it is no weakness that a test
-    has made.
+    Nova's test bases write a policy file that allows everybody nearly
+    everything. A rule that is as they wrote it was not weakened by the test.
 
+    :param undo: restores the rules when it is closed.
     :param watched: what ``watching`` has noted.
+    :returns: the names of the rules.
     """
+    # As the first request would; loading later would undo the reset.
     if nova_policy._ENFORCER is None:
-        # As the first request would do.
         nova_policy.init()
     enforcer = nova_policy._ENFORCER
     if not isinstance(enforcer, oslo_policy.Enforcer):
         return []
-    # The first request would, and undo what is done here.
     enforcer.load_rules()
-    loaded = watched.get(enforcer, enforcer.rules)
-    written = _written(enforcer)
-    aside = []
     rules = enforcer.rules
+    loaded = watched.get(enforcer, rules)
+    relaxed = _relaxed(enforcer)
+    aside = []
     for name in sorted(defaults().registered_rules):
         check, default = rules.get(name), defaults().rules[name]
         text = str(check)
         if (
             check is not None
             and text != str(default)
-            and text in (written.get(name), _legacy(enforcer, name))
+            and text in (relaxed.get(name), _legacy(enforcer, name))
             and loaded.get(name) is check
         ):
-            undo.callback(_put_back, rules, name, check, default)
+            undo.callback(_restore_rule, rules, name, check, default)
             rules[name] = default
             aside.append(name)
     return aside
 
 
-def _put_back(rules: Any, name: str, check: Any, default: Any) -> None:
-    # Somebody else may have loaded the rules anew meanwhile.
+def _restore_rule(rules: Any, name: str, check: Any, default: Any) -> None:
+    # The rules may have been loaded again.
     if rules.get(name) is default:
         rules[name] = check
 
 
-def _written(enforcer: oslo_policy.Enforcer) -> dict[str, str]:
-    """Return the rules that are as the policy of the tests opens them."""
-    opened = _opened()
-    written = {
+def _relaxed(enforcer: oslo_policy.Enforcer) -> dict[str, str]:
+    """Return the rules of the policy file that are as Nova's tests relax
+    them.
+    """
+    policy: dict[str, str] = json.loads(fake_policy.policy_data)
+    relaxed = {
         name: str(rule.check)
         for name, rule in enforcer.file_rules.items()
-        if opened.get(name) == rule.check_str
+        if policy.get(name) == rule.check_str
     }
-    # A file of somebody else can have some of them, too.
-    return written if len(written) * 2 > len(opened) else {}
+    # Another file may have some of these rules by chance.
+    return relaxed if len(relaxed) * 2 > len(policy) else {}
 
 
 def _legacy(enforcer: oslo_policy.Enforcer, name: str) -> str | None:
-    """Return what a rule is where deprecated ones are not ignored.
+    """Return a rule as Placement's default makes it, with deprecated ones.
 
-    None where that was asked for, and not just Placement's default.
+    None if somebody else has set the option.
     """
     info = enforcer.conf._get_opt_info(_OPTION, 'oslo_policy')
     if 'override' in info or 'default' in info:
         return None
     return str(defaults(False).rules[name])
-
-
-@functools.cache
-def _opened() -> dict[str, str]:
-    """Return the rules that Nova's test bases open."""
-    opened: dict[str, str] = json.loads(fake_policy.policy_data)
-    return opened

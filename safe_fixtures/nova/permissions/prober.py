@@ -19,6 +19,7 @@ import json
 from typing import Any
 from urllib import parse
 
+import microversion_parse
 from nova.api.openstack import wsgi
 from nova.compute import api as compute_api
 from nova import context as nova_context
@@ -28,27 +29,21 @@ from nova import rpc
 from oslo_policy import policy as oslo_policy
 import requests
 import webob.exc
+import wrapt
 
 from safe_fixtures.guards import permissions
 from safe_fixtures.nova.permissions import defaults as permissions_defaults
-from safe_fixtures.nova.permissions import table
 from safe_fixtures.runtime import patching
 
-__all__ = [
-    'DOES',
-    'Prober',
-    'stop',
-    'watch_contexts',
-]
-
+__all__ = ['Prober', 'STOPS', 'stop', 'watch_contexts']
 
 _OTHER_PROJECT = 'c0ffee00c0ffee00c0ffee00c0ffee00'
 
-# Where the API does, or has done, what policy has let past.
-DOES = (
-    (
-        compute_api.API,
-        (
+# Where the requests of a prober are stopped.
+STOPS = (
+    *(
+        (compute_api.API, name)
+        for name in (
             'delete',
             'force_delete',
             'get_console_output',
@@ -58,16 +53,17 @@ DOES = (
             'soft_delete',
             'update_instance',
             'update_instance_metadata',
-        ),
+        )
     ),
-    # Below that, in case the API has found another way.
-    (objects.Tag, ('create',)),
-    (objects.Instance, ('destroy', 'save')),
-    # The consoles hold on to what they call.
-    (rpc.ClientRouter, ('client',)),
+    # Below the API, in case it takes another way.
+    (objects.Tag, 'create'),
+    (objects.Instance, 'destroy'),
+    (objects.Instance, 'save'),
+    # Not the RPC methods: the consoles keep references to them.
+    (rpc.ClientRouter, 'client'),
 )
 
-# What evaluates the rules, as it was imported.
+# The functions that evaluate rules, as they were imported.
 _EVALUATORS = tuple(
     (owner, name, vars(owner)[name])
     for owner, name in (
@@ -85,7 +81,7 @@ _serving: contextvars.ContextVar['Prober | None'] = contextvars.ContextVar(
 
 
 class Prober:
-    """See ``permissions.Prober``."""
+    """Tries operations on one server; see ``permissions.Prober``."""
 
     def __init__(
         self,
@@ -97,30 +93,33 @@ class Prober:
         self._endpoint = endpoint
         self._microversion = microversion
         self._session = requests.Session()
-        # It would ask the environment for proxies, each time.
+        # It would look for proxies in the environment each time.
         self._session.trust_env = False
         self.requests = 0
         self.set_aside: Sequence[str] = ()
-        #: The context of the last request, and what it came to.
+        #: The context of the last request, and where it was stopped.
         self.context: Any = None
         self.stopped_at: str | None = None
         # By the name of the persona.
         self._contexts: dict[str, Any] = {}
         self._shown: dict[str, str] = {}
-        # By the name of the operation.
-        self._first: dict[str, permissions.Persona] = {}
+        # The persona that makes a sampled request, by operation.
+        self._samples: dict[str, permissions.Persona] = {}
 
     def close(self) -> None:
+        """Close the connections."""
         self._session.close()
 
     def attempt(
         self, persona: permissions.Persona, operation: permissions.Operation
     ) -> permissions.Attempt:
-        if operation.sparing:
-            if self._allows(persona, operation) and not self._is_first(
-                persona, operation
-            ):
-                return permissions.Attempt('allowed', 'the policy engine')
+        """See ``permissions.Prober``."""
+        if (
+            operation.sampled
+            and self._allows(persona, operation)
+            and not self._is_sample(persona, operation)
+        ):
+            return permissions.Attempt('allowed', 'the policy engine')
         if operation.kind == 'list':
             return self._list(persona, operation)
         attempt = self._request(persona, operation)
@@ -129,65 +128,75 @@ class Prober:
             self._shown[persona.name] = attempt.got
         return attempt
 
-    def _is_first(
+    def _is_sample(
         self, persona: permissions.Persona, operation: permissions.Operation
     ) -> bool:
-        """Whether a persona shows for the others how the API does it."""
+        """Whether a persona makes the request that others are spared."""
         if operation.kind == 'destroy' or persona.is_admin:
             return False
-        return self._first.setdefault(operation.name, persona) is persona
+        return self._samples.setdefault(operation.name, persona) is persona
 
     def _allows(
         self, persona: permissions.Persona, operation: permissions.Operation
     ) -> bool:
-        """Whether policy, as it is in force, lets a persona do something."""
+        """Whether the policy in force allows a persona an operation."""
         context = self._contexts.get(persona.name)
         if context is None or self._shown[persona.name] == 'hidden':
             return False
-        target = None
+        target: dict[str, str] | None = {
+            'project_id': self._server.project_id,
+            'user_id': self._server.user_id,
+        }
         if operation.kind == 'list':
             if not (operation.everywhere or persona.in_project):
-                # That there is a list does not say that it is in it.
+                # Policy does not decide which servers are in the list.
                 return False
-        else:
-            target = {
-                'project_id': self._server.project_id,
-                'user_id': self._server.user_id,
-            }
+            target = None
         try:
             return all(
                 context.can(rule, target, fatal=False)
                 for rule in operation.rules
             )
         except Exception:
-            # The request will show what is wrong with it.
+            # A real request will show what is wrong.
             return False
 
     def _send(
         self,
         persona: permissions.Persona,
-        method: str,
-        url: str,
-        body: Any,
+        operation: permissions.Operation,
+        url: str | None = None,
     ) -> requests.Response:
+        """Send the request of an operation.
+
+        :param url: where to; default: as the operation says.
+        """
         server = self._server
         user = server.user_id if persona.user is None else persona.user
-        project = server.project_id if persona.in_project else _OTHER_PROJECT
+        method, _, path = operation.request.partition(' ')
+        path = path.format(id=server.server_id)
+        body = operation.body
         self.context = self.stopped_at = None
         self.requests += 1
         token = _serving.set(self)
         try:
             return self._session.request(
                 method,
-                url,
+                url or f'{self._endpoint}/v2.1{path}',
                 data=None if body is None else json.dumps(body),
                 headers={
                     'Content-Type': 'application/json',
-                    'OpenStack-API-Version': f'compute {self._microversion}',
+                    microversion_parse.STANDARD_HEADER: (
+                        f'compute {self._microversion}'
+                    ),
                     'X-OpenStack-Nova-API-Version': self._microversion,
                     'X-Auth-User': user,
                     'X-User-Id': user,
-                    'X-Auth-Project-Id': project,
+                    'X-Auth-Project-Id': (
+                        server.project_id
+                        if persona.in_project
+                        else _OTHER_PROJECT
+                    ),
                     'X-Roles': ','.join(persona.roles),
                 },
             )
@@ -197,10 +206,7 @@ class Prober:
     def _request(
         self, persona: permissions.Persona, operation: permissions.Operation
     ) -> permissions.Attempt:
-        method, path, body = table.REQUESTS[operation.name]
-        path = path.format(id=self._server.server_id)
-        url = f'{self._endpoint}/v2.1/servers{path}'
-        response = self._send(persona, method, url, body)
+        response = self._send(persona, operation)
         status = response.status_code
         if self.stopped_at is not None:
             return permissions.Attempt(
@@ -211,23 +217,20 @@ class Prober:
             shown = response.json()['server']
         got = _outcome(status)
         if (
-            got == 'error'
+            status == 400
             and operation.kind == 'write'
-            and status == 400
             and self._allows(persona, operation)
         ):
-            # A server has so many tags, for one, and no more.
+            # Nova cannot do it: a server has no more than so many tags.
             got = 'allowed'
         return permissions.Attempt(got, f'HTTP {status}', shown, response.text)
 
     def _list(
         self, persona: permissions.Persona, operation: permissions.Operation
     ) -> permissions.Attempt:
-        method, path, body = table.REQUESTS[operation.name]
-        start = f'{self._endpoint}/v2.1/servers{path}'
-        url: str | None = start
-        while url is not None:
-            response = self._send(persona, method, url, body)
+        url: str | None = None
+        while True:
+            response = self._send(persona, operation, url)
             status = response.status_code
             if status != 200:
                 return permissions.Attempt(_outcome(status), f'HTTP {status}')
@@ -238,31 +241,29 @@ class Prober:
                         'allowed', 'it is in the list', server, response.text
                     )
             links = listed.get('servers_links', ())
-            # The address of a link may be another one, as configured.
-            url = next(
-                (
-                    parse.urljoin(
-                        start, f'?{parse.urlsplit(each["href"]).query}'
-                    )
-                    for each in links
-                    if each['rel'] == 'next'
-                ),
-                None,
-            )
-        return permissions.Attempt('hidden', 'it is not in the list')
+            pages = [each['href'] for each in links if each['rel'] == 'next']
+            if not pages:
+                return permissions.Attempt('hidden', 'it is not in the list')
+            # Only the query: links may have a configured prefix.
+            query = parse.urlsplit(pages[0]).query
+            url = parse.urljoin(response.url, f'?{query}')
 
     def cause(
         self, persona: permissions.Persona, operation: permissions.Operation
     ) -> tuple[str, str]:
+        """See ``permissions.Prober``."""
         faults = dict(_rule_faults(operation))
         blamed = next(
             (rule for rule in operation.rules if rule in faults),
             operation.rules[-1],
         )
-        causes = [*faults.values(), *_engine_faults()]
-        causes += _context_faults(self._contexts.get(persona.name), persona)
+        causes = [
+            *faults.values(),
+            *_engine_faults(),
+            *_context_faults(self._contexts.get(persona.name), persona),
+        ]
         return blamed, ', '.join(causes) or (
-            'the rule is as by default, and so is the context: the API is not'
+            'rule and context are as by default: the cause is in the API'
         )
 
 
@@ -271,7 +272,7 @@ def _outcome(status: int) -> str:
         return 'forbidden'
     if status == 404:
         return 'hidden'
-    # What Nova cannot do, or not now, it says once policy has let it past.
+    # Nova answers 409 and 501 only to a request that got past policy.
     if status < 400 or status in (409, 501):
         return 'allowed'
     return 'error'
@@ -281,7 +282,7 @@ def _context_faults(
     context: Any, persona: permissions.Persona
 ) -> Iterator[str]:
     if context is None:
-        yield 'the request did not come as far as a controller'
+        yield 'the request did not reach a controller'
         return
     if bool(context.is_admin) != persona.is_admin:
         yield f'is_admin of the context is {context.is_admin}'
@@ -290,7 +291,7 @@ def _context_faults(
 
 
 def _engine_faults() -> Iterator[str]:
-    """Yield how what evaluates the rules is not what it should be."""
+    """Yield how the policy engine was replaced or patched."""
     enforcer = nova_policy._ENFORCER
     if type(enforcer) is not oslo_policy.Enforcer:
         yield f'the policy engine is a {type(enforcer).__name__}'
@@ -304,7 +305,7 @@ def _engine_faults() -> Iterator[str]:
 def _rule_faults(
     operation: permissions.Operation,
 ) -> Iterator[tuple[str, str]]:
-    """Yield rules in force, and how they differ from the defaults."""
+    """Yield the rules in force that differ from the defaults, and how."""
     rules = getattr(nova_policy._ENFORCER, 'rules', None)
     if not isinstance(rules, Mapping):
         return
@@ -323,26 +324,33 @@ def _quoted(check: Any) -> str:
 
 
 def stop(owner: Any, name: str) -> Callable[[], None]:
-    """Stop what the requests of a prober would do there."""
-    raw = vars(owner).get(name, getattr(owner, name))
+    """Stop the requests of probers at a method.
+
+    :returns: a callable that restores the method.
+    """
     label = f'{owner.__name__}.{name}'
 
-    @functools.wraps(getattr(owner, name))
-    def stopping(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def stopping(
+        wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any
+    ) -> Any:
         prober = _serving.get()
         if prober is None:
-            if hasattr(type(raw), '__get__'):
-                return raw.__get__(self, owner)(*args, **kwargs)
-            return raw(*args, **kwargs)
+            return wrapped(*args, **kwargs)
         prober.stopped_at = prober.stopped_at or label
-        # All of these operations may answer so.
+        # A response that the schema of each operation has.
         raise webob.exc.HTTPConflict(explanation=f'stopped at {label}')
 
-    return patching.patch_attribute(owner, name, stopping)
+    raw = vars(owner).get(name, getattr(owner, name))
+    return patching.patch_attribute(
+        owner, name, wrapt.FunctionWrapper(raw, stopping)
+    )
 
 
 def watch_contexts() -> Callable[[], None]:
-    """Tell a prober of the context that its request was given."""
+    """Give probers the context of each request.
+
+    :returns: a callable that ends it.
+    """
     original = wsgi.Resource.dispatch
 
     @functools.wraps(original)

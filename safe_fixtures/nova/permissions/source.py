@@ -34,10 +34,10 @@ __all__ = ['NovaPermissions']
 
 
 class NovaPermissions:
-    """See ``permissions.PermissionSource``."""
+    """Nova's servers and policy; see ``permissions.PermissionSource``."""
 
     operations = table.OPERATIONS
-    # See nova.tests.fixtures.OSAPIFixture.
+    # The stub of nova.tests.fixtures.OSAPIFixture goes by this name.
     admin_user = 'admin'
 
     @staticmethod
@@ -50,10 +50,8 @@ class NovaPermissions:
 
     @staticmethod
     def personas() -> Sequence[permissions.Persona]:
-        if (
-            table.MANAGER_RULE
-            in permissions_defaults.defaults().registered_rules
-        ):
+        rules = permissions_defaults.defaults().registered_rules
+        if table.MANAGER_RULE in rules:
             return table.PERSONAS
         return [each for each in table.PERSONAS if 'manager' not in each.roles]
 
@@ -72,26 +70,21 @@ class NovaPermissions:
         state = json.loads(
             json.dumps(instance.obj_to_primitive(), default=str)
         )
-        data = state['nova_object.data']
         pairs = instance.keypairs.objects if instance.keypairs else ()
-        hosts = [instance.host, instance.node, instance.launched_on]
+        hosts = {instance.host, instance.node, instance.launched_on}
         for move in moves:
-            hosts += [
-                move.source_compute,
-                move.source_node,
-                move.dest_compute,
-                move.dest_node,
-            ]
+            hosts |= {move.source_compute, move.source_node}
+            hosts |= {move.dest_compute, move.dest_node}
         return permissions.ServerRecord(
             server_id,
             instance.project_id,
             instance.user_id,
             frozenset(filter(None, hosts)),
             tuple((pair.name, pair.user_id) for pair in pairs),
-            data,
-            instance.task_state is not None,
-            instance.vm_state != vm_states.SOFT_DELETED,
-            instance.reservation_id,
+            state['nova_object.data'],
+            is_busy=instance.task_state is not None,
+            is_listed=instance.vm_state != vm_states.SOFT_DELETED,
+            reservation=instance.reservation_id,
         )
 
     @staticmethod
@@ -109,9 +102,8 @@ class NovaPermissions:
         prober = permissions_prober.Prober(server, endpoint, microversion)
         with contextlib.ExitStack() as undo:
             undo.enter_context(_keeping_context())
-            for owner, names in permissions_prober.DOES:
-                for name in names:
-                    undo.callback(permissions_prober.stop(owner, name))
+            for owner, name in permissions_prober.STOPS:
+                undo.callback(permissions_prober.stop(owner, name))
             undo.callback(permissions_prober.watch_contexts())
             prober.set_aside = permissions_defaults.set_aside(undo, watched)
             undo.callback(prober.close)
@@ -120,7 +112,7 @@ class NovaPermissions:
 
 @contextlib.contextmanager
 def _keeping_context() -> Iterator[None]:
-    """Let the current context of this thread be what it was before."""
+    """Restore the current context of this thread."""
     previous = oslo_context.get_current()
     try:
         yield
@@ -145,15 +137,11 @@ def _instance(server_id: str) -> tuple[Any, Any] | None:
             instance = objects.Instance.get_by_uuid(
                 cell,
                 server_id,
-                expected_attrs=[
-                    'metadata',
-                    'system_metadata',
-                    'tags',
-                    'keypairs',
-                ],
+                ['metadata', 'system_metadata', 'tags', 'keypairs'],
             )
-            return instance, objects.MigrationList.get_by_filters(
+            moves = objects.MigrationList.get_by_filters(
                 cell, {'instance_uuid': server_id}
             )
+            return instance, moves
     except (exception.InstanceMappingNotFound, exception.InstanceNotFound):
         return None

@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Who tries what, to establish the permissions of a server."""
+"""The personas and operations that a check of permissions tries."""
 
-from typing import Any
+import functools
 
 from safe_fixtures.guards import permissions
 
-__all__ = ['MANAGER_RULE', 'OPERATIONS', 'PERSONAS', 'REQUESTS']
+__all__ = ['MANAGER_RULE', 'OPERATIONS', 'PERSONAS']
 
 # The rule of a role that not every release has.
 MANAGER_RULE = 'project_manager_api'
@@ -36,24 +36,23 @@ _EXTENDED = (
     'root_device_name',
     'user_data',
 )
+_sampled = functools.partial(permissions.Operation, sampled=True)
 
 OPERATIONS = (
-    # The first one is what the others go by.
+    # The first one gives the prober the context of each persona.
     permissions.Operation('show', 'GET /servers/{id}', (f'{_SERVERS}show',)),
-    permissions.Operation(
+    _sampled(
         'list',
         'GET /servers',
         (f'{_SERVERS}index',),
         'list',
-        sparing=True,
         finds_first=False,
     ),
-    permissions.Operation(
+    _sampled(
         'list details',
         'GET /servers/detail',
         (f'{_SERVERS}detail',),
         'list',
-        sparing=True,
         finds_first=False,
     ),
     permissions.Operation(
@@ -64,12 +63,11 @@ OPERATIONS = (
         finds_first=False,
         everywhere=True,
     ),
-    permissions.Operation(
+    _sampled(
         'list details of all projects',
         'GET /servers/detail?all_tenants=1',
         (f'{_SERVERS}detail', f'{_SERVERS}detail:get_all_tenants'),
         'list',
-        sparing=True,
         finds_first=False,
         everywhere=True,
     ),
@@ -79,7 +77,7 @@ OPERATIONS = (
         (f'{_SERVERS}show', 'os_compute_api:os-extended-server-attributes'),
         'attribute',
         keys=tuple(f'OS-EXT-SRV-ATTR:{key}' for key in _EXTENDED),
-        # From then on everybody is shown it.
+        # From then on everybody sees it.
         early_keys=(('OS-EXT-SRV-ATTR:hostname', '2.90'),),
     ),
     permissions.Operation(
@@ -90,107 +88,75 @@ OPERATIONS = (
         keys=('host_status',),
         since='2.16',
     ),
-    permissions.Operation(
+    _sampled(
         'read metadata',
         'GET /servers/{id}/metadata',
         (f'{_METADATA}index',),
-        sparing=True,
     ),
-    permissions.Operation(
+    _sampled(
         'read tags',
         'GET /servers/{id}/tags',
         (f'{_TAGS}index',),
-        sparing=True,
         finds_first=False,
         since='2.26',
     ),
-    permissions.Operation(
+    _sampled(
         'read diagnostics',
         'GET /servers/{id}/diagnostics',
         ('os_compute_api:os-server-diagnostics',),
         'write',
-        sparing=True,
     ),
-    permissions.Operation(
+    _sampled(
         'read console output',
-        'POST /servers/{id}/action (os-getConsoleOutput)',
+        'POST /servers/{id}/action',
         ('os_compute_api:os-console-output',),
         'write',
-        sparing=True,
+        body={'os-getConsoleOutput': {}},
     ),
-    permissions.Operation(
+    _sampled(
         'open a console',
         'POST /servers/{id}/remote-consoles',
         ('os_compute_api:os-remote-consoles',),
         'write',
-        sparing=True,
+        body={'remote_console': {'protocol': 'vnc', 'type': 'novnc'}},
         since='2.6',
     ),
-    permissions.Operation(
+    _sampled(
         'update',
         'PUT /servers/{id}',
         (f'{_SERVERS}update',),
         'write',
-        sparing=True,
+        body={'server': {'name': _KEY}},
     ),
-    permissions.Operation(
+    _sampled(
         'write metadata',
         'POST /servers/{id}/metadata',
         (f'{_METADATA}create',),
         'write',
-        sparing=True,
+        body={'metadata': {_KEY: _KEY}},
     ),
-    permissions.Operation(
+    _sampled(
         'write tags',
-        'PUT /servers/{id}/tags/{tag}',
+        f'PUT /servers/{{id}}/tags/{_KEY}',
         (f'{_TAGS}update',),
         'write',
-        sparing=True,
         finds_first=False,
         since='2.26',
     ),
-    permissions.Operation(
+    _sampled(
         'migrate',
-        'POST /servers/{id}/action (migrate)',
+        'POST /servers/{id}/action',
         ('os_compute_api:os-migrate-server:migrate',),
         'destroy',
-        sparing=True,
+        body={'migrate': None},
     ),
-    permissions.Operation(
+    _sampled(
         'delete',
         'DELETE /servers/{id}',
         (f'{_SERVERS}delete',),
         'destroy',
-        sparing=True,
     ),
 )
-
-# By the name of the operation: method, path below the server, body.
-REQUESTS: dict[str, tuple[str, str, Any]] = {
-    'show': ('GET', '/{id}', None),
-    'list': ('GET', '', None),
-    'list details': ('GET', '/detail', None),
-    'list all projects': ('GET', '?all_tenants=1', None),
-    'list details of all projects': ('GET', '/detail?all_tenants=1', None),
-    'read metadata': ('GET', '/{id}/metadata', None),
-    'read tags': ('GET', '/{id}/tags', None),
-    'read diagnostics': ('GET', '/{id}/diagnostics', None),
-    'read console output': (
-        'POST',
-        '/{id}/action',
-        {'os-getConsoleOutput': {}},
-    ),
-    'open a console': (
-        'POST',
-        '/{id}/remote-consoles',
-        {'remote_console': {'protocol': 'vnc', 'type': 'novnc'}},
-    ),
-    'update': ('PUT', '/{id}', {'server': {'name': _KEY}}),
-    'write metadata': ('POST', '/{id}/metadata', {'metadata': {_KEY: _KEY}}),
-    'write tags': ('PUT', f'/{{id}}/tags/{_KEY}', None),
-    'migrate': ('POST', '/{id}/action', {'migrate': None}),
-    'delete': ('DELETE', '/{id}', None),
-}
 
 _MEMBER = ('member', 'reader')
 PERSONAS = (

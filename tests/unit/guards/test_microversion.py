@@ -108,13 +108,14 @@ class TestSetUp(TestCase):
 
     def test_malformed_is_refused_by_name(self):
         for value in MALFORMED:
-            for versions in (Versions(), None):
-                error = self.refused(
-                    safe_fixtures.MicroversionPin(value, versions=versions)
-                )
-                self.assertIn('MicroversionPin', str(error))
-                self.assertIn(repr(value), str(error))
-                self.assertIn("such as '2.53'", str(error))
+            with self.subTest(value=value):
+                for versions in (Versions(), None):
+                    error = self.refused(
+                        safe_fixtures.MicroversionPin(value, versions=versions)
+                    )
+                    self.assertIn('MicroversionPin', str(error))
+                    self.assertIn(repr(value), str(error))
+                    self.assertIn("such as '2.53'", str(error))
 
     def test_malformed_vetted_pin(self):
         error = self.refused(self.pin(None, Versions(vetted='2')))
@@ -122,22 +123,25 @@ class TestSetUp(TestCase):
 
     def test_malformed_option(self):
         for value in ('2', '2.x', '', '3.1'):
-            self.configure(pinned_microversion=value)
-            error = self.refused(self.pin(None))
-            self.assertIn('pinned_microversion', str(error))
-            self.assertIn(repr(value), str(error))
+            with self.subTest(value=value):
+                self.configure(pinned_microversion=value)
+                error = self.refused(self.pin(None))
+                self.assertIn('pinned_microversion', str(error))
+                self.assertIn(repr(value), str(error))
 
     def test_outside_what_the_api_supports(self):
         for value in ('2.0', '2.105', '2.1000'):
-            error = self.refused(self.pin(value))
-            self.assertIn(repr(value), str(error))
-            self.assertIn('2.1 to 2.104', str(error))
+            with self.subTest(value=value):
+                error = self.refused(self.pin(value))
+                self.assertIn(repr(value), str(error))
+                self.assertIn('2.1 to 2.104', str(error))
 
     def test_at_the_ends_of_what_the_api_supports(self):
         # As numbers: 2.9 comes before 2.10.
         for value in ('2.1', '2.9', '2.10', '2.104'):
-            with self.pin(value) as fixture:
-                self.assertEqual(value, fixture.pin)
+            with self.subTest(value=value):
+                with self.pin(value) as fixture:
+                    self.assertEqual(value, fixture.pin)
 
     def test_api_whose_versions_are_unknown(self):
         with safe_fixtures.MicroversionPin('2.500') as fixture:
@@ -285,7 +289,8 @@ class TestLatest(TestCase):
             'compute   latest',
             'compute latest ',
         ):
-            self.assertPinned(('compute 2.53', None), standard=value)
+            with self.subTest(value=value):
+                self.assertPinned(('compute 2.53', None), standard=value)
 
     def test_legacy_list(self):
         self.served = 'compute 2.53'
@@ -307,12 +312,14 @@ class TestLatest(TestCase):
 
     def test_concrete_versions_are_left_alone(self):
         for value in ('2.1', '2.53', '2.104'):
-            self.assertLeft(standard=f'compute {value}', legacy=value)
+            with self.subTest(value=value):
+                self.assertLeft(standard=f'compute {value}', legacy=value)
 
     def test_malformed_version_is_left_to_the_api(self):
         self.served = 'none'
         for value in ('compute 2.x', 'compute', 'compute 3', 'latest'):
-            self.assertLeft(standard=value)
+            with self.subTest(value=value):
+                self.assertLeft(standard=value)
 
     def test_gone_after_cleanup(self):
         with self.pin():
@@ -352,10 +359,11 @@ class TestRefused(TestCase):
             {'legacy': 'latest'},
             {'standard': 'placement latest, compute latest'},
         ):
-            with safe_fixtures.expect_violation('SF101') as seen:
-                get(**headers)
-            self.assertIn('GET /v2.1/servers', seen[0].message)
-            self.assertIn('latest', seen[0].message)
+            with self.subTest(headers=headers):
+                with safe_fixtures.expect_violation('SF101') as seen:
+                    get(**headers)
+                self.assertIn('GET /v2.1/servers', seen[0].message)
+                self.assertIn('latest', seen[0].message)
         self.assertEqual([], self.server.requests)
 
     def test_twin(self):
@@ -418,14 +426,15 @@ class TestUnsupported(TestCase):
     def test_outside(self):
         self.useFixture(self.pin())
         for value in ('2.0', '2.105'):
-            for headers in (
-                {'standard': f'compute {value}'},
-                {'legacy': value},
-            ):
-                with safe_fixtures.expect_violation('SF102') as seen:
-                    get(**headers)
-                self.assertIn(value, seen[0].message)
-                self.assertIn('2.1 to 2.104', seen[0].message)
+            with self.subTest(value=value):
+                for headers in (
+                    {'standard': f'compute {value}'},
+                    {'legacy': value},
+                ):
+                    with safe_fixtures.expect_violation('SF102') as seen:
+                        get(**headers)
+                    self.assertIn(value, seen[0].message)
+                    self.assertIn('2.1 to 2.104', seen[0].message)
         self.assertEqual([], self.server.requests)
 
     def test_twin(self):
@@ -462,10 +471,11 @@ class TestServedAtAnother(TestCase):
             {'standard': 'compute 2.53'},
             {'legacy': '2.53'},
         ):
-            with safe_fixtures.expect_violation('SF103') as seen:
-                get(**headers)
-            self.assertIn('2.53', seen[0].message)
-            self.assertIn('2.79', seen[0].message)
+            with self.subTest(headers=headers):
+                with safe_fixtures.expect_violation('SF103') as seen:
+                    get(**headers)
+                self.assertIn('2.53', seen[0].message)
+                self.assertIn('2.79', seen[0].message)
 
     def test_twin(self):
         self.useFixture(self.pin())

@@ -609,7 +609,7 @@ class TestWeakened(InnerTestCase):
 
 # What is patched while there is a matrix.
 PATCHED = [
-    *((owner, name) for owner, names in prober.DOES for name in names),
+    *prober.STOPS,
     (oslo_policy.Enforcer, 'set_rules'),
     (wsgi.Resource, 'dispatch'),
 ]
@@ -970,7 +970,7 @@ def deleted_softly(test):
     test._wait_for_state_change(test.server, 'SOFT_DELETED')
     test.assertEqual([], finds(test, 'list details', 'owner member'))
     test.assertEqual(
-        ['list details: lists leave out what is deleted softly'],
+        ['list details: a soft-deleted server is in no list'],
         records(test)[-1]['not_checked'],
     )
 
@@ -1016,7 +1016,7 @@ class TestFirstServer(InnerTestCase):
         self.assert_passes(act, base=Checked)
         (record,) = seen
         self.assertEqual(
-            ['all: it is deleted before it was seen active'],
+            ['all: it was deleted before a response showed it active'],
             record['not_checked'],
         )
 
