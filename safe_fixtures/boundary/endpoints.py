@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Tell a test endpoint from any other."""
+"""Which endpoints are the test's own."""
 
 from collections.abc import Iterable
 import ipaddress
@@ -34,7 +34,7 @@ def is_loopback(host: str) -> bool:
 
 def is_intercepted(url: str) -> bool:
     """Whether an interception in this process serves *url*."""
-    # Whoever intercepts has imported it; if nobody did, nothing is.
+    # If nobody has imported it, nothing is intercepted.
     intercept = sys.modules.get('wsgi_intercept')
     return intercept is not None and _address(url) in intercept._wsgi_intercept
 
@@ -42,8 +42,8 @@ def is_intercepted(url: str) -> bool:
 def is_test_endpoint(url: str, allowed: Iterable[str] = ()) -> bool:
     """Whether requests to *url* stay within the test.
 
-    They do when an interception in this process serves it, when its host is
-    loopback, or when it is one of *allowed*.
+    They do if an interception in this process serves it, if its host is
+    loopback, or if it is one of *allowed*.
 
     :param url: any URL of the endpoint (str).
     :param allowed: hosts, ``host:port`` pairs or URL prefixes.
@@ -57,7 +57,7 @@ def is_test_endpoint(url: str, allowed: Iterable[str] = ()) -> bool:
 
 
 def _address(url: str) -> tuple[str, int | None]:
-    # Some read it as a slash, and so find another host than others do.
+    # Readers that take a backslash for a slash find another host.
     if '\\' in url:
         return '', None
     try:

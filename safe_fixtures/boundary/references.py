@@ -10,15 +10,15 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Tell what leads outside a test: databases, buses, endpoints and hosts."""
+"""Which databases, message buses, endpoints and hosts are the test's own."""
 
 from collections.abc import Iterable
+import contextlib
 import functools
 import ipaddress
 import os
 import re
 import socket
-import tempfile
 from typing import NamedTuple
 from urllib import parse
 
@@ -31,10 +31,10 @@ __all__ = [
     'Address',
     'Reference',
     'address',
-    'is_dialect',
+    'family',
     'is_made_here',
     'is_reserved_name',
-    'is_transport',
+    'kind_of',
     'leads_outside',
     'may_lead_outside',
     'shown',
@@ -44,7 +44,7 @@ __all__ = [
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# With a scheme, or relative to whatever scheme there is.
+# With a scheme, or relative to the scheme of a page.
 _URL_START = re.compile(
     r'[a-z][a-z0-9+.-]*://|(?<![\w:/])//(?=\w)', re.IGNORECASE
 )
@@ -54,15 +54,9 @@ _RESERVED_NAMES = re.compile(
     r'(?:.*\.)?(?:example(?:\.(?:com|net|org))?|test|invalid)', re.IGNORECASE
 )
 # RFC 5737 and RFC 3849.
-_DOCUMENTATION = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        '192.0.2.0/24',
-        '198.51.100.0/24',
-        '203.0.113.0/24',
-        '2001:db8::/32',
-    )
-)
+_DOCUMENTATION = tuple(map(ipaddress.ip_network, (
+    '192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24', '2001:db8::/32',
+)))  # fmt: skip
 _DIALECTS = frozenset([
     'cassandra', 'cockroachdb', 'db2', 'firebird', 'ibm_db_sa', 'informix',
     'mariadb', 'mongodb', 'mssql', 'mysql', 'oracle', 'postgres',
@@ -73,17 +67,15 @@ _TRANSPORTS = frozenset([
     'qpid', 'rabbit', 'zmq',
 ])  # fmt: skip
 _FAKE_TRANSPORTS = frozenset(['fake', 'messaging'])
-# What is still to be filled in leads nowhere yet.
+# A template leads nowhere until it is filled in.
 _TEMPLATE = re.compile(r'%[(sd]|[{}$<>]')
 _HOST_AND_PORT = re.compile(
     r'(?:\[[0-9a-f:.%]+\]|[\w.-]*)(?::[0-9]*)?', re.IGNORECASE
 )
 _END_OF_NETLOC = re.compile('[/?#]')
 _TRUE = frozenset(['1', 'on', 't', 'true', 'y', 'yes'])
-# The files that were not there when a database was first made of them.
+# The databases that were new files when they were first connected to.
 _made_here: set[str] = set()
-# The process's own. That of a test is below it, and may be nested.
-_TEMPORARY = os.path.realpath(tempfile.gettempdir())
 
 
 class Reference(NamedTuple):
@@ -102,10 +94,10 @@ def leads_outside(
 ) -> bool:
     """Whether a reference leads to what is not the test's own.
 
-    A database is the test's own in memory or below its temporary directory,
-    a transport if it is fake. An endpoint is if it is intercepted or
-    allowed, or if its host is this machine, a reserved name, an address for
-    documentation, or a name without a dot.
+    A database is the test's own if it is in memory or in a temporary
+    directory; a transport, if it is fake; an endpoint, if it is intercepted
+    or allowed, or if its host is this machine, a reserved name, an address
+    for documentation, or a name without a dot.
 
     :param allowed: hosts, ``host:port`` pairs, networks or URL prefixes of
         endpoints.
@@ -116,7 +108,9 @@ def leads_outside(
         return False
     if kind == 'database':
         path = _database_file(url)
-        return path is None or not _is_temporary(path)
+        return path is None or not temporary.is_temporary(
+            os.path.realpath(path), outer=True
+        )
     if kind == 'transport' or '\\' in url:
         return True
     host = _host(url)
@@ -129,9 +123,9 @@ def leads_outside(
 
 
 def is_made_here(url: str) -> bool:
-    """Whether a database is a new file in the current directory.
+    """Whether a database is a new SQLite file with a relative path.
 
-    That one is the test's own too. SF405 is about where it is.
+    It is the test's own, too. Where the file is, SF405 checks.
     """
     path = _database_file(url)
     if not path or os.path.isabs(path):
@@ -143,25 +137,26 @@ def is_made_here(url: str) -> bool:
 
 
 def may_lead_outside(reference: Reference) -> bool:
-    """Whether it depends on the moment, if at all, that one stays inside."""
+    """Whether a reference leads outside at some time, in some test."""
     kind, url = reference
     if kind == 'database':
         return _database_file(url) != ''
     if kind == 'transport':
-        return _family(_scheme(url)) not in _FAKE_TRANSPORTS
-    # Some read a backslash as a slash, and so find another host than others
-    # do.
+        return family(url) not in _FAKE_TRANSPORTS
+    # Readers that take a backslash for a slash find another host.
     return '\\' in url or not _is_test_host(_host(url))
 
 
-def is_dialect(scheme: str) -> bool:
-    """Whether a URL of that scheme is one of a database."""
-    return _family(scheme) in _DIALECTS
+def family(url: str) -> str:
+    """Return the scheme of a URL without the driver or protocol in it."""
+    return url.partition(':')[0].partition('+')[0].lower()
 
 
-def is_transport(scheme: str) -> bool:
-    """Whether a URL of that scheme is one of a message bus."""
-    return _family(scheme) in _TRANSPORTS
+def kind_of(url: str) -> str:
+    """Return ``database``, ``transport`` or ``endpoint``, by the scheme."""
+    if family(url) in _DIALECTS:
+        return 'database'
+    return 'transport' if family(url) in _TRANSPORTS else 'endpoint'
 
 
 def is_reserved_name(host: str) -> bool:
@@ -182,7 +177,7 @@ def urls_in(text: str) -> list[str]:
 
 def address(host: str) -> Address | None:
     """Return the address that *host* is, None if it is a name."""
-    # A zone tells which interface of this machine, not where it leads.
+    # The zone is an interface of this machine.
     text = host.partition('%')[0]
     try:
         found: Address = ipaddress.ip_address(text)
@@ -196,24 +191,23 @@ def address(host: str) -> Address | None:
 
 
 def shown(reference: Reference) -> str:
-    """Return what can be shown of a reference: its scheme and its hosts.
+    """Return the part of a reference that can be shown: scheme and hosts.
 
-    All else may be a secret, such as the path of a web hook. Of sqlite, which
-    has no host, it is the file.
+    The rest may be a secret, such as the path of a web hook. Of sqlite, which
+    has no host, the file is shown.
     """
     kind, url = reference
     start, slashes, rest = url.partition('//')
     if not slashes:
         start, slashes, rest = url.partition(':')
-    if kind == 'database' and _is_sqlite(url) and '@' not in rest:
+    if kind == 'database' and family(url) == 'sqlite' and '@' not in rest:
         return f'{start}{slashes}{rest.partition("?")[0]}'
     netloc, *tail = _END_OF_NETLOC.split(rest, maxsplit=1)
     hosts = [each.rpartition('@') for each in netloc.split(',')]
     if '@' in ''.join(tail) or not all(
         _HOST_AND_PORT.fullmatch(host) for _, _, host in hosts
     ):
-        # Credentials with such characters end where each reader finds that
-        # they do.
+        # Readers differ about where credentials with such characters end.
         netloc = _END_OF_NETLOC.split(rest.rpartition('@')[2], maxsplit=1)[0]
         if kind == 'endpoint' or not _HOST_AND_PORT.fullmatch(netloc):
             netloc = ''
@@ -222,22 +216,8 @@ def shown(reference: Reference) -> str:
     return f'{start}{slashes}{masked}'.removeprefix('//')
 
 
-def _is_sqlite(url: str) -> bool:
-    """Whether a database is one of sqlite."""
-    return _family(_scheme(url)) == 'sqlite'
-
-
-def _scheme(url: str) -> str:
-    return url.partition(':')[0]
-
-
-def _family(scheme: str) -> str:
-    # What follows a plus is a driver or a protocol.
-    return scheme.partition('+')[0].lower()
-
-
 def _host(url: str) -> str:
-    # Not as urlsplit does it, which refuses some that others do not.
+    # Not by urlsplit: it refuses some URLs that others accept.
     netloc = _END_OF_NETLOC.split(url.partition('//')[2], maxsplit=1)[0]
     host = netloc.rpartition('@')[2]
     if host.startswith('['):
@@ -256,7 +236,7 @@ def _is_test_host(host: str) -> bool:
             or any(found in network for network in _DOCUMENTATION)
         )
     return (
-        # Such names are made up, or resolved where this machine is.
+        # A name without a dot is made up, or local.
         '.' not in host
         or endpoints.is_loopback(host)
         or host == 'localhost.localdomain'
@@ -267,16 +247,12 @@ def _is_test_host(host: str) -> bool:
 
 def _is_allowed(host: str, allowed: Iterable[str]) -> bool:
     found = address(host)
+    if found is None:
+        return host in [entry.rstrip('.').lower() for entry in allowed]
     for entry in allowed:
-        if found is None:
-            if host == entry.rstrip('.').lower():
+        with contextlib.suppress(ValueError):
+            if found in ipaddress.ip_network(entry, strict=False):
                 return True
-        else:
-            try:
-                if found in ipaddress.ip_network(entry, strict=False):
-                    return True
-            except ValueError:
-                continue
     return False
 
 
@@ -284,22 +260,18 @@ def _is_allowed(host: str, allowed: Iterable[str]) -> bool:
 def this_machine() -> frozenset[str]:
     """Return the name and the address of this machine."""
     # Neither asks a name server.
-    return frozenset(
-        [
-            socket.gethostname().rstrip('.').lower(),
-            netutils.get_my_ipv4(),
-        ]
-    )
+    name = socket.gethostname().rstrip('.').lower()
+    return frozenset([name, netutils.get_my_ipv4()])
 
 
 def _database_file(url: str) -> str | None:
-    """Return where a database of sqlite is; empty if that is in memory.
+    """Return the file of an SQLite database; empty if it is in memory.
 
-    None for any other database.
+    :returns: None for any other database.
     """
     location, _, query = url.partition('://')[2].partition('?')
     host, _, path = location.partition('/')
-    if not _is_sqlite(url) or host.rpartition('@')[2]:
+    if family(url) != 'sqlite' or host.rpartition('@')[2]:
         return None
     parameters = parse.parse_qs(query)
     is_uri = parameters.get('uri', [''])[-1].lower() in _TRUE
@@ -309,15 +281,3 @@ def _database_file(url: str) -> str | None:
         path = parse.unquote(path.removeprefix('file:'))
         path = re.sub('^//(localhost)?/', '/', path)
     return '' if path == ':memory:' else path
-
-
-def _is_temporary(path: str) -> bool:
-    inside = os.path.realpath(tempfile.gettempdir())
-    if inside.startswith(_TEMPORARY + os.sep):
-        # What was made before the directory was nested deeper is there too.
-        name = inside.removeprefix(_TEMPORARY + os.sep).partition(os.sep)[0]
-        inside = os.path.join(_TEMPORARY, name)
-    resolved = os.path.realpath(path)
-    return resolved.startswith(inside + os.sep) or temporary.is_temporary(
-        resolved
-    )

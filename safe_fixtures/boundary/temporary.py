@@ -27,15 +27,13 @@ __all__ = [
     'of_descriptor',
 ]
 
-
-_DEFAULT = tempfile.gettempdir()
-#: The events that tell of a directory or file that ``tempfile`` makes.
+#: The interpreter events before ``tempfile`` makes a directory or file.
 MAKING = ('tempfile.mkdtemp', 'tempfile.mkstemp')
+# The process's own. That of a test is below it, and may be nested.
+_DEFAULT = tempfile.gettempdir()
 _SHARED_MEMORY = '/dev/shm/'
-
-
-# What tempfile made in this process, in a test or for its class. It is kept,
-# as a name may be made again.
+# What tempfile made in this process, in a test or for its class. Names are
+# never removed, as one may be made again.
 _made: set[str] = set()
 _resolved = functools.lru_cache(os.path.realpath)
 
@@ -43,10 +41,11 @@ _resolved = functools.lru_cache(os.path.realpath)
 def absolute(name: Any, base: str | int | None = None) -> str | None:
     """Return an absolute path, with its links, or None if there is none.
 
-    :param base: what it is relative to: a directory or its descriptor.
+    :param base: the directory that it is relative to, or a descriptor of it;
+        default: the current one.
     """
     name = os.fsdecode(name)
-    # What has one in it is refused by all that opens or changes files.
+    # Whatever opens or changes files refuses a null character.
     if '\0' in name:
         return None
     if os.path.isabs(name):
@@ -65,7 +64,7 @@ def absolute(name: Any, base: str | int | None = None) -> str | None:
 def note_made(args: tuple[Any, ...]) -> None:
     """Note a directory or file that ``tempfile`` is about to make."""
     path = absolute(args[0])
-    # Not a name that it tries and finds taken.
+    # If it is there, tempfile tries another name.
     if path is not None and not os.path.lexists(path):
         path = os.path.realpath(path)
         if not is_made(path):
@@ -73,7 +72,7 @@ def note_made(args: tuple[Any, ...]) -> None:
 
 
 def is_made(path: str) -> bool:
-    """Whether a resolved path is in what ``tempfile`` made."""
+    """Whether a resolved path is, or is below, what ``tempfile`` made."""
     below = ''
     while path != below:
         if path in _made:
@@ -82,12 +81,25 @@ def is_made(path: str) -> bool:
     return False
 
 
-def is_temporary(path: str) -> bool:
-    """Whether a resolved path is in the temporary directory, or was made."""
-    return is_below(path, _resolved(_temporary())) or is_made(path)
+def is_temporary(path: str, *, outer: bool = False, made: bool = True) -> bool:
+    """Whether a resolved path is temporary.
+
+    It is if it is in the current temporary directory.
+
+    :param outer: count the outermost temporary directory of the test, too:
+        what was made before the current one was nested in it is there.
+    :param made: count what ``tempfile`` made elsewhere, too.
+    """
+    directory = _resolved(_current())
+    if outer:
+        default = os.path.join(_resolved(_DEFAULT), '')
+        if directory.startswith(default):
+            name = directory.removeprefix(default).partition(os.sep)[0]
+            directory = default + name
+    return is_below(path, directory) or (made and is_made(path))
 
 
-def _temporary() -> str:
+def _current() -> str:
     """Return the temporary directory, which tests move."""
     # Not by gettempdir(): it holds a lock while it writes to directories to
     # find one that it can write to.
@@ -98,6 +110,7 @@ def _temporary() -> str:
 
 
 def is_below(path: str, root: str) -> bool:
+    """Whether a path is *root*, or below it."""
     return path == root or path.startswith(os.path.join(root, ''))
 
 
@@ -110,5 +123,5 @@ def of_descriptor(number: int) -> str | None:
         return None
     if not status.st_nlink or not os.path.isabs(path):
         return None
-    # That was made by another interface than that of files.
+    # Shared memory has an interface of its own; it is no file of the host.
     return None if path.startswith(_SHARED_MEMORY) else path

@@ -299,28 +299,21 @@ def _suspects(
 
 
 def _urls(text: str, words: list[str]) -> Iterator[references.Reference]:
-    whole = _WHOLE_URL.match(text)
-    if whole is not None:
-        scheme = whole[1]
-        if {'transport', 'url'}.issubset(words) or references.is_transport(
-            scheme
+    if _WHOLE_URL.match(text):
+        kind = references.kind_of(text)
+        if {'transport', 'url'}.issubset(words):
+            kind = 'transport'
+        elif (
+            kind == 'endpoint'
+            and words[-1] == 'connection'
+            and references.family(text) not in _OTHER_SCHEMES
         ):
-            yield references.Reference('transport', text)
-            return
-        if references.is_dialect(scheme) or (
-            words[-1] == 'connection'
-            and scheme.partition('+')[0].lower() not in _OTHER_SCHEMES
-        ):
-            yield references.Reference('database', text)
+            kind = 'database'
+        if kind != 'endpoint':
+            yield references.Reference(kind, text)
             return
     for url in references.urls_in(text):
-        scheme = url.partition(':')[0]
-        kind = 'endpoint'
-        if references.is_dialect(scheme):
-            kind = 'database'
-        elif references.is_transport(scheme):
-            kind = 'transport'
-        yield references.Reference(kind, url)
+        yield references.Reference(references.kind_of(url), url)
 
 
 def _bare(

@@ -12,14 +12,9 @@
 
 """Report process state that a test leaves changed."""
 
-from safe_fixtures.guards.posture.guard import Leak
 from safe_fixtures.guards.posture.guard import PostureGuard
-from safe_fixtures.guards.posture.guard import PostureSource
 from safe_fixtures.guards.posture.probe import Probe
+from safe_fixtures.guards.posture.source import Leak
+from safe_fixtures.guards.posture.source import PostureSource
 
-__all__ = [
-    'Leak',
-    'PostureGuard',
-    'PostureSource',
-    'Probe',
-]
+__all__ = ['Leak', 'PostureGuard', 'PostureSource', 'Probe']

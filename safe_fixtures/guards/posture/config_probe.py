@@ -14,85 +14,81 @@
 
 from collections.abc import Callable, Iterator, Mapping
 import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 from oslo_config import cfg
 
 from safe_fixtures.guards.posture import probe
 
-__all__ = [
-    'ConfigProbe',
-]
+__all__ = ['ConfigProbe']
 
-
-class _Default:
-    """The value of an option that nobody has given one."""
-
-    __slots__ = ('value',)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-_Entry = tuple[cfg.Opt, Any, Any, Any]
 _Key = tuple[str | None, str]
 
 
-class _ConfigState:
-    """The values of all options of one ``ConfigOpts``, as they were.
+class _Default(NamedTuple):
+    """The value of an option that nobody has set."""
 
-    They are evaluated when asked for, as that takes a hundred times longer
-    than to note what they come from.
+    value: Any
+
+
+class _Entry(NamedTuple):
+    """What an option takes its value from, besides files and environment."""
+
+    opt: cfg.Opt
+    # Noted as cfg.set_defaults() writes to the option itself.
+    opt_default: Any
+    default: Any = probe.ABSENT
+    override: Any = probe.ABSENT
+
+
+class _State:
+    """What the options of one ``ConfigOpts`` took their values from.
+
+    The values are evaluated only when they are asked for: that takes a
+    hundred times longer.
     """
 
     def __init__(self, conf: Any) -> None:
         self.conf = conf
         self.namespaces = (conf._namespace, conf._mutable_ns)
-        self.twins = tuple(map(_twin, self.namespaces))
-        self.entries: dict[_Key, _Entry] = {}
-        self._note(None, conf._opts)
+        self.copies = tuple(map(_copy_of, self.namespaces))
+        groups = {None: conf._opts}
         for name, group in list(conf._groups.items()):
-            self._note(name, group._opts)
-
-    def _note(self, group: str | None, infos: dict[str, Any]) -> None:
-        entries = self.entries
-        for dest, info in list(infos.items()):
-            opt = info['opt']
-            # cfg.set_defaults() writes to the option itself.
-            entries[group, dest] = (
-                opt,
-                opt.default,
+            groups[name] = group._opts
+        self.entries: dict[_Key, _Entry] = {
+            (group, dest): _Entry(
+                info['opt'],
+                info['opt'].default,
                 info.get('default', probe.ABSENT),
                 info.get('override', probe.ABSENT),
             )
+            for group, opts in groups.items()
+            for dest, info in list(opts.items())
+        }
 
-    def has_sources_of(self, other: '_ConfigState') -> bool:
-        """Whether files and command line say here what they say there."""
+    def has_sources_of(self, other: '_State') -> bool:
+        """Whether files and command line say the same in both."""
         return all(
-            ours is theirs
-            and (twin is None or twin._parsed == other_twin._parsed)
-            for ours, theirs, twin, other_twin in zip(
+            ours is theirs and (mine is None or mine._parsed == its._parsed)
+            for ours, theirs, mine, its in zip(
                 self.namespaces,
                 other.namespaces,
-                self.twins,
-                other.twins,
+                self.copies,
+                other.copies,
                 strict=True,
             )
         )
 
     def value(self, key: _Key, other: _Entry) -> Any:
-        """Return the effective value, interpolated, of an option.
+        """Return the effective, interpolated value of an option.
 
-        :param other: what there is of it where it is registered.
+        :param other: its entry in the state in which it is registered.
         """
-        if isinstance(other[0], cfg.SubCommandOpt):
+        if isinstance(other.opt, cfg.SubCommandOpt):
             return None
         entries = self.entries
         if key not in entries:
-            entries = {
-                **entries,
-                key: (*other[:2], probe.ABSENT, probe.ABSENT),
-            }
+            entries = {**entries, key: _Entry(*other[:2])}
         group = None if key[0] is None else self.conf._groups.get(key[0])
         try:
             return self._view(entries)._do_get(key[1], group)[0]
@@ -102,40 +98,34 @@ class _ConfigState:
     def is_default(self, key: _Key, before: _Entry | None) -> bool:
         """Whether an option has the default it was registered with."""
         now = self.entries.get(key)
-        return self.namespaces == (None, None) and (
-            now is None
-            or (
-                now[2] is probe.ABSENT
-                and now[3] is probe.ABSENT
-                and (before is None or before[1] is now[1])
-            )
+        if self.namespaces != (None, None):
+            return False
+        return now is None or (
+            now.default is probe.ABSENT
+            and now.override is probe.ABSENT
+            and (before is None or before.opt_default is now.opt_default)
         )
 
     def _view(self, entries: dict[_Key, _Entry]) -> Any:
-        """Return options that have the values they had."""
+        """Return a ``ConfigOpts`` whose options have the noted values."""
 
         def get_opt_info(name: str, group: Any = None) -> dict[str, Any]:
-            name_of_group = getattr(group, 'name', group)
-            entry = entries.get((name_of_group, name))
+            entry = entries.get((getattr(group, 'name', group), name))
             if entry is None:
-                # Where it knows a deprecated name of it.
+                # It may know a deprecated name of the option.
                 info: dict[str, Any] = self.conf._get_opt_info(name, group)
                 return info
-            opt = copy.copy(entry[0])
-            opt.default = entry[1]
-            info = {'opt': opt}
-            for which, value in zip(
-                ('default', 'override'), entry[2:], strict=True
-            ):
-                if value is not probe.ABSENT:
-                    info[which] = value
-            return info
+            opt = copy.copy(entry.opt)
+            opt.default = entry.opt_default
+            info = {'default': entry.default, 'override': entry.override}
+            info = {k: v for k, v in info.items() if v is not probe.ABSENT}
+            return {'opt': opt, **info}
 
         view = object.__new__(cfg.ConfigOpts)
         vars(view).update(
             vars(self.conf),
-            _namespace=self.twins[0],
-            _mutable_ns=self.twins[1],
+            _namespace=self.copies[0],
+            _mutable_ns=self.copies[1],
             _get_opt_info=get_opt_info,
             _ConfigOpts__cache={},
             _ConfigOpts__drivers_cache={},
@@ -143,14 +133,14 @@ class _ConfigState:
         return view
 
 
-def _twin(namespace: Any) -> Any:
-    """Return a copy that stays as it is if a file is added to it."""
+def _copy_of(namespace: Any) -> Any:
+    """Return a copy that does not change when a file is added."""
     if namespace is None:
         return None
-    twin = copy.copy(namespace)
-    twin._parsed = list(namespace._parsed)
-    twin._normalized = list(namespace._normalized)
-    return twin
+    copied = copy.copy(namespace)
+    copied._parsed = list(namespace._parsed)
+    copied._normalized = list(namespace._normalized)
+    return copied
 
 
 class ConfigProbe(probe.Probe):
@@ -158,26 +148,25 @@ class ConfigProbe(probe.Probe):
 
     An option that is not registered counts as having its default.
 
-    :param others: returns what ``ConfigOpts`` there are besides ``cfg.CONF``,
-        by name.
+    :param others: returns the ``ConfigOpts`` besides ``cfg.CONF``, by name.
     """
 
     name = 'config'
+    remedy = (
+        'Set options with useFixture(oslo_config.fixture.Config()), or with '
+        'self.flags() in Nova.'
+    )
 
-    def __init__(
-        self, others: Callable[[], Mapping[str, Any]] | None = None
-    ) -> None:
+    def __init__(self, others: Callable[[], Mapping[str, Any]] = dict) -> None:
         self._others = others
         self._secret: set[str] = set()
 
-    def snapshot(self) -> dict[str, _ConfigState]:
-        confs = {'': cfg.CONF, **(self._others() if self._others else {})}
-        return {name: _ConfigState(conf) for name, conf in confs.items()}
+    def snapshot(self) -> dict[str, _State]:
+        confs = {'': cfg.CONF, **self._others()}
+        return {name: _State(conf) for name, conf in confs.items()}
 
     def changes(
-        self,
-        before: dict[str, _ConfigState],
-        after: dict[str, _ConfigState],
+        self, before: dict[str, _State], after: dict[str, _State]
     ) -> Iterator[tuple[str, Any, Any]]:
         for name in before.keys() & after.keys():
             # Another object has a posture of its own.
@@ -185,36 +174,32 @@ class ConfigProbe(probe.Probe):
                 yield from self._changes(name, before[name], after[name])
 
     def _changes(
-        self, name: str, before: _ConfigState, after: _ConfigState
+        self, name: str, before: _State, after: _State
     ) -> Iterator[tuple[str, Any, Any]]:
-        everything = not before.has_sources_of(after)
-        # Identical entries, as nearly all are, are found equal at once.
-        if not everything and before.entries == after.entries:
+        all_of_them = not before.has_sources_of(after)
+        # Nearly all entries are identical, so this is quick.
+        if not all_of_them and before.entries == after.entries:
             return
         keys = [
             key
             for key in before.entries.keys() | after.entries.keys()
-            if everything or before.entries.get(key) != after.entries.get(key)
+            if all_of_them or before.entries.get(key) != after.entries.get(key)
         ]
         for key in sorted(keys, key=lambda key: (key[0] or '', key[1])):
-            was, is_ = before.entries.get(key), after.entries.get(key)
-            entry = is_ or was
-            assert entry is not None
-            opt = entry[0]
-            old = before.value(key, entry)
-            new = after.value(key, entry)
+            was = before.entries.get(key)
+            entry = after.entries.get(key) or before.entries[key]
+            old, new = before.value(key, entry), after.value(key, entry)
             if old != new:
                 text = f'{name} [{key[0] or "DEFAULT"}] {key[1]}'.strip()
-                if opt.secret:
+                if entry.opt.secret:
                     self._secret.add(text)
-                if after.is_default(key, was):
-                    new = _Default(new)
-                yield text, old, new
+                default = after.is_default(key, was)
+                yield text, old, _Default(new) if default else new
 
     def describe(self, key: str, value: Any) -> str:
         if isinstance(value, _Default):
             return f'{self.describe(key, value.value)} (default)'
         if key in self._secret:
             return probe.MASK
-        # The name of its group (keystone_authtoken) says nothing.
+        # Without its group: keystone_authtoken says nothing of an option.
         return super().describe(key.rpartition('] ')[2], value)

@@ -10,98 +10,41 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Let a test leave the process as it found it."""
+"""Report process state that a test leaves changed (SF501)."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 import contextlib
-import dataclasses
-import re
-from typing import Any, Protocol
+from typing import Any
 import unittest
-
-from oslo_config import cfg
 
 from safe_fixtures import audit
 from safe_fixtures.core import guard
-from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
 from safe_fixtures.guards.posture import config_probe
+from safe_fixtures.guards.posture import facts
 from safe_fixtures.guards.posture import probe as posture_probe
 from safe_fixtures.guards.posture import probes as posture_probes
+from safe_fixtures.guards.posture import source as posture_source
 from safe_fixtures import redaction
 
-__all__ = ['Leak', 'PostureGuard', 'PostureSource']
-
+__all__ = ['PostureGuard']
 
 #: How many changes a message lists; the record has them all.
 _LISTED = 20
-
-_FROZEN = 'frozen, and yet'
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Leak:
-    """A change that the project under test itself leaves behind.
-
-    :ivar probe: the name of the probe that sees it.
-    :ivar key: what changes, as the diff has it; ``*`` stands for anything.
-    :ivar after: what it is afterwards; ``*`` stands for anything.
-    :ivar reason: why that is none of the test's doing.
-    """
-
-    probe: str
-    key: str
-    after: str
-    reason: str
-
-    def covers(self, change: Mapping[str, str]) -> bool:
-        """Whether a change is this one."""
-        return change['probe'] == self.probe and all(
-            _matches(change[part], pattern)
-            for part, pattern in (('key', self.key), ('after', self.after))
-        )
-
-
-def _matches(text: str, pattern: str) -> bool:
-    # Not fnmatch, to which the brackets of groups and lists mean something.
-    parts = map(re.escape, pattern.split('*'))
-    return bool(re.fullmatch('.*'.join(parts), text, re.DOTALL))
-
-
-class PostureSource(Protocol):
-    """What the project under test adds to the posture of a process.
-
-    :ivar leaks: what it leaves behind itself.
-    """
-
-    leaks: Sequence[Leak]
-
-    def probes(self) -> Iterable[posture_probe.Probe]:
-        """Return its own probes, such as one of its policy."""
-
-    def configs(self) -> Mapping[str, Any]:
-        """Return the ``ConfigOpts`` it has besides ``cfg.CONF``, by name."""
-
-    def is_allowed(self, rule: str, persona: str) -> bool:
-        """Whether the policy in force lets somebody do something.
-
-        :param rule: the name of the rule.
-        :param persona: who, such as ``member``.
-        :raises: LookupError for what it does not know, with what it knows.
-        """
+_Changes = list[dict[str, str]]
 
 
 class PostureGuard(guard.Guard):
-    """Sees to it that a test leaves the process as it found it.
+    """Checks that a test leaves the process as it found it.
 
     At set-up and at cleanup it looks at the effective values of oslo.config,
     the policy rules in force, the environment, the umask, the current
-    directory, the TLS defaults, logging, wsgi intercepts and threads.
-    Whatever differs is SF501, with what it was and what it is. Nothing is
-    restored: the remedy is a cleanup in the test.
+    directory, the TLS defaults, logging, wsgi intercepts and threads. A
+    difference is SF501, and the message has both values. Nothing is
+    restored: add a cleanup to the test.
 
-    It compares what there is when its cleanup runs, so use it before all
-    that changes something. The hardened bases do, before Nova's own set-up.
+    It compares when its cleanup runs, so use it before all that changes
+    something. The hardened bases use it before Nova's own set-up.
 
     Example::
 
@@ -130,76 +73,66 @@ class PostureGuard(guard.Guard):
 
     @staticmethod
     def default_probes() -> list[posture_probe.Probe]:
-        """Return new probes of all that is looked at by default.
+        """Return a new probe for each part that is looked at by default.
 
         Example::
 
             PostureGuard([*PostureGuard.default_probes(), LocaleProbe()])
         """
-        source = _source()
-        probes: list[posture_probe.Probe] = [
-            config_probe.ConfigProbe(
-                None if source is None else source.configs
-            ),
+        source = posture_source.find()
+        return [
+            config_probe.ConfigProbe(source.configs if source else dict),
             posture_probes.EnvironProbe(),
             posture_probes.ProcessProbe(),
             posture_probes.TlsProbe(),
             posture_probes.LoggingProbe(),
             posture_probes.WsgiInterceptProbe(),
             posture_probes.ThreadProbe(),
+            *(source.probes() if source else ()),
         ]
-        if source is not None:
-            probes.extend(source.probes())
-        return probes
 
     def _prepare(self) -> None:
-        probes = self._given_probes
-        if probes is None:
-            probes = self.default_probes()
         self._probes: dict[str, posture_probe.Probe] = {}
-        for probe in probes:
-            if not isinstance(probe, posture_probe.Probe) or not (
-                isinstance(probe.name, str) and probe.name
+        given = self._given_probes
+        for probe in self.default_probes() if given is None else given:
+            if (
+                not isinstance(probe, posture_probe.Probe)
+                or not isinstance(probe.name, str)
+                or probe.name in ('', *self._probes)
             ):
                 raise exceptions.ConfigurationError(
                     'PostureGuard probes',
                     probe,
                     'each must be a safe_fixtures.guards.posture.Probe with '
-                    'a name',
-                )
-            if probe.name in self._probes:
-                raise exceptions.ConfigurationError(
-                    'PostureGuard probes',
-                    probe.name,
-                    'no two may have the same name',
+                    'a name of its own',
                 )
             self._probes[probe.name] = probe
-        self._before: dict[str, Any] = {}
-        for probe in self._probes.values():
-            self._before[probe.name] = _snapshot(probe)
+        self._before = self._snapshots(self._probes)
 
     def _setUp(self) -> None:
         super()._setUp()
         self.addCleanup(self._compare_at_cleanup)
 
     def _compare_at_cleanup(self) -> None:
-        # What a test has done to the settings of the guards is seen too.
-        changes = self._changes(self._before, _leaks())
+        # Changed settings of the guards are seen, too.
+        source = posture_source.find()
+        changes = self._changes(self._before, source.leaks if source else ())
         self._before = {}
-        if changes:
-            try:
-                self._report(changes, 'the test left', keep=False)
-            except exceptions.SafetyViolation:
-                if not self._interrupted:
-                    raise
+        try:
+            self._report(
+                changes, 'the test changed and did not restore', keep=False
+            )
+        except exceptions.SafetyViolation:
+            if not self._interrupted:
+                raise
 
     @contextlib.contextmanager
     def frozen(self, *names: str) -> Iterator[None]:
         """Let nothing be changed by the end of a block.
 
-        What is changed within the block and given back is no change. If the
-        block raises, its exception is raised, and a change is recorded, and
-        raised at cleanup.
+        What is changed within the block and restored in it is no change. If
+        the block raises, its exception goes on; a change is then recorded,
+        and raised at cleanup.
 
         Example::
 
@@ -218,10 +151,8 @@ class PostureGuard(guard.Guard):
                     name,
                     f'there are {", ".join(self._probes)}',
                 )
-        before = {
-            name: _snapshot(self._probes[name])
-            for name in (names or self._probes)
-        }
+        before = self._snapshots(names or self._probes)
+        what, remedy = 'changed in a frozen block', 'Restore it in the block.'
         try:
             yield
         except BaseException as error:
@@ -229,10 +160,13 @@ class PostureGuard(guard.Guard):
                 self._raised = error
             with contextlib.suppress(exceptions.SafetyViolation):
                 self._report(
-                    self._changes(before), _FROZEN, keep=not self._interrupted
+                    self._changes(before),
+                    what,
+                    keep=not self._interrupted,
+                    remedy=remedy,
                 )
             raise
-        self._report(self._changes(before), _FROZEN)
+        self._report(self._changes(before), what, remedy=remedy)
 
     def assert_posture(
         self,
@@ -252,22 +186,22 @@ class PostureGuard(guard.Guard):
                 tls=True,
             )
 
-        :param denies: rules of policy, and who may not do what they are
-            about, each with a project of their own: ``admin``, ``manager``,
-            ``member``, ``reader`` or ``service``.
-        :param allows: the same, and who may.
+        :param denies: policy rules, and the persona that each must deny:
+            ``admin``, ``manager``, ``member``, ``reader`` or ``service``,
+            who acts in a project of its own.
+        :param allows: policy rules, and the persona that each must allow.
         :param options: effective values of oslo.config, by ``group.name``;
             the group of an option without one is ``DEFAULT``.
         :param tls: whether ``ssl`` and ``requests``, if imported, must
-            verify by default, and warn where they do not.
+            verify by default, and warn where they do not (bool).
         :raises: AssertionError that lists all that does not hold;
-            ConfigurationError for a rule, persona or option there is not.
+            ConfigurationError for an unknown rule, persona or option.
         """
         self._check_active('assert_posture')
         faults = [
-            *_policy_faults(denies, allowed=False),
-            *_policy_faults(allows, allowed=True),
-            *_option_faults(options or {}),
+            *facts.policy_faults(denies, allowed=False),
+            *facts.policy_faults(allows, allowed=True),
+            *facts.option_faults(options or {}),
             *(posture_probes.TlsProbe.faults() if tls else ()),
         ]
         self.trail.record(
@@ -285,29 +219,56 @@ class PostureGuard(guard.Guard):
         if not self._active:
             raise RuntimeError(f'{what} of a PostureGuard that is not set up')
 
-    def _changes(
-        self, before: Mapping[str, Any], leaks: Sequence[Leak] = ()
-    ) -> list[dict[str, str]]:
-        """Return all that changed, as text; no probe hides another."""
-        found: list[dict[str, str]] = []
-        for name, snapshot in before.items():
+    def _snapshots(self, names: Iterable[str]) -> dict[str, Any]:
+        found = {}
+        for name in names:
             try:
-                probe = self._probes[name]
+                found[name] = self._probes[name].snapshot()
+            except Exception as error:
+                raise exceptions.ConfigurationError(
+                    'PostureGuard probes',
+                    name,
+                    f'its snapshot must not fail ({_failure(error)})',
+                ) from error
+        return found
+
+    def _changes(
+        self,
+        before: Mapping[str, Any],
+        leaks: Sequence[posture_source.Leak] = (),
+    ) -> _Changes:
+        """Return all changes as text; a failing probe hides no other's."""
+        found = []
+        for name, snapshot in before.items():
+            probe = self._probes[name]
+            try:
                 changes = [
                     _change(probe, *change)
                     for change in probe.changes(snapshot, probe.snapshot())
                 ]
             except Exception as error:
-                changes = [_failure(name, error)]
-            found.extend(
-                change
-                for change in changes
-                if not any(leak.covers(change) for leak in leaks)
-            )
-        return found
+                changes = [
+                    {
+                        'probe': name,
+                        'key': 'snapshot',
+                        'before': 'compared',
+                        'after': _failure(error),
+                    }
+                ]
+            found += changes
+        return [
+            change
+            for change in found
+            if not any(leak.covers(change) for leak in leaks)
+        ]
 
     def _report(
-        self, changes: list[dict[str, str]], what: str, keep: bool = True
+        self,
+        changes: _Changes,
+        what: str,
+        *,
+        keep: bool = True,
+        remedy: str | None = None,
     ) -> None:
         if not changes:
             return
@@ -317,35 +278,19 @@ class PostureGuard(guard.Guard):
         ]
         if len(changes) > _LISTED:
             lines.append(f'and {len(changes) - _LISTED} more')
+        remedies = dict.fromkeys(
+            self._probes[change['probe']].remedy for change in changes
+        )
         self._violate(
             exceptions.SafetyViolation(
-                'SF501', f'{what} the posture changed: ' + '; '.join(lines)
+                'SF501',
+                f'{what}: {"; ".join(lines)}',
+                remedy=remedy or ' '.join(remedies),
             ),
             'process',
             keep=keep,
             changes=changes,
         )
-
-
-def _source() -> PostureSource | None:
-    source: PostureSource | None = getattr(plugins.find(), 'posture', None)
-    return source
-
-
-def _leaks() -> Sequence[Leak]:
-    source = _source()
-    return () if source is None else source.leaks
-
-
-def _snapshot(probe: posture_probe.Probe) -> Any:
-    try:
-        return probe.snapshot()
-    except Exception as error:
-        raise exceptions.ConfigurationError(
-            'PostureGuard probes',
-            probe.name,
-            f'its snapshot must not fail ({_failure("", error)["after"]})',
-        ) from error
 
 
 def _change(
@@ -360,55 +305,6 @@ def _change(
     }
 
 
-def _failure(name: str, error: Exception) -> dict[str, str]:
-    # Only its kind: nobody knows what its text shows.
-    return {
-        'probe': name,
-        'key': 'snapshot',
-        'before': 'compared',
-        'after': f'failed with {type(error).__name__}',
-    }
-
-
-def _policy_faults(
-    facts: Iterable[tuple[str, str]], *, allowed: bool
-) -> Iterator[str]:
-    facts = list(facts)
-    if not facts:
-        return
-    is_allowed: Callable[[str, str], bool] | None
-    is_allowed = getattr(_source(), 'is_allowed', None)
-    if is_allowed is None:
-        raise exceptions.ConfigurationError(
-            'assert_posture', facts, 'no Nova is imported that has a policy'
-        )
-    for rule, persona in facts:
-        try:
-            actual = is_allowed(rule, persona)
-        except LookupError as error:
-            raise exceptions.ConfigurationError(
-                'assert_posture', (rule, persona), str(error.args[0])
-            ) from error
-        if actual != allowed:
-            verb = 'allows' if actual else 'denies'
-            yield f'policy {verb} {rule} to {persona}'
-
-
-def _option_faults(options: Mapping[str, Any]) -> Iterator[str]:
-    for key, wanted in options.items():
-        group, _, name = key.rpartition('.')
-        try:
-            if group in ('', 'DEFAULT'):
-                actual = cfg.CONF[name]
-            else:
-                actual = cfg.CONF[group][name]
-        except cfg.Error as error:
-            raise exceptions.ConfigurationError(
-                'assert_posture options', key, str(error)
-            ) from error
-        if actual != wanted:
-            describe = config_probe.ConfigProbe().describe
-            yield (
-                f'option {key} is {describe(name, actual)}, '
-                f'not {describe(name, wanted)}'
-            )
+def _failure(error: Exception) -> str:
+    # Without its text, which may hold secrets.
+    return f'failed with {type(error).__name__}'

@@ -13,41 +13,28 @@
 """The base of all probes."""
 
 from collections.abc import Iterator
-import re
 from typing import Any
 
 from safe_fixtures import redaction
+from safe_fixtures import rules
 
-__all__ = [
-    'ABSENT',
-    'Absent',
-    'MASK',
-    'Probe',
-    'SECRET_NAME',
-    'Thing',
-]
-
+__all__ = ['ABSENT', 'MASK', 'Probe', 'Thing']
 
 MASK = '***'
-# By name, as most values of the environment do not tell what they are.
-SECRET_NAME = re.compile(
-    r'pass|pwd|secret|token|credential|cookie|private|key|auth$',
-    re.IGNORECASE,
-)
 
 
-class Absent:
+class _Absent:
     def __repr__(self) -> str:
         return '(absent)'
 
 
-ABSENT = Absent()
+ABSENT = _Absent()
 
 
 class Probe:
     """One part of the posture of a process.
 
-    Subclass it, name it, and say what there is to be seen; whatever differs
+    Subclass it, name it, and return what there is to see. Whatever differs
     between two snapshots is a change.
 
     Example::
@@ -58,16 +45,19 @@ class Probe:
             def snapshot(self):
                 return {'LC_ALL': locale.setlocale(locale.LC_ALL)}
 
-    :cvar name: what the diff and ``frozen`` call it (str).
+    :cvar name: what messages and ``frozen`` call it (str).
+    :cvar remedy: how a test restores what this probe sees (str); default:
+        the remedy of SF501.
     """
 
     name = ''
+    remedy = rules.get('SF501').remedy
 
     def snapshot(self) -> Any:
-        """Return how things are: a mapping, of names to values.
+        """Return the present state: a mapping of names to values.
 
-        It is called twice for each test, so it should be cheap, and it must
-        neither change anything nor return anything that changes later.
+        It is called twice for each test, so it should be cheap. It must
+        change nothing, and the mapping must not change later.
         """
         raise NotImplementedError
 
@@ -76,8 +66,8 @@ class Probe:
     ) -> Iterator[tuple[str, Any, Any]]:
         """Yield what differs: a key, its value before, its value after.
 
-        Values are compared by equality. Override it where snapshots are no
-        mappings, or where some difference is none in effect.
+        Values are compared by equality. Override it if snapshots are no
+        mappings, or if some differences have no effect.
         """
         for key in sorted(before.keys() | after.keys(), key=str):
             old, new = before.get(key, ABSENT), after.get(key, ABSENT)
@@ -87,8 +77,8 @@ class Probe:
     def describe(self, key: str, value: Any) -> str:
         """Return a value as text, without its secrets.
 
-        Here, what a key such as ``admin_password`` names is masked, and the
-        credentials in URLs.
+        By default, credentials in URLs are masked, and so is the value of a
+        key that is named like a secret, such as ``admin_password``.
         """
         if value is ABSENT:
             return repr(value)
@@ -96,7 +86,7 @@ class Probe:
 
 
 class Thing:
-    """What is the same only if it is the same object."""
+    """An object that equals only itself, and is shown by its name."""
 
     __slots__ = ('thing',)
 

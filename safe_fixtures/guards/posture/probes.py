@@ -10,10 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The parts of a process's posture, and how each is looked at.
+"""The probes that are used by default, besides the one for options.
 
-A probe looks only at modules that somebody has imported already, and imports
-none.
+A probe looks only at modules that are imported already; it imports none.
 """
 
 from collections.abc import Iterator
@@ -27,9 +26,7 @@ import time
 from typing import Any
 import warnings
 
-
 from safe_fixtures.guards.posture import probe
-
 
 __all__ = [
     'EnvironProbe',
@@ -42,18 +39,24 @@ __all__ = [
 
 #: Seconds in which a thread that is about to end may do so.
 _GRACE = 2.0
+# By name, as most values in the environment do not show what they are.
+_SECRET_NAME = re.compile(
+    r'pass|pwd|secret|token|credential|cookie|private|key|auth$',
+    re.IGNORECASE,
+)
 
 
 class EnvironProbe(probe.Probe):
     """The environment."""
 
     name = 'environ'
+    remedy = 'Use useFixture(fixtures.EnvironmentVariable(...)).'
 
     def snapshot(self) -> dict[str, str]:
         return dict(os.environ)
 
     def describe(self, key: str, value: Any) -> str:
-        if value is not probe.ABSENT and probe.SECRET_NAME.search(key):
+        if value is not probe.ABSENT and _SECRET_NAME.search(key):
             return probe.MASK
         return super().describe(key, value)
 
@@ -64,16 +67,15 @@ class ProcessProbe(probe.Probe):
     name = 'process'
 
     def snapshot(self) -> dict[str, Any]:
-        found = {'umask': _umask()}
         try:
-            found['cwd'] = os.getcwd()
+            cwd = os.getcwd()
         except FileNotFoundError:
-            found['cwd'] = '(removed)'
-        return found
+            cwd = '(removed)'
+        return {'umask': _umask(), 'cwd': cwd}
 
 
 def _umask() -> str | None:
-    # os.umask() tells it only by changing it, for all threads.
+    # Not os.umask(), which changes it, for all threads.
     try:
         with io.FileIO('/proc/self/status') as status:
             found = re.search(rb'^Umask:\s*(\d+)', status.read(), re.MULTILINE)
@@ -86,43 +88,43 @@ class TlsProbe(probe.Probe):
     """Whether connections are verified by default, and by what."""
 
     name = 'tls'
+    remedy = 'Patch with useFixture(fixtures.MonkeyPatch(...)).'
 
-    _ATTRIBUTES = (
-        ('ssl', '', '_create_default_https_context'),
-        ('ssl', '', 'create_default_context'),
-        ('ssl', '', 'SSLContext'),
-        ('http.client', '', 'HTTPSConnection'),
-        ('requests.sessions', 'Session', '__init__'),
-        ('requests.sessions', 'Session', 'merge_environment_settings'),
-        ('requests.sessions', 'Session', 'request'),
-        ('requests.sessions', 'Session', 'send'),
-        ('requests.sessions', 'Session', 'verify'),
-        ('requests.adapters', '', 'DEFAULT_CA_BUNDLE_PATH'),
-        ('requests.adapters', 'HTTPAdapter', 'cert_verify'),
-        ('requests.adapters', 'HTTPAdapter', 'send'),
-        ('urllib3.connection', '', 'ssl_wrap_socket'),
-        ('urllib3.connection', 'HTTPSConnection', 'assert_hostname'),
-        ('urllib3.connection', 'HTTPSConnection', 'cert_reqs'),
-        ('urllib3.connection', 'HTTPSConnection', 'connect'),
-        ('urllib3.connectionpool', 'HTTPSConnectionPool', 'ConnectionCls'),
-        ('urllib3.util.ssl_', '', 'create_urllib3_context'),
-        ('urllib3.util.ssl_', '', 'resolve_cert_reqs'),
-    )
+    # The attributes, by module and class.
+    _ATTRIBUTES = {
+        ('ssl', ''): (
+            '_create_default_https_context', 'create_default_context',
+            'SSLContext',
+        ),
+        ('http.client', ''): ('HTTPSConnection',),
+        ('requests.sessions', 'Session'): (
+            '__init__', 'merge_environment_settings', 'request', 'send',
+            'verify',
+        ),
+        ('requests.adapters', ''): ('DEFAULT_CA_BUNDLE_PATH',),
+        ('requests.adapters', 'HTTPAdapter'): ('cert_verify', 'send'),
+        ('urllib3.connection', ''): ('ssl_wrap_socket',),
+        ('urllib3.connection', 'HTTPSConnection'): (
+            'assert_hostname', 'cert_reqs', 'connect',
+        ),
+        ('urllib3.connectionpool', 'HTTPSConnectionPool'): ('ConnectionCls',),
+        ('urllib3.util.ssl_', ''): (
+            'create_urllib3_context', 'resolve_cert_reqs',
+        ),
+    }  # fmt: skip
 
     def snapshot(self) -> dict[str, Any]:
-        found = {}
-        for module_name, owner_name, name in self._ATTRIBUTES:
-            module = sys.modules.get(module_name)
-            owner = module
-            if owner_name:
-                owner = getattr(module, owner_name, None)
-            if owner is None:
-                continue
-            value = vars(owner).get(name, probe.ABSENT)
-            if not isinstance(value, (str, int, probe.Absent, type(None))):
-                value = probe.Thing(value)
-            key = '.'.join(filter(None, (module_name, owner_name, name)))
-            found[key] = value
+        found: dict[str, Any] = {}
+        for (module, cls), names in self._ATTRIBUTES.items():
+            owner: Any = sys.modules.get(module)
+            owner = getattr(owner, cls, None) if cls else owner
+            for name in names if owner is not None else ():
+                value = vars(owner).get(name, probe.ABSENT)
+                if value is not probe.ABSENT and not isinstance(
+                    value, (str, int, type(None))
+                ):
+                    value = probe.Thing(value)
+                found['.'.join(filter(None, (module, cls, name)))] = value
         action = _action_on_insecure_requests()
         if action is not None:
             found['urllib3 InsecureRequestWarning'] = action
@@ -132,13 +134,13 @@ class TlsProbe(probe.Probe):
         self, before: dict[str, Any], after: dict[str, Any]
     ) -> Iterator[tuple[str, Any, Any]]:
         for key, old, new in super().changes(before, after):
-            # Its module was imported meanwhile.
+            # Otherwise its module was imported meanwhile.
             if key in before and key in after:
                 yield key, old, new
 
     @staticmethod
     def faults() -> list[str]:
-        """Return why connections would not be verified; none if they would."""
+        """Return why connections would not be verified; empty if they are."""
         found = []
         ssl = sys.modules.get('ssl')
         if ssl is not None:
@@ -169,85 +171,81 @@ def _action_on_insecure_requests() -> str | None:
     if exceptions is None:
         return None
     for action, message, category, module, line in warnings.filters:
-        if (
-            message is None
-            and module is None
-            and not line
-            and issubclass(exceptions.InsecureRequestWarning, category)
+        if not (message or module or line) and issubclass(
+            exceptions.InsecureRequestWarning, category
         ):
             return action
     return 'default'
 
 
+_DISABLE = 'logging.disable()'
+
+
 class LoggingProbe(probe.Probe):
     """Levels and handlers of the root logger and of all others.
 
-    A logger that is new counts as untouched if it lets everything through to
-    its parents.
+    A new logger counts as unchanged if it passes everything to its parents.
     """
 
     name = 'logging'
 
+    _FIELDS = ('level', 'propagate', 'disabled', 'filters', 'handlers')
+    _NEW: tuple[Any, ...] = (logging.NOTSET, True, False, (), ())
+
     def snapshot(self) -> dict[str, Any]:
         manager = logging.root.manager
+        loggers = {**manager.loggerDict, 'root': logging.root}
         found = {
             name: _logger_state(logger)
-            for name, logger in list(manager.loggerDict.items())
+            for name, logger in loggers.items()
             if isinstance(logger, logging.Logger)
         }
-        found['root'] = _logger_state(logging.root)
-        found[_DISABLE] = (manager.disable,)
-        return found
+        return {**found, _DISABLE: (manager.disable,)}
 
     def changes(
         self, before: dict[str, Any], after: dict[str, Any]
     ) -> Iterator[tuple[str, Any, Any]]:
         for key in sorted(after):
-            old, new = before.get(key, _NEW_LOGGER), after[key]
+            old, new = before.get(key, self._NEW), after[key]
             if old == new:
                 continue
             if key == _DISABLE:
                 yield key, old[0], new[0]
                 continue
-            for what, was, is_ in zip(_LOGGER_FIELDS, old, new, strict=True):
-                if key not in before and what == 'handlers':
-                    is_ = tuple(
-                        pair
-                        for pair in is_
-                        if not isinstance(pair[0], logging.NullHandler)
-                    )
+            if key not in before:
+                # Libraries give their new loggers a NullHandler.
+                *others, handlers = new
+                handlers = tuple(
+                    each
+                    for each in handlers
+                    if not isinstance(each[0], logging.NullHandler)
+                )
+                new = (*others, handlers)
+            for what, was, is_ in zip(self._FIELDS, old, new, strict=True):
                 if was != is_:
                     yield f'{key} {what}', was, is_
 
     def describe(self, key: str, value: Any) -> str:
         what = key.rpartition(' ')[2]
+        level = logging.getLevelName
         if what in ('level', _DISABLE):
-            return str(logging.getLevelName(value))
+            return str(level(value))
         if what == 'handlers':
             return str(
-                [
-                    f'{type(handler).__name__} {logging.getLevelName(level)}'
-                    for handler, level in value
-                ]
+                [f'{type(each).__name__} {level(n)}' for each, n in value]
             )
         if what == 'filters':
             return str([repr(probe.Thing(each)) for each in value])
         return super().describe(key, value)
 
 
-_DISABLE = 'logging.disable()'
-_LOGGER_FIELDS = ('level', 'propagate', 'disabled', 'filters', 'handlers')
-_NEW_LOGGER: tuple[Any, ...] = (logging.NOTSET, True, False, (), ())
-
-
 def _logger_state(logger: logging.Logger) -> tuple[Any, ...]:
-    handlers = logger.handlers
     return (
         logger.level,
         logger.propagate,
         logger.disabled,
-        tuple(logger.filters) if logger.filters else (),
-        tuple((each, each.level) for each in handlers) if handlers else (),
+        tuple(logger.filters),
+        tuple([(each, each.level) for each in logger.handlers]),
     )
 
 
@@ -257,23 +255,22 @@ class WsgiInterceptProbe(probe.Probe):
     name = 'wsgi_intercept'
 
     def snapshot(self) -> dict[str, Any]:
-        module = sys.modules.get('wsgi_intercept')
-        if module is None:
-            return {}
+        module: Any = sys.modules.get('wsgi_intercept')
+        served = dict(module._wsgi_intercept) if module is not None else {}
         return {
-            f'{host}:{port}': probe.Thing(served[0])
-            for (host, port), served in list(module._wsgi_intercept.items())
+            f'{host}:{port}': probe.Thing(app)
+            for (host, port), (app, *_) in served.items()
         }
 
 
 class ThreadProbe(probe.Probe):
     """The threads that keep the process from ending.
 
-    Only one that is new is a change, and only if it does not end by itself
-    at once.
+    Only a new thread is a change, and only if it does not end soon.
     """
 
     name = 'threads'
+    remedy = 'End and join the thread in a cleanup.'
 
     def snapshot(self) -> tuple[threading.Thread, ...]:
         return tuple(

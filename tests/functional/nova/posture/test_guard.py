@@ -255,7 +255,7 @@ class TestPolicy(TestCase):
                 act(test)()
 
         problems = self.run_test(left)
-        self.assertIn('SF501 (CWE-459): frozen', problems)
+        self.assertIn('SF501 (CWE-459): changed in a frozen block', problems)
         self.assertIn('policy: nova ', problems)
         self.assertEqual('', self.run_test(given_back))
 

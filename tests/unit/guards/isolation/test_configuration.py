@@ -22,6 +22,7 @@ import testscenarios
 import wsgi_intercept
 
 from safe_fixtures.boundary import references
+from safe_fixtures.boundary import temporary
 from safe_fixtures.guards.isolation import configuration
 from tests.support import base
 
@@ -570,7 +571,7 @@ class TestCheckUrl(base.TestCase):
         os.chdir(here)
         # Where that is not in a temporary directory.
         self.useFixture(fixtures.NestedTempfile())
-        self.patch(references, '_TEMPORARY', '/nowhere')
+        self.patch(temporary, '_DEFAULT', '/nowhere')
         self.patch(references, '_made_here', set())
         check = functools.partial(configuration.check_url, 'database')
         open('old.db', 'w').close()

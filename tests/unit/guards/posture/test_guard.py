@@ -434,6 +434,15 @@ WAYS = [
 ]
 
 
+REMEDIES = {
+    'config': 'Set options with useFixture(oslo_config.fixture.Config())',
+    'environ': 'Use useFixture(fixtures.EnvironmentVariable(...)).',
+    'tls': 'Patch with useFixture(fixtures.MonkeyPatch(...)).',
+    'InsecureRequestWarning': 'fixtures.MonkeyPatch(...)).',
+    'threads': 'End and join the thread in a cleanup.',
+}
+
+
 class WaysTestCase(TestCase):
     def setUp(self):
         super().setUp()
@@ -497,16 +506,26 @@ class TestWays(testscenarios.WithScenarios, WaysTestCase):
     """Each way to change the posture is seen; undone, it is none."""
 
     scenarios = [
-        (act.__name__, {'act': staticmethod(act), 'change': change})
+        (
+            act.__name__,
+            {
+                'act': staticmethod(act),
+                'change': change,
+                'remedy': REMEDIES.get(
+                    change.partition(':')[0],
+                    'Undo the change in a cleanup: use a fixture, or addCleanup().',
+                ),
+            },
+        )
         for act, change in WAYS
     ]
 
     def test_left(self):
         self.assertFails(
             self.inner(self.act, restore=False),
-            'SF501 (CWE-459): the test left the posture changed: ',
+            'SF501 (CWE-459): the test changed and did not restore: ',
             self.change,
-            'Undo the change in a cleanup: use a fixture, or addCleanup().',
+            self.remedy,
         )
 
     def test_given_back(self):
@@ -996,7 +1015,9 @@ class TestFrozen(WaysTestCase):
                 test.addCleanup(turn_dial(test))
 
         self.assertFails(
-            self.run_test(act), 'frozen, and yet the posture changed: dial: at'
+            self.run_test(act),
+            'changed in a frozen block: dial: at',
+            'Restore it in the block.',
         )
 
     def test_cannot_be_swallowed(self):
@@ -1006,7 +1027,9 @@ class TestFrozen(WaysTestCase):
                     test.addCleanup(turn_dial(test))
 
         self.assertFails(
-            self.run_test(act), 'SF501 (CWE-459): frozen', 'dial: at'
+            self.run_test(act),
+            'SF501 (CWE-459): changed in a frozen block',
+            'dial: at',
         )
 
     def test_changed_and_given_back(self):
@@ -1042,7 +1065,7 @@ class TestFrozen(WaysTestCase):
         result = self.run_inner(self.run_test(act))
         (text,) = base.problems(result)
         self.assertIn('ZeroDivisionError', text)
-        self.assertIn('frozen, and yet', text)
+        self.assertIn('changed in a frozen block', text)
         self.assertEqual(1, len(seen(self.trail)))
 
     def test_body_whose_error_is_swallowed(self):
@@ -1052,7 +1075,9 @@ class TestFrozen(WaysTestCase):
                     test.addCleanup(turn_dial(test))
                     raise ZeroDivisionError
 
-        self.assertFails(self.run_test(act), 'SF501 (CWE-459): frozen')
+        self.assertFails(
+            self.run_test(act), 'SF501 (CWE-459): changed in a frozen block'
+        )
 
     def test_interrupt(self):
         def act(test, guard):
