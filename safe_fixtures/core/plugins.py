@@ -46,8 +46,8 @@ class Source(Generic[_Protocol]):
         _SOURCE = plugins.Source[PostureSource]('posture', 'a PostureSource')
 
     :param name: the attribute of the backend (str).
-    :param instead: what a user can pass to the guard instead, for messages
-        (str).
+    :param instead: what a user can pass to the guard instead (str), for
+        the message; default: nothing.
     """
 
     def __init__(self, name: str, instead: str = '') -> None:
@@ -70,8 +70,8 @@ class Source(Generic[_Protocol]):
             raise exceptions.ConfigurationError(
                 argument,
                 None,
-                f'no Nova is imported; import it first, or give '
-                f'{self._instead}',
+                'no Nova is imported; import it first'
+                + (f', or give {self._instead}' if self._instead else ''),
             )
         return found
 

@@ -51,6 +51,11 @@ class ComputeVersions(Protocol):
         """Return the minimum and the maximum that the API supports now."""
 
 
+_VERSIONS = plugins.Source[ComputeVersions](
+    'microversions', conf.MICROVERSION_FORM
+)
+
+
 class MicroversionPin(guard.Guard):
     """Serves microversion ``latest`` at a vetted one, for every client.
 
@@ -92,18 +97,14 @@ class MicroversionPin(guard.Guard):
         self._given_versions = versions
 
     def _prepare(self) -> None:
-        self._versions = self._given_versions or plugins.find()
+        self._versions = self._given_versions or _VERSIONS.find()
         pin = self._given_pin
         if pin is None:
             pin = self._settings.pinned_microversion
         if pin is None:
-            if self._versions is None:
-                raise exceptions.ConfigurationError(
-                    'MicroversionPin pin',
-                    None,
-                    'no Nova is imported whose vetted pin could be used; '
-                    f'give {conf.MICROVERSION_FORM}',
-                )
+            self._versions = self._versions or _VERSIONS.require(
+                'MicroversionPin pin'
+            )
             pin = self._versions.vetted_microversion()
         if not conf.is_microversion(pin):
             raise exceptions.ConfigurationError(

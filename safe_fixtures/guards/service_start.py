@@ -101,6 +101,9 @@ class Starts(Protocol):
         """
 
 
+_STARTS = plugins.Source[Starts]('service_starts', 'a Starts')
+
+
 @dataclasses.dataclass
 class _Start:
     service: Any
@@ -177,17 +180,9 @@ class ServiceStartGuard(core_guard.Guard):
         self._given_starts = starts
 
     def _prepare(self) -> None:
-        starts = self._given_starts or getattr(
-            plugins.find(), 'service_starts', None
+        self._starts = self._given_starts or _STARTS.require(
+            'ServiceStartGuard starts'
         )
-        if starts is None:
-            raise exceptions.ConfigurationError(
-                'ServiceStartGuard starts',
-                None,
-                'no Nova is imported whose services could be guarded; give '
-                'a Starts',
-            )
-        self._starts: Starts = starts
         if self._given_allowed is not None:
             self._allowed = _checked(
                 'ServiceStartGuard allowed', self._given_allowed
@@ -195,7 +190,7 @@ class ServiceStartGuard(core_guard.Guard):
             return
         stated = getattr(self._test, 'ALLOWED_SERVICES', None)
         if stated is None:
-            stated = (*DEFAULT_ALLOWED, *starts.usual)
+            stated = (*DEFAULT_ALLOWED, *self._starts.usual)
         self._allowed = _checked('ALLOWED_SERVICES', stated)
 
     def _setUp(self) -> None:

@@ -12,8 +12,6 @@
 
 """What the guards need of the Nova in this process."""
 
-from nova.api.openstack import api_version_request
-
 from safe_fixtures.core import plugins
 from safe_fixtures.nova import dummy_data
 from safe_fixtures.nova import permissions
@@ -22,12 +20,13 @@ from safe_fixtures.nova import posture
 from safe_fixtures.nova import service_start
 from safe_fixtures.nova import services
 
-__all__ = ['Backend']
+__all__ = ['BACKEND', 'Backend']
 
 
 class Backend:
     """Real Nova, as the guards of the core see it.
 
+    :ivar microversions: its versions (``microversion.ComputeVersions``).
     :ivar services: the compute services (``services.Services``).
     :ivar service_starts: who starts them (``service_start.Starts``).
     :ivar dummy_source: images and flavors (``dummy_data.DummySource``).
@@ -36,25 +35,14 @@ class Backend:
     """
 
     def __init__(self) -> None:
+        self.microversions = pins.NovaVersions()
         self.services = services.ServiceRecords()
         self.service_starts = service_start.STARTS
         self.dummy_source = dummy_data.NovaDummySource()
         self.permissions = permissions.NovaPermissions()
         self.posture = posture.NovaPosture()
 
-    @staticmethod
-    def vetted_microversion() -> str:
-        """See ``microversion.ComputeVersions``."""
-        return pins.vetted_microversion()
 
-    @staticmethod
-    def supported_microversions() -> tuple[str, str]:
-        """See ``microversion.ComputeVersions``."""
-        # Tests stub these functions, so they are asked each time.
-        return (
-            api_version_request.min_api_version().get_string(),
-            api_version_request.max_api_version().get_string(),
-        )
-
-
-plugins.provide(Backend())
+#: The backend of this process.
+BACKEND = Backend()
+plugins.provide(BACKEND)

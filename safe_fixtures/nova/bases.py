@@ -23,7 +23,6 @@ from nova.tests.functional import integrated_helpers
 from safe_fixtures import audit
 from safe_fixtures import conf
 from safe_fixtures.core import conclusion
-from safe_fixtures.core import plugins
 from safe_fixtures.core import waivers
 from safe_fixtures import exceptions
 from safe_fixtures.guards import dummy_data
@@ -35,6 +34,7 @@ from safe_fixtures.guards import permissions
 from safe_fixtures.guards import posture
 from safe_fixtures.guards import service_start
 from safe_fixtures.guards import services
+from safe_fixtures.nova import backend
 from safe_fixtures.nova import cast_as_call
 from safe_fixtures.nova import environment
 from safe_fixtures.nova import waiting
@@ -173,7 +173,6 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
     conclusion.follow(case, trail)
     # Before anything that puts something out.
     case.redacted_output = case.useFixture(output.RedactedOutput(test=case))
-    backend = plugins.find()
     # What Nova's own set-up changes, and what undoes it, is the test's too.
     case.posture_guard = case.useFixture(posture.PostureGuard(test=case))
     case.isolation_guard = case.useFixture(isolation.IsolationGuard(test=case))
@@ -186,9 +185,9 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
     # From before the first server listens until casts are turned no more.
     case.useFixture(cast_as_call.Permit(case))
     # Before Nova creates its default flavors, which are dummy.
-    case.addCleanup(backend.dummy_source.record())
+    case.addCleanup(backend.BACKEND.dummy_source.record())
     # Before Nova starts its first service.
-    case.addCleanup(backend.services.note_started())
+    case.addCleanup(backend.BACKEND.services.note_started())
     set_up()
     case.isolation_guard.check_configuration()
     case.audit_trail = trail

@@ -15,9 +15,11 @@
 import functools
 from importlib import metadata
 
+from nova.api.openstack import api_version_request
+
 from safe_fixtures import exceptions
 
-__all__ = ['VETTED', 'vetted_microversion']
+__all__ = ['NovaVersions', 'VETTED', 'vetted_microversion']
 
 VETTED = {
     31: '2.100',
@@ -46,6 +48,25 @@ def vetted_microversion(release: str | None = None) -> str:
         f'{", ".join(str(known) for known in VETTED)}); set this option to '
         'the one that you have vetted',
     )
+
+
+class NovaVersions:
+    """The microversions of the Nova in this process.
+
+    See ``guards.microversion.ComputeVersions``.
+    """
+
+    def vetted_microversion(self) -> str:
+        """Return the vetted pin of the installed release."""
+        return vetted_microversion()
+
+    def supported_microversions(self) -> tuple[str, str]:
+        """Return the minimum and the maximum that the API supports."""
+        # Tests stub these functions, so call them each time.
+        return (
+            api_version_request.min_api_version().get_string(),
+            api_version_request.max_api_version().get_string(),
+        )
 
 
 @functools.cache

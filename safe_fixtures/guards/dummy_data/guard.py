@@ -62,15 +62,10 @@ class DummyDataGuard(guard.Guard):
         self._given_source = source
 
     def _prepare(self) -> None:
-        source = self._given_source or dummy_data_matchers.default_source()
-        if source is None:
-            raise exceptions.ConfigurationError(
-                'DummyDataGuard source',
-                None,
-                'no Nova is imported whose images and flavors could be '
-                'checked; give a DummySource',
-            )
-        self._source: dummy_data_matchers.DummySource = source
+        source = self._given_source or dummy_data_matchers.SOURCE.require(
+            'DummyDataGuard source'
+        )
+        self._source = source
         self._images = dummy_data_matchers.IsDummyImage(source)
         self._flavors = dummy_data_matchers.IsDummyFlavor(source)
 

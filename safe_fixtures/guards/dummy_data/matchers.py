@@ -30,7 +30,7 @@ __all__ = [
     'DummySource',
     'IsDummyFlavor',
     'IsDummyImage',
-    'default_source',
+    'SOURCE',
     'name_faults',
     'referred',
     'verdict_on',
@@ -75,6 +75,10 @@ class DummySource(Protocol):
         """Tell of each image (and its bytes) and flavor; returns an end."""
 
 
+#: The images and flavors of the Nova in this process.
+SOURCE = plugins.Source[DummySource]('dummy_source', 'a DummySource')
+
+
 class _Mismatch(matchers.Mismatch):
     def __init__(self, what: str, reasons: list[str]) -> None:
         super().__init__(f'{what} is not dummy: {"; ".join(reasons)}')
@@ -98,7 +102,7 @@ class IsDummyImage(matchers.Matcher):  # type: ignore[type-arg]
     """
 
     def __init__(self, source: DummySource | None = None) -> None:
-        self._source = source or default_source()
+        self._source = source or SOURCE.find()
         conf.load()
 
     def match(self, image: Any) -> matchers.Mismatch | None:
@@ -112,8 +116,10 @@ class IsDummyImage(matchers.Matcher):  # type: ignore[type-arg]
         if given is not None and (image_id is None or self._source is None):
             # Nothing could hold it (yet): what it says is all there is.
             return self.match_with_size(given, 0)
-        held = self._source and self._source.image(str(image_id))
-        size = self._source.image_bytes(str(image_id)) if held else 0
+        held, size = None, 0
+        if self._source is not None:
+            held = self._source.image(str(image_id))
+            size = self._source.image_bytes(str(image_id)) if held else 0
         unheld = (
             [] if held else ['the fake Glance of the test does not hold it']
         )
@@ -165,7 +171,7 @@ class IsDummyFlavor(matchers.Matcher):  # type: ignore[type-arg]
     """
 
     def __init__(self, source: DummySource | None = None) -> None:
-        self._source = source or default_source()
+        self._source = source or SOURCE.find()
         conf.load()
 
     def match(self, flavor: Any) -> matchers.Mismatch | None:
@@ -193,10 +199,6 @@ class IsDummyFlavor(matchers.Matcher):  # type: ignore[type-arg]
 
     def __str__(self) -> str:
         return 'IsDummyFlavor()'
-
-
-def default_source() -> Any:
-    return getattr(plugins.find(), 'dummy_source', None)
 
 
 def referred(reference: Any) -> str | None:

@@ -12,9 +12,9 @@
 
 """Keep a test from reaching what is not its own."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 import os
-from typing import Any
+from typing import Any, Protocol
 import unittest
 
 from oslo_config import cfg
@@ -33,6 +33,16 @@ from safe_fixtures.guards.isolation import processes as programs
 from safe_fixtures.guards.isolation import scope
 
 __all__ = ['IsolationGuard', 'install']
+
+
+class ConfigSource(Protocol):
+    """The options of the project under test."""
+
+    def configs(self) -> Mapping[str, cfg.ConfigOpts]:
+        """Return the ``ConfigOpts`` besides ``cfg.CONF``, by name."""
+
+
+_SOURCE = plugins.Source[ConfigSource]('posture')
 
 
 class IsolationGuard(guard.Guard):
@@ -193,6 +203,6 @@ def install() -> None:
 
 def _configurations() -> Iterator[cfg.ConfigOpts]:
     yield cfg.CONF
-    posture = getattr(plugins.find(), 'posture', None)
-    if posture is not None:
-        yield from posture.configs().values()
+    source = _SOURCE.find()
+    if source is not None:
+        yield from source.configs().values()

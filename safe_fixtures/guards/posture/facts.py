@@ -34,12 +34,8 @@ def policy_faults(
     :raises: ConfigurationError for an unknown rule or persona, and if no
         project with a policy is imported.
     """
-    posture = source.find()
     for fact in facts:
-        if posture is None:
-            raise exceptions.ConfigurationError(
-                'assert_posture', fact, 'no Nova is imported that has a policy'
-            )
+        posture = source.SOURCE.require('assert_posture')
         rule, persona = fact
         try:
             actual = posture.is_allowed(rule, persona)

@@ -79,7 +79,7 @@ class PostureGuard(guard.Guard):
 
             PostureGuard([*PostureGuard.default_probes(), LocaleProbe()])
         """
-        source = posture_source.find()
+        source = posture_source.SOURCE.find()
         return [
             config_probe.ConfigProbe(source.configs if source else dict),
             posture_probes.EnvironProbe(),
@@ -115,7 +115,7 @@ class PostureGuard(guard.Guard):
 
     def _compare_at_cleanup(self) -> None:
         # Changed settings of the guards are seen, too.
-        source = posture_source.find()
+        source = posture_source.SOURCE.find()
         changes = self._changes(self._before, source.leaks if source else ())
         self._before = {}
         try:

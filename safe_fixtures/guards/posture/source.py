@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from safe_fixtures.core import plugins
 from safe_fixtures.guards.posture import probe
 
-__all__ = ['Leak', 'PostureSource', 'find']
+__all__ = ['SOURCE', 'Leak', 'PostureSource']
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,7 +77,5 @@ class PostureSource(Protocol):
         """
 
 
-def find() -> PostureSource | None:
-    """Return that of the project that is imported in this process."""
-    source: PostureSource | None = getattr(plugins.find(), 'posture', None)
-    return source
+#: That of the Nova in this process.
+SOURCE = plugins.Source[PostureSource]('posture')

@@ -40,6 +40,9 @@ __all__ = [
 ]
 
 
+_SERVICES = plugins.Source[model.WatchedServices](
+    'services', 'an object with get_services and put_service'
+)
 # Nothing is left to restore, or no way to it: noted, no failure.
 _NOTED = (model.ServiceGone, model.ServiceUnreachable)
 
@@ -154,15 +157,7 @@ class SafeServiceToggle(guard.Guard):
                 self._api, self._refuse_endpoint, self._records_of_api()
             )
         else:
-            services = getattr(plugins.find(), 'services', None)
-            if services is None:
-                raise exceptions.ConfigurationError(
-                    'SafeServiceToggle api',
-                    None,
-                    'no Nova is imported whose services could be toggled; '
-                    'give an object with get_services and put_service',
-                )
-            self._services = services
+            self._services = _SERVICES.require('SafeServiceToggle api')
 
     def _setUp(self) -> None:
         super()._setUp()
@@ -198,7 +193,7 @@ class SafeServiceToggle(guard.Guard):
         url = self._endpoint_of_api()
         if url is None or not endpoints.is_intercepted(url):
             return None
-        return getattr(plugins.find(), 'services', None)
+        return _SERVICES.find()
 
     def disable(
         self,
