@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Watch the events of the guards for what somebody should look at."""
+"""Raise alerts over the events of guards."""
 
 import collections
 from collections.abc import Mapping
@@ -18,21 +18,19 @@ import dataclasses
 import datetime
 import math
 import threading
-from typing import Any, NamedTuple
+from typing import Any
 
 from safe_fixtures.audit import events
 from safe_fixtures import exceptions
 
-__all__ = ['LIMITS', 'RULES', 'Alert', 'Alerts']
+__all__ = ['LIMITS', 'Alert', 'Alerts']
 
 LEFT_DISABLED = 'service left disabled'
 REFUSED_STARTS = 'repeated refused starts'
 UNDECLARED = 'toggle outside a declared block'
 REFUSALS = 'burst of refusals'
 
-#: The names of the rules.
-RULES = (LEFT_DISABLED, REFUSED_STARTS, UNDECLARED, REFUSALS)
-#: The limits by default; see :class:`.Alerts`.
+#: The default limits; see :class:`.Alerts`.
 LIMITS: Mapping[str, float] = {
     'disabled_seconds': 60.0,
     'refused_starts': 3,
@@ -42,22 +40,20 @@ LIMITS: Mapping[str, float] = {
 }
 
 _DECLARED = 'SafeServiceToggle.'
-# What is kept where there is much: alerts, services that are disabled and
-# tests that an alert names.
-_MOST = 1000
+_MOST = 1000  # alerts, disabled services and started services in memory
+_NAMED = 20  # tests that an alert names
 _LARGEST = 10**9
-_NAMED = 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Alert:
     """Something that somebody should look at.
 
-    :ivar rule: which of :data:`.RULES` (str).
+    :ivar rule: the name of the alert, such as ``burst of refusals`` (str).
     :ivar message: what happened (str).
-    :ivar tests: in which tests (tuple of str), the first 20.
-    :ivar count: how many events of that kind there were (int).
-    :ivar when: the time of the last one, as the event has it (str).
+    :ivar tests: the first 20 tests in which it happened (tuple of str).
+    :ivar count: how many events there were (int).
+    :ivar when: the time of the last event, as the event has it (str).
     """
 
     rule: str
@@ -73,8 +69,8 @@ class Alert:
 class Alerts:
     """Raises alerts over a stream of events, one by one.
 
-    It is a sink of a trail, or is given events of a file. What is waived,
-    and what a test expected, counts for nothing.
+    It is a sink of a trail, or is passed the events of a file. Violations
+    that are waived or expected do not count.
 
     Example::
 
@@ -83,16 +79,16 @@ class Alerts:
         ...
         self.assertEqual([], alerts.raised())
 
-    :param disabled_seconds: for how long a service may be disabled or
-        forced down till it is given back its state, by the times of the
-        events (float, seconds). One that is not given it back by the end of
-        its test is an alert at once.
-    :param refused_starts: how often the start of the same service may be
-        refused (SF204) before that is an alert (int).
-    :param undeclared_toggles: whether each change to a service that was not
-        made by the methods of :class:`SafeServiceToggle` is an alert, as it
-        is one anyhow where it is refused (SF202). Tests that were written
-        without these methods have no other way (bool).
+    :param disabled_seconds: how long a service may be disabled or forced
+        down until it is restored, by the times of the events (float,
+        seconds). A service that is not restored at the end of its test is
+        an alert in any case.
+    :param refused_starts: how many refused starts (SF204) of one service
+        are an alert (int).
+    :param undeclared_toggles: whether each change to a service that the
+        methods of :class:`SafeServiceToggle` did not make is an alert, even
+        if it was not refused (bool). Tests that were written without these
+        methods have no other way.
     :param refusals: how many refusals are a burst (int).
     :param refusals_seconds: within how long (float, seconds).
     :raises: ConfigurationError for a limit that makes no sense.
@@ -107,30 +103,20 @@ class Alerts:
         refusals: int = int(LIMITS['refusals']),
         refusals_seconds: float = LIMITS['refusals_seconds'],
     ) -> None:
-        for name, value in (
-            ('disabled_seconds', disabled_seconds),
-            ('refused_starts', refused_starts),
-            ('refusals', refusals),
-            ('refusals_seconds', refusals_seconds),
-        ):
-            _check(name, value)
-        self._disabled_seconds = disabled_seconds
-        self._refused_starts = int(refused_starts)
-        self._undeclared_toggles = bool(undeclared_toggles)
-        self._refusals = int(refusals)
-        self._refusals_seconds = refusals_seconds
+        _check_seconds('disabled_seconds', disabled_seconds)
+        _check_count('refused_starts', refused_starts)
+        _check_count('refusals', refusals)
+        _check_seconds('refusals_seconds', refusals_seconds)
         # Threads of a test record at the same time.
         self._lock = threading.RLock()
-        self._alerts: dict[Any, Alert] = {}
-        #: How many alerts were dropped, of more than 1000 (int).
-        self.dropped = 0
-        # By initiator and service.
-        self._changed: dict[tuple[str, str], _Service] = {}
-        self._starts: dict[str, _Tally] = {}
-        self._recent: collections.deque[_Refusal] = collections.deque(
-            maxlen=self._refusals
+        self._board = _Board()
+        self._left_disabled = _LeftDisabled(self._board, disabled_seconds)
+        self._watchers = (
+            self._left_disabled,
+            _RefusedStarts(self._board, int(refused_starts)),
+            _Undeclared(self._board, bool(undeclared_toggles)),
+            _Refusals(self._board, int(refusals), refusals_seconds),
         )
-        self._burst: _Tally | None = None
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         self.add(event)
@@ -141,40 +127,98 @@ class Alerts:
         :param event: as in :attr:`safe_fixtures.AuditTrail.events`, or of
             :func:`safe_fixtures.summary.read`.
         """
+        view = events.Event(event)
         with self._lock:
-            self._add(events.Event(event))
-
-    def _add(self, event: events.Event) -> None:
-        if event.action in events.CHANGES:
-            self._on_change(event)
-        elif event.counts:
-            self._on_violation(event)
-        elif event.action == events.RESTORE:
-            if event.outcome == 'success':
-                self._on_restored(event)
-        elif event.action == events.TEST_END:
-            self._on_end(event)
+            for watcher in self._watchers:
+                watcher.add(view)
 
     def raised(self, *, ended: bool = False) -> list[Alert]:
         """Return the alerts so far, in the order they were first raised.
 
-        :param ended: whether no event will come any more: what is disabled
-            is then left disabled, though its test did not come to its end.
+        :param ended: whether no more events will come: services that are
+            down now are then left disabled, even if their test has no end.
         """
         with self._lock:
-            alerts = list(self._alerts.values())
-            if ended:
-                alerts += [
-                    service.never()
-                    for service in self._changed.values()
-                    if service.since
-                ]
-        return alerts
+            alerts = list(self._board.alerts.values())
+            return alerts + self._left_disabled.pending() if ended else alerts
 
-    # Services that are disabled.
+    @property
+    def dropped(self) -> int:
+        """How many alerts were dropped: beyond 1000, new ones are."""
+        return self._board.dropped
 
-    def _on_change(self, event: events.Event) -> None:
+
+class _Board:
+    """The alerts that were raised, by a key of each."""
+
+    def __init__(self) -> None:
+        self.alerts: dict[Any, Alert] = {}
+        self.dropped = 0
+
+    def put(self, key: Any, alert: Alert) -> None:
+        """Raise an alert, or bring it up to date."""
+        if key in self.alerts or len(self.alerts) < _MOST:
+            self.alerts[key] = alert
+        else:
+            self.dropped += 1
+
+
+@dataclasses.dataclass(slots=True)
+class _Service:
+    """A service that was changed.
+
+    :ivar down_before: whether it was down before the first change.
+    :ivar since: when it was taken down; None while it is up.
+    """
+
+    name: str
+    test: str
+    down_before: bool
+    since: str | None = None
+
+    def alert(self, message: str, when: str | None) -> Alert:
+        return Alert(
+            LEFT_DISABLED,
+            f'{self.name} {message}',
+            (self.test,),
+            1,
+            when or '',
+        )
+
+    def never_restored(self) -> Alert:
+        return self.alert('was never restored', self.since)
+
+
+class _LeftDisabled:
+    """Services that are down for too long, or at the end of their test."""
+
+    def __init__(self, board: _Board, limit: float) -> None:
+        self._board = board
+        self._limit = limit
+        # By initiator and service.
+        self._changed: dict[tuple[str, str], _Service] = {}
+
+    def add(self, event: events.Event) -> None:
         key = event.initiator, event.target_id
+        if event.action in events.CHANGES:
+            self._change(key, event)
+        elif event.action == events.RESTORE:
+            # Not if a handle restored a state in between.
+            up = not _is_down(event.details.get('wanted', ''))
+            if up and event.outcome == 'success' and key in self._changed:
+                self._up_again(key, event.time)
+        elif event.action == events.TEST_END:
+            self._end(event.initiator)
+
+    def pending(self) -> list[Alert]:
+        """Return alerts on the services that are down now."""
+        return [
+            service.never_restored()
+            for service in self._changed.values()
+            if service.since
+        ]
+
+    def _change(self, key: tuple[str, str], event: events.Event) -> None:
         service = self._changed.get(key)
         if service is None:
             _make_room(self._changed)
@@ -184,209 +228,173 @@ class Alerts:
                 _is_down(event.details.get('before', '')),
             )
         if not _is_down(event.details.get('after', event.action)):
-            self._up_again(key, service, event)
+            self._up_again(key, event.time)
         elif not service.down_before and service.since is None:
             service.since = event.time
-        by = str(event.details.get('by', ''))
-        if self._undeclared_toggles and by and not by.startswith(_DECLARED):
-            self._raise(
-                (UNDECLARED, event.test, event.target),
-                UNDECLARED,
-                f'{event.action} of {event.target} by {by}',
-                event,
-            )
 
-    def _on_restored(self, event: events.Event) -> None:
-        key = event.initiator, event.target_id
-        service = self._changed.get(key)
-        # Not where a handle went back to a state in between.
-        if service is not None and not _is_down(
-            event.details.get('wanted', '')
-        ):
-            self._up_again(key, service, event)
-
-    def _up_again(
-        self, key: tuple[str, str], service: '_Service', event: events.Event
-    ) -> None:
+    def _up_again(self, key: tuple[str, str], time: str) -> None:
+        service = self._changed[key]
         if service.down_before:
-            # It owes to be down again.
+            # Its restore will take it down again.
             return
         del self._changed[key]
-        if service.since is None:
-            return
-        seconds = _seconds(service.since, event.time)
-        if seconds > self._disabled_seconds:
-            self._put(
+        seconds = _seconds(service.since, time) if service.since else 0.0
+        if seconds > self._limit:
+            self._board.put(
                 (LEFT_DISABLED, *key, service.since),
-                Alert(
-                    LEFT_DISABLED,
-                    f'{service.name} was down for {seconds:.1f} s (limit '
-                    f'{self._disabled_seconds:g} s)',
-                    (service.test,),
-                    1,
-                    event.time,
+                service.alert(
+                    f'was down for {seconds:.1f} s (limit {self._limit:g} s)',
+                    time,
                 ),
             )
 
-    def _on_end(self, event: events.Event) -> None:
-        initiator = event.initiator
+    def _end(self, initiator: str) -> None:
         for key in [key for key in self._changed if key[0] == initiator]:
             service = self._changed.pop(key)
             if service.since:
-                self._put((LEFT_DISABLED, *key), service.never())
-
-    # Refusals.
-
-    def _on_violation(self, event: events.Event) -> None:
-        if event.code == 'SF204':
-            self._on_refused_start(event)
-        elif event.code == 'SF202':
-            self._raise(
-                (UNDECLARED, event.test, event.target),
-                UNDECLARED,
-                str(event.details.get('message', event.target)),
-                event,
-            )
-        if event.is_refusal:
-            self._on_refusal(event)
-
-    def _on_refused_start(self, event: events.Event) -> None:
-        service = str(event.details.get('binary', event.target))
-        tally = self._starts.get(service)
-        if tally is None:
-            _make_room(self._starts)
-            tally = self._starts[service] = _Tally()
-        tally.add(_Refusal(event.time, event.test))
-        if tally.count >= self._refused_starts:
-            self._put(
-                (REFUSED_STARTS, service),
-                tally.alert(
-                    REFUSED_STARTS,
-                    f'{service} was not to be started, {tally.count} times',
-                ),
-            )
-
-    def _on_refusal(self, event: events.Event) -> None:
-        now = _Refusal(event.time, event.test)
-        recent = self._recent
-        last = recent[-1].time if recent else None
-        recent.append(now)
-        if self._burst is not None and last is not None:
-            if _seconds(last, now.time) <= self._refusals_seconds:
-                self._burst.add(now)
-                self._put_burst(self._burst)
-                return
-        self._burst = None
-        if (
-            len(recent) == self._refusals
-            and _seconds(recent[0].time, now.time) <= self._refusals_seconds
-        ):
-            self._burst = _Tally()
-            for refusal in recent:
-                self._burst.add(refusal)
-            self._put_burst(self._burst)
-
-    def _put_burst(self, burst: '_Tally') -> None:
-        seconds = _seconds(burst.first, burst.when)
-        self._put(
-            (REFUSALS, burst.first),
-            burst.alert(
-                REFUSALS, f'{burst.count} refusals within {seconds:.1f} s'
-            ),
-        )
-
-    # Alerts.
-
-    def _raise(
-        self, key: Any, rule: str, message: str, event: events.Event
-    ) -> None:
-        before = self._alerts.get(key)
-        self._put(
-            key,
-            Alert(
-                rule,
-                message if before is None else before.message,
-                (event.test,),
-                1 if before is None else before.count + 1,
-                event.time,
-            ),
-        )
-
-    def _put(self, key: Any, alert: Alert) -> None:
-        if key not in self._alerts and len(self._alerts) >= _MOST:
-            self.dropped += 1
-            return
-        self._alerts[key] = alert
-
-
-@dataclasses.dataclass(slots=True)
-class _Service:
-    """A service that was changed.
-
-    :ivar down_before: whether it was down before that.
-    :ivar since: when it was taken down; None while it is up.
-    """
-
-    name: str
-    test: str
-    down_before: bool
-    since: str | None = None
-
-    def never(self) -> Alert:
-        return Alert(
-            LEFT_DISABLED,
-            f'{self.name} was never given back its state',
-            (self.test,),
-            1,
-            self.since or '',
-        )
-
-
-class _Refusal(NamedTuple):
-    time: str
-    test: str
+                self._board.put(
+                    (LEFT_DISABLED, *key), service.never_restored()
+                )
 
 
 class _Tally:
-    """Events of a kind, and the tests they are of."""
+    """Counts events, and names the tests they are of."""
 
     def __init__(self) -> None:
         self.count = 0
         self.first = ''
-        self.when = ''
+        self.last = ''
         self._tests: dict[str, None] = {}
 
-    def add(self, refusal: _Refusal) -> None:
+    def add(self, time: str, test: str) -> None:
         self.count += 1
-        self.when = refusal.time
-        self.first = self.first or self.when
+        self.last = time
+        self.first = self.first or time
         if len(self._tests) < _NAMED:
-            self._tests[refusal.test] = None
+            self._tests[test] = None
 
     def alert(self, rule: str, message: str) -> Alert:
-        return Alert(rule, message, tuple(self._tests), self.count, self.when)
+        return Alert(rule, message, tuple(self._tests), self.count, self.last)
 
 
-def _check(name: str, value: Any) -> None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not math.isfinite(value)
-        or value <= 0
-        or value > _LARGEST
-        or (not name.endswith('_seconds') and value != int(value))
-    ):
-        raise exceptions.ConfigurationError(
-            f'Alerts {name}',
-            value,
-            'give a number of seconds above 0'
-            if name.endswith('_seconds')
-            else 'give a number, 1 or more',
+class _RefusedStarts:
+    """Services whose start broke SF204 repeatedly, in whichever tests."""
+
+    def __init__(self, board: _Board, limit: int) -> None:
+        self._board = board
+        self._limit = limit
+        self._starts: dict[str, _Tally] = {}
+
+    def add(self, event: events.Event) -> None:
+        if not event.counts or event.code != 'SF204':
+            return
+        service = str(event.details.get('binary', event.target))
+        if service not in self._starts:
+            _make_room(self._starts)
+            self._starts[service] = _Tally()
+        tally = self._starts[service]
+        tally.add(event.time, event.test)
+        if tally.count >= self._limit:
+            message = f'{service} may not be started, {tally.count} times'
+            self._board.put(
+                (REFUSED_STARTS, service), tally.alert(REFUSED_STARTS, message)
+            )
+
+
+class _Undeclared:
+    """Changes outside a test, or any that the toggle's methods did not make.
+
+    :param every: whether every change counts, even if it was not refused.
+    """
+
+    def __init__(self, board: _Board, every: bool) -> None:
+        self._board = board
+        self._every = every
+
+    def add(self, event: events.Event) -> None:
+        if event.counts and event.code == 'SF202':
+            self._raise(event, str(event.details.get('message', event.target)))
+        elif self._every and event.action in events.CHANGES:
+            by = str(event.details.get('by', ''))
+            if by and not by.startswith(_DECLARED):
+                self._raise(event, f'{event.action} of {event.target} by {by}')
+
+    def _raise(self, event: events.Event, message: str) -> None:
+        key = UNDECLARED, event.test, event.target
+        alert = self._board.alerts.get(key)
+        if alert is None:
+            alert = Alert(UNDECLARED, message, (event.test,), 0, '')
+        self._board.put(
+            key,
+            dataclasses.replace(alert, count=alert.count + 1, when=event.time),
         )
 
 
+class _Refusals:
+    """Many refusals within a short time."""
+
+    def __init__(self, board: _Board, limit: int, seconds: float) -> None:
+        self._board = board
+        self._limit = limit
+        self._seconds = seconds
+        # Time and test of the last refusals.
+        self._recent: collections.deque[tuple[str, str]] = collections.deque(
+            maxlen=limit
+        )
+        self._burst: _Tally | None = None
+
+    def add(self, event: events.Event) -> None:
+        if not (event.is_refusal and event.counts):
+            return
+        recent, burst = self._recent, self._burst
+        recent.append((event.time, event.test))
+        if burst is not None and self._is_close(burst.last, event.time):
+            burst.add(event.time, event.test)
+        elif len(recent) == self._limit and self._is_close(
+            recent[0][0], event.time
+        ):
+            burst = _Tally()
+            for time, test in recent:
+                burst.add(time, test)
+        else:
+            burst = None
+        self._burst = burst
+        if burst is not None:
+            seconds = _seconds(burst.first, burst.last)
+            message = f'{burst.count} refusals within {seconds:.1f} s'
+            self._board.put(
+                (REFUSALS, burst.first), burst.alert(REFUSALS, message)
+            )
+
+    def _is_close(self, since: str, till: str) -> bool:
+        return _seconds(since, till) <= self._seconds
+
+
+def _check_seconds(name: str, value: Any) -> None:
+    if not _is_limit(value):
+        raise exceptions.ConfigurationError(
+            f'Alerts {name}', value, 'give a number of seconds above 0'
+        )
+
+
+def _check_count(name: str, value: Any) -> None:
+    if not _is_limit(value) or value != int(value):
+        raise exceptions.ConfigurationError(
+            f'Alerts {name}', value, 'give a whole number, 1 or more'
+        )
+
+
+def _is_limit(value: Any) -> bool:
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and 0 < value <= _LARGEST
+    )
+
+
 def _make_room(kept: dict[Any, Any]) -> None:
-    # The oldest goes: its test was killed long ago.
+    # Drop the oldest: its test was killed long ago.
     if len(kept) >= _MOST:
         del kept[next(iter(kept))]
 
@@ -402,6 +410,6 @@ def _seconds(since: str, till: str) -> float:
             till
         ) - datetime.datetime.fromisoformat(since)
     except (ValueError, TypeError):
-        # A foreign time tells nothing.
+        # A time in a foreign format says nothing.
         return 0.0
     return passed.total_seconds()

@@ -122,7 +122,7 @@ class TestLeftDisabled(TestCase):
                     'enabled')  # fmt: skip
         self.assertEqual(self.ALERT, self.raised())
 
-    def test_never_given_back(self):
+    def test_never_restored(self):
         self.disable(0)
         self.assertEqual([], self.raised())
         self.end(1)
