@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Find what is encoded in base64 or compressed."""
+"""Read what is encoded in base64 or compressed."""
 
 import base64
 import binascii
@@ -20,39 +20,18 @@ import zlib
 
 from safe_fixtures.redaction import shapes
 
-__all__ = [
-    'BASE64',
-    'BEGIN_IN_BASE64',
-    'decoded',
-    'encoded_keys',
-    'unpacked',
-]
+__all__ = ['BASE64', 'BEGIN_IN_BASE64', 'decoded', 'encoded_keys', 'unpacked']
 
-
+BASE64 = re.compile(r'[A-Za-z0-9+/_-]++=*+')
+BEGIN_IN_BASE64 = 'LS0tLS1CRUdJTi'  # -----BEGIN
+_BREAKS = re.compile(r'(?:\s|\\+[nr])+')
 _GZIP = b'\x1f\x8b'
-# What an archive of a few bytes can become.
+# Bytes. A small archive can be made that unpacks to gigabytes.
 _MOST_UNPACKED = 16 * 1024 * 1024
 
 
-def unpacked(content: bytes) -> bytes:
-    """Return what is in an archive of gzip; anything else as it is."""
-    if not content.startswith(_GZIP):
-        return content
-    try:
-        return zlib.decompressobj(wbits=31).decompress(content, _MOST_UNPACKED)
-    except zlib.error:
-        return content
-
-
-BEGIN_IN_BASE64 = 'LS0tLS1CRUdJTi'
-BASE64 = re.compile(r'[A-Za-z0-9+/_-]++=*+')
-_GZIP = b'\x1f\x8b'
-_MOST_UNPACKED = 1024 * 1024
-_BREAKS = re.compile(r'(?:\s|\\+[nr])+')
-
-
 def encoded_keys(text: str) -> Iterator[shapes.Shape]:
-    """Yield private keys that are in base64 once more."""
+    """Find PEM private keys that are in base64 as a whole."""
     done = 0
     for position in shapes.positions(text, BEGIN_IN_BASE64):
         if position < done:
@@ -60,27 +39,36 @@ def encoded_keys(text: str) -> Iterator[shapes.Shape]:
         run = BASE64.match(text, position)
         assert run
         done = run.end()
-        if 'PRIVATE KEY' in (decoded(run[0]) or ''):
+        if b'PRIVATE KEY' in (decoded(run[0]) or b''):
             yield shapes.Shape('private key', position, done)
 
 
-def decoded(value: str) -> str | None:
-    """Return what is in base64, or None if it is not that."""
+def decoded(value: str, most: int = _MOST_UNPACKED) -> bytes | None:
+    """Return what a text in base64 holds, unpacked; None if it is no base64.
+
+    A truncated text counts too. The alphabet may be that for URLs.
+    """
     try:
         data = _BREAKS.sub('', value).encode('ascii')
         data = data.translate(bytes.maketrans(b'-_', b'+/')).rstrip(b'=')
-        # What was cut off is looked into as well.
         data = data[: len(data) - (len(data) % 4 == 1)]
         content = base64.b64decode(
             data + b'=' * (-len(data) % 4), validate=True
         )
     except (UnicodeError, binascii.Error):
         return None
-    if content.startswith(_GZIP):
-        try:
-            content = zlib.decompressobj(wbits=31).decompress(
-                content, _MOST_UNPACKED
-            )
-        except zlib.error:
-            return None
-    return content.decode('utf-8', 'surrogateescape')
+    return unpacked(content, most)
+
+
+def unpacked(content: bytes, most: int = _MOST_UNPACKED) -> bytes:
+    """Return what a gzip archive holds; anything else is returned as it is.
+
+    :param content: the archive, which may be truncated.
+    :param most: the number of bytes to return at most.
+    """
+    if not content.startswith(_GZIP):
+        return content
+    try:
+        return zlib.decompressobj(wbits=31).decompress(content, most)
+    except zlib.error:
+        return content

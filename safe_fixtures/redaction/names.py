@@ -10,44 +10,90 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Which names hold a secret."""
+"""Which names hold a secret.
 
+:data:`SECRET_NAMES` is the one list. All that looks for the name of a
+secret, in data and in text, is derived from it.
+"""
+
+from collections.abc import Mapping
 import functools
 import re
 
-from oslo_utils import strutils
-
 __all__ = [
+    'FIELD_NAMES',
+    'HOLDER_NAMES',
     'MASK',
     'ROOTS',
+    'SECRET_NAMES',
     'has_root',
     'is_holder',
     'is_secret',
     'is_secret_name',
     'kind_of',
+    'may_be_secret',
 ]
 
-
 MASK = '***'
-# What the name of a secret, or of what may hold one, has in it. To look for
-# these takes a small part of the time of a regular expression, and few texts
-# have any.
-ROOTS = (
-    'pass', 'wd', 'token', 'secret', 'key', 'cookie', 'authorization',
-    'credential', 'signature', 'sig=', 'configdrive', 'barbicansimplecrypto',
-    'cephclusterfsid', 'swifthashsuffix', 'user_data', 'userdata', 'content',
-)  # fmt: skip
-# Of a secret, besides those that oslo.utils knows.
-_SECRET_NAME = re.compile(
-    r'(?:passw(?:or)?ds?|passphrase|passcode|pwd|[_-]pass|authorization'
-    r'|cookies?|(?:x-amz-|temp_url_|^)sig(?:nature)?|x-amz-credential'
-    r'|(?:access|secret|api|account|shared|encryption|signing|master|storage'
-    r'|auth|client|private|session|hmac|rndc)[_-]?keys?|access[_-]?key[_-]?id'
-    r'|(?:auth|access)[_-]?tokens|secrets|secret_value)[0-9]*$'
-)
-_HOLDER_NAME = re.compile(r'(?:user_?data|contents?)$')
-# What is written in the place of a secret: a type, a variable, a place holder,
-# a rule of a policy, a hash that keystoneauth has made of it, a public key.
+
+# How the names of secrets end: regular expressions in lower case. Digits may
+# follow. They stand under their root, a plain word that each of them has in
+# it: texts are searched for the roots first, which is fast, and few texts
+# have any. A root that ends in "=" counts only in a text, with that sign
+# right after the name. To add a name, add it here.
+#
+# The names that oslo.utils masks are among them (a test compares).
+SECRET_NAMES = {
+    'pass': (
+        'passw(?:or)?ds?', 'passphrase', 'passcode', 'adminpass', '[_-]pass',
+    ),
+    'pwd': ('pwd',),
+    'pswd': ('sys_pswd',),
+    'token': ('token', '(?:auth|access)[_-]?tokens'),
+    'secret': ('secrets?', 'secret_uuid', 'secret_value'),
+    'key': (
+        '(?:access|secret|api|account|shared|encryption|signing|master|storage'
+        '|auth|client|private|session|hmac|rndc)[_-]?keys?',
+        'access[_-]?key[_-]?id', 'encrypted_key', 'fernetkey', 'sslkey',
+        'cephadminkey', 'cephmdskey', 'cephmonkey', 'cephrgwkey',
+        'migrationsshkey', 'octaviaheartbeatkey',
+    ),
+    'cookie': ('cookies?',),
+    'authorization': ('authorization',),
+    'credential': ('x-amz-credential', 'keystonecredential'),
+    'signature': ('(?:x-amz-|temp_url_|^)signature',),
+    'sig=': ('(?:x-amz-|temp_url_|^)sig',),
+    'configdrive': ('configdrive',),
+    'barbicansimplecrypto': ('barbicansimplecryptokek',),
+    'cephclusterfsid': ('cephclusterfsid',),
+    'swifthashsuffix': ('swifthashsuffix',),
+}  # fmt: skip
+# The same for what may hold a secret in base64.
+HOLDER_NAMES = {
+    'user_data': ('user_data',),
+    'userdata': ('userdata',),
+    'content': ('contents?',),
+}
+# For each root, a pattern for the rest of the name, from the root on.
+FIELD_NAMES = {
+    root: '(?:{})'.format(
+        '|'.join(
+            ending[ending.index(root.rstrip('=')) :] for ending in endings
+        )
+    )
+    for root, endings in (SECRET_NAMES | HOLDER_NAMES).items()
+}
+ROOTS = tuple(FIELD_NAMES)
+
+
+def _ending_in(names: Mapping[str, tuple[str, ...]]) -> str:
+    return '(?:{})'.format('|'.join(sum(names.values(), ())))
+
+
+_SECRET_NAME = re.compile(rf'{_ending_in(SECRET_NAMES)}[0-9]*\s*$')
+_HOLDER_NAME = re.compile(rf'{_ending_in(HOLDER_NAMES)}$')
+# Values that are no secrets: a mask, a type, a variable, a placeholder, a
+# policy rule, a hash that keystoneauth logs, a public key.
 _NO_SECRET = re.compile(
     r'\*+|[.?-]*|none|null|nil|true|false|undefined|str|string|bytes|bool|int'
     r'|optional\b[\w .\[\]]*|<[\w .-]*>?|\{\w*\}?|%[sdr]'
@@ -62,33 +108,42 @@ _UUID = re.compile(
     r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}',
     re.IGNORECASE,
 )
-# What follows a colon in a sentence, but not a name that no sentence has.
+_HEX_ID = re.compile(r'[0-9a-f]{32}')
+# One word after a colon, as in "no token: expired". No sentence has a name
+# such as auth_token, however.
 _PROSE = re.compile(r'[A-Za-z]{1,12}')
 _FIELD_NAME = re.compile('[_-](?:token|key|secret)$', re.IGNORECASE)
-_HEX_ID = re.compile(r'[0-9a-f]{32}')
+# Source code: a variable, an attribute, a call.
 _EXPRESSION = re.compile(r'(?:[A-Za-z_]\w*\.)*+([A-Za-z_]\w*)')
 _CALL = re.compile(r'(?=\w*[._])(?:[A-Za-z_]\w*\.)*+[a-z_]\w*\(')
 
 
 def has_root(name: str) -> bool:
+    """Whether a name may be one of the listed names (a quick check)."""
     lowered = name.lower()
     return any(root in lowered for root in ROOTS)
 
 
 @functools.lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
-    """Whether what is of that name is a secret."""
-    name = name.lower().rpartition('.')[2]
-    if _SECRET_NAME.search(name):
-        return True
-    # As one in a text, so that it has to end like those oslo.utils knows.
-    masked: str = strutils.mask_password(f'{name}=x', secret=MASK)
-    return masked == f'{name}={MASK}'
+    """Whether a field of this name holds a secret, for example adminPass."""
+    return bool(_SECRET_NAME.search(name.lower().rpartition('.')[2]))
 
 
 @functools.lru_cache(maxsize=1024)
 def is_holder(name: str) -> bool:
+    """Whether a field of this name may hold encoded data with secrets."""
     return bool(_HOLDER_NAME.search(name.lower()))
+
+
+def may_be_secret(name: str) -> bool:
+    """Whether a name hints at a secret anywhere, for example TOKEN_FILE."""
+    name = name.lower()
+    return (
+        any(root in name for root in SECRET_NAMES)
+        or 'private' in name
+        or name.endswith('auth')
+    )
 
 
 def is_secret(
@@ -98,7 +153,14 @@ def is_secret(
     colon: bool = False,
     after: str = '',
 ) -> bool:
-    """Whether a value is a secret, given that it is named so."""
+    """Whether the value of a field that is named as a secret is one.
+
+    :param name: the name of the field (str).
+    :param value: its value (str).
+    :param quoted: whether the value stands in quotes.
+    :param colon: whether a colon separates the two.
+    :param after: the character after the value (str).
+    """
     if _NO_SECRET.fullmatch(value):
         return False
     kind = kind_of(name)
@@ -106,7 +168,7 @@ def is_secret(
         _UUID.fullmatch(value)
         or (name.lower().endswith('uuid') and _HEX_ID.fullmatch(value))
     ):
-        # It says which secret.
+        # An id: it says which secret is meant.
         return False
     if quoted:
         return True
@@ -117,7 +179,6 @@ def is_secret(
         and _PROSE.fullmatch(value)
     ):
         return False
-    # A line of source.
     expression = _EXPRESSION.fullmatch(value)
     if expression and (
         after == '('
@@ -130,6 +191,7 @@ def is_secret(
 
 @functools.lru_cache(maxsize=1024)
 def kind_of(name: str) -> str:
+    """Return the kind of a secret by its name, to count it: ``password``."""
     name = name.lower()
     for kind in ('pass', 'pwd', 'token', 'cookie', 'authorization', 'key'):
         if kind in name:

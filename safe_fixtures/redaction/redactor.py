@@ -19,42 +19,31 @@ import re
 import threading
 from typing import Any, TypeVar
 
-
-from safe_fixtures.redaction import encoded as redaction_encoded
-from safe_fixtures.redaction import fields as redaction_fields
-from safe_fixtures.redaction import learned as redaction_learned
+from safe_fixtures.redaction import encoded
+from safe_fixtures.redaction import fields
+from safe_fixtures.redaction import learned
 from safe_fixtures.redaction import names
 from safe_fixtures.redaction import shapes
+from safe_fixtures.redaction import urls
 
 __all__ = ['Redactor']
 
 _T = TypeVar('_T')
 _Counts = collections.Counter[str]
+_Learned = Mapping[str, learned.Learned]
 
 _SHORTEST_SHAPE = 20
-# Masking one thing can show another; more often than this it never does.
+# Masking one secret can uncover another, but never more often than this.
 _ROUNDS = 10
-
-_AUTHORITY = re.compile(r'://[^/\s\'"<>]*+')
-_ESCAPED_AUTHORITY = re.compile(r':(?:\\+/){2}[^/\\\s\'"<>]*+')
-_QUOTED_AUTHORITY = re.compile(
-    r'%(?:25)*+3A(?:%(?:25)*+2F){2}'
-    r'((?:[^\s\'"<>&/%]|%(?!(?:25)*(?:2F|3F|40))){1,500}%(?:25)*+40)++',
-    re.IGNORECASE,
-)
-# A message bus has several hosts, each with credentials of its own.
-_CREDENTIALS = re.compile(r'(?:^|(?<=,))[^@,]*:[^@]*(?:@[^@,]*)*(?=@)')
-# A password with a slash; a port is none.
-_WITH_SLASH = re.compile(
-    r'://[\w.%+-]*+:(?![0-9]++(?:[/\s\'"<>,?#]|\Z))[^@\s\'"<>\\]{1,200}@(?=\w)'
-)
-
-_LINES = re.compile(r'(?:[A-Za-z0-9+/_-]|\s|\\+[nr])++=*+')
 _LONG_BASE64 = re.compile(r'[A-Za-z0-9+/_-]{24,}+=*+')
 # Base64 within base64 within base64, and no further.
 _DEPTH = 3
-
-# To learn one of these would wreck every text. Without - and _.
+_MOST_UNPACKED = 1024 * 1024  # bytes
+# A longer text is reduced to its different words first: that pays.
+_LONG_TEXT = 10_000
+# Of more learned secrets than this, a set rules out most.
+_MANY = 20
+# Not learned, without - and _: masking one of these would wreck every text.
 _WORDS = frozenset(
     """
     access accesskey accesstoken active adminpass adminpassword apikey
@@ -66,44 +55,40 @@ _WORDS = frozenset(
     token tokens userdata username xauthtoken xservicetoken xsubjecttoken
     """.split()
 )
-# To find out which words it has pays in one that is longer.
-_LONG_TEXT = 10_000
-# Of more learned secrets than this, most are ruled out by a set.
-_MANY = 20
-# That what two threads learn at once is known of both.
+# Guards concurrent calls of learn().
 _learning = threading.RLock()
 
 
 class Redactor:
     """Masks secrets: those that look like one, and those it has learned.
 
-    It does nothing but that: no I/O, and the value stays as it is. What names
-    a secret is what ``oslo_utils.strutils`` says, and what web services and
-    clouds use besides. To redact again changes nothing. The time it takes
-    grows with the size of the text only.
+    It does no I/O and never changes the value it is given. Names of secrets
+    are those that ``oslo_utils.strutils`` masks, and those that web services
+    and clouds use. Redacting again changes nothing. The time it takes grows
+    only with the size of the text.
 
     Example::
 
         >>> Redactor().redact('rabbit://nova:s3cret@bus:5672/')
         'rabbit://***@bus:5672/'
 
-    :param secrets: what to learn at once (iterable of str or bytes).
+    :param secrets: secrets to learn at once (iterable of str or bytes).
     """
 
     def __init__(self, secrets: Iterable[str | bytes] = ()) -> None:
-        self._learned: dict[str, redaction_learned.Learned] = {}
+        self._learned: _Learned = {}
         for secret in secrets:
             self.learn(secret)
 
     def learn(self, value: str | bytes) -> bool:
         """Mask a secret from now on, in whatever encoding it appears.
 
-        That is as it is, URL-quoted, in base64, in hexadecimal, and escaped
-        as in JSON, in Python or in XML; within other text too. Not learned is
-        what would wreck ordinary texts: what is shorter than 6 characters,
-        one character repeated, what holds a mask (``***``), and words that
-        texts about secrets consist of, such as ``password``, ``adminPass``
-        or ``X-Auth-Token``.
+        These are: as it is, URL-quoted, in base64, in hexadecimal, and
+        escaped as in JSON, in Python or in XML; also within other text. It
+        refuses to learn what would wreck ordinary texts: less than 6
+        characters, one character repeated, anything with a mask (``***``) in
+        it, and words such as ``password``, ``adminPass`` or
+        ``X-Auth-Token``.
 
         :param value: the secret (str or bytes).
         :returns: whether it is known now.
@@ -113,19 +98,21 @@ class Redactor:
         if value in self._learned:
             return True
         if (
-            len(value.strip()) < redaction_learned.SHORTEST
+            len(value.strip()) < learned.SHORTEST
             or len(set(value)) == 1
             or names.MASK in value
             or re.sub('[_-]', '', value).lower() in _WORDS
         ):
             return False
-        # The longest first, as one may be a part of another. All at once,
-        # for those that redact at the same time.
-        made = redaction_learned.Learned(value)
+        made = learned.Learned(value)
         with _learning:
-            learned = {**self._learned, value: made}
+            # The longest first, as one may be a part of another. The dict is
+            # replaced as a whole: another thread may be redacting.
             self._learned = dict(
-                sorted(learned.items(), key=lambda item: -len(item[0]))
+                sorted(
+                    {**self._learned, value: made}.items(),
+                    key=lambda item: -len(item[0]),
+                )
             )
         return True
 
@@ -133,11 +120,11 @@ class Redactor:
         """Return *value* with its secrets masked.
 
         :param value: text, bytes, a mapping, a list, tuple or set of such;
-            any other object is returned as it is. Never changed in place.
-            The keys of a mapping are kept, but for secrets in them.
-        :returns: a value of the same type; where that cannot be made from its
-            items, a plain dict, list or str.
-        :raises: ValueError for a container that holds itself.
+            any other object is returned as it is. It is never changed. The
+            keys of a mapping are kept, except for secrets in them.
+        :returns: a value of the same type; if that type cannot be made from
+            its items, a plain dict, list or str.
+        :raises: ValueError if a container holds itself.
         """
         return self.redact_and_count(value)[0]
 
@@ -146,10 +133,10 @@ class Redactor:
     ) -> tuple[_T, collections.Counter[str]]:
         """Return *value* with its secrets masked, and how many there were.
 
-        :param value: as of :meth:`redact`.
+        :param value: as for :meth:`redact`.
         :returns: what :meth:`redact` returns; and how many secrets of each
-            kind, such as ``password``, were masked. What was masked before
-            is not counted.
+            kind, such as ``password``, were masked. A mask that was there
+            already does not count.
         """
         counts: _Counts = collections.Counter()
         masked: _T = _Pass(self._learned, counts).any(value)
@@ -157,15 +144,15 @@ class Redactor:
 
 
 class _Pass:
-    """Masks one value."""
+    """Masks one value, and counts what it masks."""
 
-    def __init__(
-        self, learned: dict[str, redaction_learned.Learned], counts: _Counts
-    ) -> None:
+    def __init__(self, learned: _Learned, counts: _Counts) -> None:
         self._learned = learned
         self._counts = counts
-        # The containers that are gone through, as one may hold itself.
+        # The ids of the containers that are open: one may hold itself.
         self._within: set[int] = set()
+
+    # Containers
 
     def any(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -187,30 +174,37 @@ class _Pass:
         finally:
             self._within.discard(id(value))
 
-    def _mapping(self, value: Mapping[Any, Any]) -> Any:
-        return self._masked_mapping(value, self._item)
-
-    def _masked_mapping(
-        self, value: Mapping[Any, Any], mask: Callable[[Any, Any], Any]
+    def _mapping(
+        self, value: Mapping[Any, Any], id_of: str | None = None
     ) -> Any:
+        """Mask a mapping.
+
+        :param id_of: the secret whose id it holds: ``'token': {'id': 'x'}``.
+        """
         items: dict[Any, Any] = {}
         for key, item in value.items():
             shown = unique = self._key(key)
             while unique in items:
                 unique = f'{shown}-{len(items)}'
-            items[unique] = mask(key, item)
-        return _like(value, items)
+            if id_of and key == 'id':
+                items[unique] = self._hidden(id_of, item)
+            else:
+                items[unique] = self._item(key, item)
+        if isinstance(value, collections.defaultdict):
+            make = functools.partial(type(value), value.default_factory)
+            return _made_of(make, items)
+        return items if type(value) is dict else _made_of(type(value), items)
 
     def _key(self, key: Any) -> Any:
-        # The names of fields are short, and hold nothing.
+        # Names of fields are short; to skip them saves time.
         if isinstance(key, (str, bytes)) and (self._learned or len(key) > 15):
             return self.any(key)
         return key
 
     def _items(self, value: Any) -> Any:
-        fields = getattr(value, '_fields', ())
-        if isinstance(value, tuple) and len(fields) == len(value) > 0:
-            items = list(map(self._item, fields, value))
+        keys = getattr(value, '_fields', ())
+        if isinstance(value, tuple) and len(keys) == len(value) > 0:
+            items = list(map(self._item, keys, value))
         elif (
             isinstance(value, tuple)
             and len(value) == 2
@@ -224,45 +218,35 @@ class _Pass:
             items = [self.any(item) for item in value]
         if type(value) in (list, tuple, set, frozenset):
             return type(value)(items)
-        return _made_of(getattr(value, '_make', type(value)), items, items)
+        return _made_of(getattr(value, '_make', type(value)), items)
 
     def _item(self, key: Any, item: Any) -> Any:
-        """Return what is kept under a key, masked."""
+        """Mask the value of a field, by the name of the field too."""
         name = key.decode('latin-1') if isinstance(key, bytes) else key
-        if not isinstance(name, str) or not names.has_root(name):
-            return self.any(item)
-        if names.is_holder(name):
-            if isinstance(item, str):
-                return self._held(item)
-            if isinstance(item, (bytes, bytearray)):
-                return _as_bytes(item, self._held)
-        elif names.is_secret_name(name):
-            return self._hidden(name, item)
+        if isinstance(name, str) and names.has_root(name):
+            if names.is_holder(name):
+                if isinstance(item, str):
+                    return self._held(item)
+                if isinstance(item, (bytes, bytearray)):
+                    return _as_bytes(item, self._held)
+            elif names.is_secret_name(name):
+                return self._hidden(name, item)
         return self.any(item)
 
     def _hidden(self, name: str, item: Any) -> Any:
-        """Return what is named as a secret, masked."""
+        """Mask the value of a field that is named as a secret."""
         if isinstance(item, str):
             return self._value(name, item)
         if isinstance(item, (bytes, bytearray)):
             return _as_bytes(item, functools.partial(self._value, name))
         if isinstance(item, Mapping):
-            # What describes a token is called that too.
+            # It describes the secret.
             return self._inside(
-                item,
-                lambda item: self._masked_mapping(
-                    item,
-                    lambda key, inner: (
-                        self._hidden(name, inner)
-                        if key == 'id'
-                        else self._item(key, inner)
-                    ),
-                ),
+                item, functools.partial(self._mapping, id_of=name)
             )
-        if isinstance(item, (list, tuple, set, frozenset)) and item:
-            self._counts[names.kind_of(name)] += 1
-            return names.MASK
-        if isinstance(item, (int, float)) and not isinstance(item, bool):
+        if (isinstance(item, (list, tuple, set, frozenset)) and item) or (
+            isinstance(item, (int, float)) and not isinstance(item, bool)
+        ):
             self._counts[names.kind_of(name)] += 1
             return names.MASK
         return self.any(item)
@@ -274,15 +258,16 @@ class _Pass:
         return names.MASK
 
     def _held(self, value: str) -> str:
-        if self._holds_secret(value):
-            return names.MASK
-        return self.text(value)
+        return names.MASK if self._holds_secret(value) else self.text(value)
+
+    # Text
 
     def _holds_secret(self, value: str, depth: int = _DEPTH) -> bool:
-        """Whether what is in base64 holds a secret, which is counted."""
-        content = redaction_encoded.decoded(value)
-        if content is None:
+        """Whether something in base64 holds secrets, which are counted."""
+        data = encoded.decoded(value, _MOST_UNPACKED)
+        if data is None:
             return False
+        content = data.decode('utf-8', 'surrogateescape')
         found: _Counts = collections.Counter()
         _Pass(self._learned, found).text(content)
         if found:
@@ -302,13 +287,11 @@ class _Pass:
         return text
 
     def _once(self, text: str) -> str:
-        """Return a text masked."""
-        if len(text) < redaction_learned.SHORTEST:
+        if len(text) < learned.SHORTEST:
             return text
         if len(text) < _SHORTEST_SHAPE and text.isalnum():
-            # One word, which neither names a secret nor has a shape.
+            # One word: no named secret, and too short to have a shape.
             return self._without_learned(text, text)
-        # What is in none of the words is nowhere.
         words = text
         if len(text) > _LONG_TEXT:
             words = '\n'.join(set(text.split()))
@@ -316,119 +299,44 @@ class _Pass:
         if self._learned:
             text = self._without_learned(text, words)
         spans = [*shapes.find(text, words)]
-        if redaction_encoded.BEGIN_IN_BASE64 in words:
-            spans += redaction_encoded.encoded_keys(text)
+        if encoded.BEGIN_IN_BASE64 in words:
+            spans += encoded.encoded_keys(text)
         if spans:
-            text = self._replaced(text, spans)
+            text = self._without(text, spans)
         roots = [root for root in names.ROOTS if root in lowered]
         if roots:
-            text = self._without_named(text, roots)
+            text = self._without(
+                text, fields.find(text, roots, self._holds_secret)
+            )
         if '@' in words or '%40' in words:
-            text = self._without_credentials(text)
+            for find in urls.FINDERS:
+                text = self._without(text, find(text))
         return text
-
-    def _replaced(self, text: str, spans: list[shapes.Shape]) -> str:
-        parts: list[str] = []
-        done = 0
-        for kind, start, end in sorted(spans, key=_start_of):
-            if start >= done:
-                self._counts[kind] += 1
-                parts += (text[done:start], names.MASK)
-            done = max(done, end)
-        parts.append(text[done:])
-        return ''.join(parts)
 
     def _without_learned(self, text: str, words: str) -> str:
         grams = None
         if len(self._learned) > _MANY and len(words) > _LONG_TEXT:
+            size = learned.SHORTEST
             grams = {
-                words[start : start + redaction_learned.SHORTEST]
-                for start in range(len(words) - redaction_learned.SHORTEST + 1)
+                words[start : start + size]
+                for start in range(len(words) - size + 1)
             }
-        for learned in self._learned.values():
-            if learned.may_be_in(words, grams):
-                spans = learned.find(text)
-                if spans:
-                    text = self._replaced(text, spans)
+        for secret in self._learned.values():
+            if secret.may_be_in(words, grams):
+                text = self._without(text, secret.find(text))
         return text
 
-    def _without_named(self, text: str, roots: list[str]) -> str:
-        """Return a text without what is named as a secret in it."""
-        spans = []
-        reader = redaction_fields.Reader(text)
+    def _without(self, text: str, spans: Iterable[shapes.Shape]) -> str:
+        """Return a text with shapes masked, which are counted."""
+        parts: list[str] = []
         done = 0
-        for field in redaction_fields.find_fields(text, roots):
-            end = field.end('end')
-            if end < done:
-                continue
-            name = redaction_fields.name_at(text, end)
-            if names.is_holder(name):
-                encoded = (
-                    redaction_encoded.BASE64
-                    if field['open'] is None
-                    else _LINES
-                ).match(text, field.end())
-                if encoded and self._holds_secret(encoded[0]):
-                    done = encoded.end()
-                    spans.append(shapes.Shape('', field.end(), done))
-                continue
-            if not names.is_secret_name(name):
-                continue
-            found = reader.value_of(name, field)
-            if found is None:
-                continue
-            start, stop = found
-            # What is no secret may hold one.
-            if names.is_secret(
-                name,
-                text[start:stop],
-                quoted=field['open'] is not None,
-                colon=':' in field[0],
-                after=text[stop : stop + 1],
-            ):
-                done = stop
-                spans.append(shapes.Shape(names.kind_of(name), *found))
-        if not spans:
-            return text
-        text = self._replaced(text, spans)
-        # Those of what is held were counted when they were found.
-        del self._counts['']
-        return text
-
-    def _without_credentials(self, text: str) -> str:
-        if '://' in text:
-            text = _AUTHORITY.sub(self._mask_authority, text)
-            text = _WITH_SLASH.sub(self._mask_whole, text)
-        if ':\\' in text:
-            text = _ESCAPED_AUTHORITY.sub(self._mask_authority, text)
-        if '%40' in text:
-            text = _QUOTED_AUTHORITY.sub(self._mask_quoted, text)
-        return text
-
-    def _mask_authority(self, match: re.Match[str]) -> str:
-        whole = match[0]
-        if '@' not in whole:
-            return whole
-        start = whole.rindex('/', 0, whole.index('@')) + 1
-        end = whole.rindex('@') + 1
-        masked, number = _CREDENTIALS.subn(names.MASK, whole[start:end])
-        if masked == whole[start:end]:
-            return whole
-        self._counts['URL credentials'] += number
-        return whole[:start] + masked + whole[end:]
-
-    def _mask_whole(self, match: re.Match[str]) -> str:
-        self._counts['URL credentials'] += 1
-        return f'://{names.MASK}@'
-
-    def _mask_quoted(self, match: re.Match[str]) -> str:
-        inner = match[1]
-        if not re.search('%(?:25)*3A', inner, re.IGNORECASE):
-            return match[0]
-        self._counts['URL credentials'] += 1
-        return (
-            match[0][: -len(inner)] + names.MASK + inner[inner.rindex('%') :]
-        )
+        for kind, start, end in sorted(spans, key=_start_of):
+            if start >= done:
+                if kind:
+                    self._counts[kind] += 1
+                parts += (text[done:start], names.MASK)
+            done = max(done, end)
+        return ''.join([*parts, text[done:]]) if parts else text
 
 
 def _start_of(span: shapes.Shape) -> tuple[int, int]:
@@ -436,27 +344,17 @@ def _start_of(span: shapes.Shape) -> tuple[int, int]:
 
 
 def _as_bytes(value: Any, mask: Callable[[str], str]) -> Any:
+    """Mask bytes as text; return the same type, if it can be made."""
     text = bytes(value).decode('utf-8', 'surrogateescape')
     masked = mask(text)
-    if masked is text or masked == text:
+    if masked == text:
         return value
     data = masked.encode('utf-8', 'surrogateescape')
-    return data if type(value) is bytes else _made_of(type(value), data, data)
+    return data if type(value) is bytes else _made_of(type(value), data)
 
 
-def _like(value: Mapping[Any, Any], items: dict[Any, Any]) -> Any:
-    """Return a mapping of the type of another."""
-    if type(value) is dict:
-        return items
-    if isinstance(value, collections.defaultdict):
-        return _made_of(
-            functools.partial(type(value), value.default_factory), items, items
-        )
-    return _made_of(type(value), items, items)
-
-
-def _made_of(make: Callable[[Any], Any], items: Any, otherwise: Any) -> Any:
-    """Return what is made of items; them, if it is not made so."""
+def _made_of(make: Callable[[Any], Any], items: Any) -> Any:
+    """Return what *make* makes of items; the items, if it makes no copy."""
     try:
         made = make(items)
         if len(made) == len(items) and all(
@@ -466,4 +364,4 @@ def _made_of(make: Callable[[Any], Any], items: Any, otherwise: Any) -> Any:
             return made
     except Exception:
         pass
-    return otherwise
+    return items

@@ -12,7 +12,6 @@
 
 """Tell what looks real in a text: secrets, addresses, e-mail domains."""
 
-import binascii
 from collections.abc import Iterable, Iterator
 import json
 import re
@@ -21,8 +20,8 @@ from typing import NamedTuple
 from safe_fixtures.boundary import endpoints
 from safe_fixtures.boundary import references
 from safe_fixtures.guards.payload import addresses
-from safe_fixtures.redaction import encoded as redaction_encoded
-from safe_fixtures.redaction import shapes as redaction_shapes
+from safe_fixtures.redaction import encoded
+from safe_fixtures.redaction import shapes
 
 __all__ = ['Found', 'find']
 
@@ -101,54 +100,73 @@ def _find(
 ) -> Iterator[Found]:
     if len(text) < _SHORTEST:
         return
-    encoded = depth < _DEPTH
-    shapes = _live_secrets(text)
-    for shape in shapes:
-        length = shape.end - shape.start
-        in_base64 = encoded or text.startswith(_BEGIN_IN_BASE64, shape.start)
-        yield Found(shape.kind, None, length, in_base64)
-    if shapes:
-        text = _without(text, shapes)
+    in_base64 = depth < _DEPTH
+    secrets = _live_secrets(text)
+    for secret in secrets:
+        yield _found(
+            secret,
+            in_base64 or text.startswith(_BEGIN_IN_BASE64, secret.start),
+        )
+    if secrets:
+        text = _without(text, secrets)
+    yield from _find_names(text, allowed, name, in_base64)
+    if depth:
+        for content in _decoded(text):
+            yield from _find_in_bytes(content, allowed, name, depth - 1)
+
+
+def _find_names(
+    text: str, allowed: addresses.Allowed, name: str, in_base64: bool
+) -> Iterator[Found]:
+    """Find public addresses and e-mail domains."""
     if '.' in text or ':' in text:
         for address in addresses.find_addresses(text, name):
             if not allowed.has_address(address.partition('/')[0]):
-                yield Found('public address', address, len(address), encoded)
+                yield Found('public address', address, len(address), in_base64)
     if '@' in text:
         for domain in _email_domains(text):
             if not allowed.has_name(domain):
-                yield Found('e-mail domain', domain, len(domain), encoded)
-    if depth:
-        for content in _decoded(text):
-            if _DER_KEY.match(content):
-                yield Found('private key', None, len(content), True)
-                continue
-            encoding = json.detect_encoding(content)
-            if encoding.startswith(('utf-16', 'utf-32')):
-                within = content.decode(encoding, 'ignore')
-                yield from _find(within, allowed, name, depth - 1)
-            try:
-                within = content.decode()
-            except UnicodeDecodeError as error:
-                # What looks like a domain in an image is none. But it may be
-                # a text, and then a line that was no base64.
-                within = content[: error.start].decode()
-                for shape in _live_secrets(content.decode('latin-1')):
-                    length = shape.end - shape.start
-                    yield Found(shape.kind, None, length, True)
-            yield from _find(within, allowed, name, depth - 1)
+                yield Found('e-mail domain', domain, len(domain), in_base64)
 
 
-def _live_secrets(text: str) -> list[redaction_shapes.Shape]:
-    """Return the secrets in a text, in order, without mere placeholders."""
+def _find_in_bytes(
+    content: bytes, allowed: addresses.Allowed, name: str, depth: int
+) -> Iterator[Found]:
+    """Find what looks real in decoded content: a key, or a text."""
+    if _DER_KEY.match(content):
+        yield Found('private key', None, len(content), True)
+        return
+    encoding = json.detect_encoding(content)
+    if encoding.startswith(('utf-16', 'utf-32')):
+        text = content.decode(encoding, 'ignore')
+        yield from _find(text, allowed, name, depth)
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        # Binary data: what looks like a domain in it is none. But it can be
+        # a text and the next line, which only looked like base64: look at
+        # what is before the first bad byte.
+        text = content[: error.start].decode()
+        for secret in _live_secrets(content.decode('latin-1')):
+            yield _found(secret, True)
+    yield from _find(text, allowed, name, depth)
+
+
+def _found(secret: shapes.Shape, in_base64: bool) -> Found:
+    return Found(secret.kind, None, secret.end - secret.start, in_base64)
+
+
+def _live_secrets(text: str) -> list[shapes.Shape]:
+    """Return the secrets in a text, in order, without placeholders."""
     if len(text) < _SHORTEST_SECRET:
         return []
     return sorted(
         (
-            shape
-            for shape in redaction_shapes.find(text)
-            if _looks_live(shape.kind, text[shape.start : shape.end])
+            secret
+            for secret in shapes.find(text)
+            if _looks_live(secret.kind, text[secret.start : secret.end])
         ),
-        key=lambda shape: shape.start,
+        key=lambda secret: secret.start,
     )
 
 
@@ -163,13 +181,13 @@ def _looks_live(kind: str, secret: str) -> bool:
     )
 
 
-def _without(text: str, shapes: Iterable[redaction_shapes.Shape]) -> str:
-    """Return a text in which secrets, reported by now, are blank."""
+def _without(text: str, secrets: Iterable[shapes.Shape]) -> str:
+    """Return a text without secrets, which were reported by now."""
     parts = []
     end = 0
-    for shape in shapes:
-        parts += [text[end : shape.start], ' ']
-        end = max(end, shape.end)
+    for secret in secrets:
+        parts += [text[end : secret.start], ' ']
+        end = max(end, secret.end)
     return ''.join([*parts, text[end:]])
 
 
@@ -195,20 +213,19 @@ def _is_in_url(text: str, position: int) -> bool:
 
 
 def _decoded(text: str) -> Iterator[bytes]:
+    """Yield what the parts of a text in base64 hold, unpacked."""
     for match in _BASE64.finditer(text):
-        encoded = match[0]
-        if '\n' in encoded or '\\' in encoded:
-            lines = _LINE_BREAKS.split(encoded)
+        value = match[0]
+        if '\n' in value or '\\' in value:
+            lines = _LINE_BREAKS.split(value)
             # What follows it can look like one more of its lines.
             last = len(lines) if sum(map(len, lines)) % 4 == 0 else -1
-            encoded = ''.join(lines[:last])
-        # Most words and the ends of uuids are quickly told.
-        if len(encoded) % 4 or (
-            len(encoded) == 12 and text[match.start() - 1] == '-'
+            value = ''.join(lines[:last])
+        # Most words, and the ends of UUIDs, are ruled out quickly.
+        if len(value) % 4 or (
+            len(value) == 12 and text[match.start() - 1] == '-'
         ):
             continue
-        try:
-            content = binascii.a2b_base64(encoded)
-        except binascii.Error:
-            continue
-        yield redaction_encoded.unpacked(content)
+        content = encoded.decoded(value)
+        if content is not None:
+            yield content

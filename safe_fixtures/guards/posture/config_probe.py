@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from oslo_config import cfg
 
 from safe_fixtures.guards.posture import probe
+from safe_fixtures.redaction import names
 
 __all__ = ['ConfigProbe']
 
@@ -200,6 +201,6 @@ class ConfigProbe(probe.Probe):
         if isinstance(value, _Default):
             return f'{self.describe(key, value.value)} (default)'
         if key in self._secret:
-            return probe.MASK
+            return names.MASK
         # Without its group: keystone_authtoken says nothing of an option.
         return super().describe(key.rpartition('] ')[2], value)

@@ -18,9 +18,7 @@ from typing import Any
 from safe_fixtures import redaction
 from safe_fixtures import rules
 
-__all__ = ['ABSENT', 'MASK', 'Probe', 'Thing']
-
-MASK = '***'
+__all__ = ['ABSENT', 'Probe', 'Thing']
 
 
 class _Absent:

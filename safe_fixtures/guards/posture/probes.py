@@ -27,6 +27,7 @@ from typing import Any
 import warnings
 
 from safe_fixtures.guards.posture import probe
+from safe_fixtures.redaction import names
 
 __all__ = [
     'EnvironProbe',
@@ -39,11 +40,6 @@ __all__ = [
 
 #: Seconds in which a thread that is about to end may do so.
 _GRACE = 2.0
-# By name, as most values in the environment do not show what they are.
-_SECRET_NAME = re.compile(
-    r'pass|pwd|secret|token|credential|cookie|private|key|auth$',
-    re.IGNORECASE,
-)
 
 
 class EnvironProbe(probe.Probe):
@@ -56,8 +52,9 @@ class EnvironProbe(probe.Probe):
         return dict(os.environ)
 
     def describe(self, key: str, value: Any) -> str:
-        if value is not probe.ABSENT and _SECRET_NAME.search(key):
-            return probe.MASK
+        # Most values do not look like what they are.
+        if value is not probe.ABSENT and names.may_be_secret(key):
+            return names.MASK
         return super().describe(key, value)
 
 
