@@ -39,58 +39,61 @@ OnFlavor = Callable[[Mapping[str, Any]], None]
 class NovaDummySource:
     """Knows what the fake Glance holds and where flavors came from.
 
-    While it is recording it sees each flavor that is created, and each fake
-    Glance that an image is put into. The last one who wanted it to record
-    makes it forget all that.
+    While it records, it sees each flavor that is created, and each fake
+    Glance that an image is put into. When its last user ends recording, it
+    forgets all that.
     """
 
     def __init__(self) -> None:
-        self._recorders = 0
-        self._watches: list[tuple[OnImage, OnFlavor]] = []
-        self._undo = contextlib.ExitStack()
+        self._recording: patching.SharedPatch[
+            tuple[OnImage, OnFlavor] | None
+        ] = patching.SharedPatch(self._install)
         self._glances: list[glance.GlanceFixture] = []
         self._known: set[str] = set()
 
-    def record(self, known: Iterable[str] = ()) -> Callable[[], None]:
-        """Record from now on; returns what ends it.
+    def record(
+        self,
+        known: Iterable[str] = (),
+        watch: tuple[OnImage, OnFlavor] | None = None,
+    ) -> Callable[[], None]:
+        """Record from now on.
 
-        :param known: the flavorids that count as default flavors.
+        :param known: the flavorids that count as default flavors, if nobody
+            records yet.
+        :param watch: functions to call for each image and each flavor.
+        :returns: a callable that ends it.
         """
-        if not self._recorders:
-            with contextlib.ExitStack() as undo:
-                undo.callback(self._patch_glance_create())
-                undo.callback(self._patch_glance_update())
-                undo.callback(self._patch_flavors())
-                self._undo = undo.pop_all()
+        if not self._recording.users:
             self._known = set(known)
-        self._recorders += 1
-        return self._end_record
-
-    def _end_record(self) -> None:
-        self._recorders -= 1
-        if not self._recorders:
-            self._undo.close()
-            self._glances = []
-            self._known = set()
+        return self._recording.add(watch)
 
     def watch_creation(
         self, on_image: OnImage, on_flavor: OnFlavor
     ) -> Callable[[], None]:
         """See ``dummy_data.DummySource``.
 
-        Where nothing was recorded before, the flavors that are there now
-        count as default flavors.
+        If nobody records yet, the flavors that are there now count as
+        default flavors.
         """
-        known = [] if self._recorders else self.flavors()
-        end = self.record(flavor['flavorid'] for flavor in known)
-        watch = (on_image, on_flavor)
-        self._watches.append(watch)
+        known = () if self._recording.users else self.flavors()
+        return self.record(
+            (flavor['flavorid'] for flavor in known), (on_image, on_flavor)
+        )
 
-        def unwatch() -> None:
-            self._watches.remove(watch)
-            end()
+    def _watches(self) -> list[tuple[OnImage, OnFlavor]]:
+        return [each for each in self._recording.users if each is not None]
 
-        return unwatch
+    def _install(self) -> Callable[[], None]:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._forget)
+            stack.callback(self._patch_glance_create())
+            stack.callback(self._patch_glance_update())
+            stack.callback(self._patch_flavors())
+            return stack.pop_all().close
+
+    def _forget(self) -> None:
+        self._glances = []
+        self._known = set()
 
     def _patch_glance_create(self) -> Callable[[], None]:
         original = glance.GlanceFixture.create
@@ -130,10 +133,10 @@ class NovaDummySource:
         return patching.patch_attribute(glance.GlanceFixture, 'update', update)
 
     def _put(self, fixture: Any, image: Mapping[str, Any], size: int) -> None:
-        """Show an image that is about to be put into a fake Glance."""
+        """Report an image that is about to be put into a fake Glance."""
         if not any(fixture is known for known in self._glances):
             self._glances.append(fixture)
-        for on_image, _ in list(self._watches):
+        for on_image, _ in self._watches():
             on_image(image, size)
 
     def _patch_flavors(self) -> Callable[[], None]:
@@ -141,7 +144,7 @@ class NovaDummySource:
 
         @functools.wraps(original)
         def flavor_create(context: Any, updates: Any) -> Any:
-            for _, on_flavor in list(self._watches):
+            for _, on_flavor in self._watches():
                 on_flavor(updates)
             flavor = original(context, updates)
             self._known.add(flavor['flavorid'])
@@ -152,8 +155,8 @@ class NovaDummySource:
         )
 
     def _held_by(self) -> list[glance.GlanceFixture]:
-        """Return the fake Glances that are known, and the one in use."""
-        # Asking anything else for it would make a real client.
+        """Return the fake Glances that were seen, and the one in use."""
+        # Any other factory would make a real client.
         in_use = nova.image.glance.get_default_image_service
         if in_use.__module__ == glance.__name__:
             fixture = in_use()
@@ -194,8 +197,8 @@ class NovaDummySource:
 
     def flavor_is_known(self, flavor_id: str) -> bool:
         """See ``dummy_data.DummySource``."""
-        # Where nothing was recorded nobody knows where they came from.
-        return not self._recorders or flavor_id in self._known
+        # Without a record, nobody knows where a flavor came from.
+        return not self._recording.users or flavor_id in self._known
 
     def shelved_image(self, server_id: str) -> str | None:
         """See ``dummy_data.DummySource``."""
@@ -220,16 +223,16 @@ class NovaDummySource:
 
     @staticmethod
     def _flavors(*where: Any) -> list[dict[str, Any]]:
-        # Only the columns that are needed: the object would load each
-        # flavor's projects and extra specs too.
+        # Only these columns: the object would load the projects and extra
+        # specs of each flavor, too.
         columns = (api_models.Flavors.flavorid, api_models.Flavors.name)
 
         @api_db.context_manager.reader
         def query(context: Any) -> Any:
             return context.session.query(*columns).filter(*where).all()
 
-        # To ask would start the database of a test that has none, or none
-        # any more, and break the ones after it.
+        # A query would start the database for a test that has none (any
+        # more), and break the tests after it.
         if not api_db.context_manager.is_started:
             return []
         try:
@@ -240,6 +243,6 @@ class NovaDummySource:
 
 
 def _stored(fixture: Any, image_id: Any) -> int:
-    # The images that a fake Glance starts with are there before its store.
+    # While a fake Glance makes its first images, it has no store yet.
     data = getattr(fixture, '_imagedata', {}).get(image_id)
     return len(data) if data else 0

@@ -16,17 +16,17 @@ from collections.abc import Mapping
 from typing import Any
 import unittest
 
-from testtools import matchers
+from testtools import matchers as testtools_matchers
 
 from safe_fixtures import audit
 from safe_fixtures.core import gate
 from safe_fixtures.core import guard
 from safe_fixtures import exceptions
-from safe_fixtures.guards.dummy_data import matchers as dummy_data_matchers
+from safe_fixtures.guards.dummy_data import matchers
 
-__all__ = [
-    'DummyDataGuard',
-]
+__all__ = ['DummyDataGuard']
+
+_CODES = {'image': 'SF301', 'flavor': 'SF302'}
 
 
 class DummyDataGuard(guard.Guard):
@@ -54,7 +54,7 @@ class DummyDataGuard(guard.Guard):
     def __init__(
         self,
         *,
-        source: dummy_data_matchers.DummySource | None = None,
+        source: matchers.DummySource | None = None,
         test: unittest.TestCase | None = None,
         trail: audit.AuditTrail | None = None,
     ) -> None:
@@ -62,16 +62,16 @@ class DummyDataGuard(guard.Guard):
         self._given_source = source
 
     def _prepare(self) -> None:
-        source = self._given_source or dummy_data_matchers.SOURCE.require(
+        source = self._given_source or matchers.SOURCE.require(
             'DummyDataGuard source'
         )
         self._source = source
-        self._images = dummy_data_matchers.IsDummyImage(source)
-        self._flavors = dummy_data_matchers.IsDummyFlavor(source)
+        self._images = matchers.IsDummyImage(source)
+        self._flavors = matchers.IsDummyFlavor(source)
 
     def _setUp(self) -> None:
         super()._setUp()
-        # What was reported once is not reported again at cleanup.
+        # What was reported is not reported again at cleanup.
         self._reported: set[tuple[str, str]] = set()
         self.useFixture(gate.ApiGate(self))
         self.addCleanup(
@@ -96,7 +96,9 @@ class DummyDataGuard(guard.Guard):
         if path in ('/servers', '/os-volumes_boot'):
             self._check_server(call, _part(call.body, 'server'))
         elif path == '/flavors':
-            self._check_new_flavor(call, _part(call.body, 'flavor'))
+            flavor = _part(call.body, 'flavor')
+            if flavor:
+                self._on_flavor(flavor, call)
         elif path.startswith('/servers/') and path.endswith('/action'):
             self._check_action(call, path.split('/')[2], _part(call.body))
 
@@ -130,132 +132,81 @@ class DummyDataGuard(guard.Guard):
             elif action == 'resize':
                 self._check_flavor(call, arguments.get('flavorRef'))
             elif action in ('createImage', 'createBackup'):
-                self._check_new_image(call, arguments)
+                self._on_image(_new_image(arguments), 0, call)
 
     def _check_image(self, call: gate.ApiCall, reference: Any) -> None:
-        image_id = dummy_data_matchers.referred(reference)
+        image_id = matchers.referred(reference)
         image = image_id and self._source.image(image_id)
         if image:
             size = self._source.image_bytes(str(image_id))
-            self._judge(
-                'SF301',
-                str(image_id),
-                self._images.match_with_size(image, size),
-                str(call),
-            )
-
-    def _check_new_image(
-        self, call: gate.ApiCall, arguments: dict[str, Any]
-    ) -> None:
-        image = {
-            'name': arguments.get('name'),
-            'properties': arguments.get('metadata') or {},
-        }
-        self._judge(
-            'SF301',
-            str(arguments.get('name')),
-            self._images.match_with_size(image, 0),
-            str(call),
-        )
+            self._on_image({**image, 'id': image_id}, size, call)
 
     def _check_flavor(self, call: gate.ApiCall, reference: Any) -> None:
-        flavor_id = dummy_data_matchers.referred(reference)
+        flavor_id = matchers.referred(reference)
         flavor = flavor_id and self._source.flavor(flavor_id)
         if flavor:
-            self._judge(
-                'SF302',
-                str(flavor_id),
-                self._flavors.match(flavor),
-                str(call),
+            self._report(
+                'flavor', flavor_id, self._flavors.match(flavor), call
             )
 
-    def _check_new_flavor(
-        self, call: gate.ApiCall, flavor: dict[str, Any]
+    def _on_image(
+        self,
+        image: Mapping[str, Any],
+        size: int,
+        when: gate.ApiCall | str = 'image creation',
+        keep: bool = True,
     ) -> None:
-        if not flavor:
-            return
-        reasons = dummy_data_matchers.name_faults(
-            flavor, self._settings.dummy_flavor_name
-        )
-        self._judge(
-            'SF302',
-            str(flavor.get('name')),
-            dummy_data_matchers.verdict_on(
-                'flavor', None, flavor.get('name'), reasons
-            ),
-            str(call),
-        )
+        mismatch = self._images.match_fields(image, size)
+        key = image.get('id', image.get('name'))
+        self._report('image', key, mismatch, when, keep=keep)
 
-    def _on_image(self, image: Mapping[str, Any], size: int) -> None:
-        self._judge(
-            'SF301',
-            str(image.get('id')),
-            self._images.match_with_size(image, size),
-            'image creation',
-            quiet=True,
-        )
-
-    def _on_flavor(self, flavor: Mapping[str, Any]) -> None:
-        reasons = dummy_data_matchers.name_faults(
-            flavor, self._settings.dummy_flavor_name
-        )
-        self._judge(
-            'SF302',
-            str(flavor.get('flavorid')),
-            dummy_data_matchers.verdict_on(
-                'flavor', flavor.get('flavorid'), flavor.get('name'), reasons
-            ),
-            'flavor creation',
-            quiet=True,
-        )
+    def _on_flavor(
+        self,
+        flavor: Mapping[str, Any],
+        when: gate.ApiCall | str = 'flavor creation',
+    ) -> None:
+        mismatch = self._flavors.match_new(flavor)
+        key = flavor.get('flavorid', flavor.get('name'))
+        self._report('flavor', key, mismatch, when)
 
     def _check_all(self, keep: bool = True) -> None:
         for image in self._source.images():
-            self._judge(
-                'SF301',
-                str(image['id']),
-                self._images.match(image),
-                'all images',
-                quiet=True,
-                keep=keep,
-            )
+            size = self._source.image_bytes(image['id'])
+            self._on_image(image, size, 'all images', keep)
         for flavor in self._source.flavors():
-            self._judge(
-                'SF302',
-                str(flavor['flavorid']),
-                self._flavors.match(flavor),
-                'all flavors',
-                quiet=True,
-                keep=keep,
-            )
+            mismatch = self._flavors.match(flavor)
+            key = flavor['flavorid']
+            self._report('flavor', key, mismatch, 'all flavors', keep=keep)
 
-    def _judge(
+    def _report(
         self,
-        code: str,
-        name: str,
-        mismatch: matchers.Mismatch | None,
-        when: str,
-        *,
-        quiet: bool = False,
+        kind: str,
+        key: Any,
+        mismatch: testtools_matchers.Mismatch | None,
+        when: gate.ApiCall | str,
         keep: bool = True,
     ) -> None:
-        """Record a check, and report what it found.
+        """Report what the check of an image or flavor found.
 
-        :param quiet: record only what is wrong, report it only once.
+        Every check of a request is recorded. Of the other checks, only what
+        is wrong is recorded, once.
+
+        :param when: the request, or the occasion of another check.
         """
-        kind = 'image' if code == 'SF301' else 'flavor'
+        name = str(key)
+        is_request = not isinstance(when, str)
         if mismatch is None:
-            if not quiet:
+            if is_request:
                 self.trail.record(
-                    f'evaluate/{kind}', name, target_type='data', by=when
+                    f'evaluate/{kind}', name, target_type='data', by=str(when)
                 )
             return
-        if quiet and (code, name) in self._reported:
+        if (kind, name) in self._reported and not is_request:
             return
-        self._reported.add((code, name))
+        self._reported.add((kind, name))
         self._violate(
             exceptions.SafetyViolation(
-                code, f'{mismatch.describe()} ({when})'
+                _CODES[kind], f'{mismatch.describe()} ({when})'
             ),
             name,
             keep=keep,
@@ -267,3 +218,11 @@ def _part(body: Any, *keys: str) -> dict[str, Any]:
     for key in keys:
         body = body.get(key) if isinstance(body, dict) else None
     return body if isinstance(body, dict) else {}
+
+
+def _new_image(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the image that createImage or createBackup makes."""
+    return {
+        'name': arguments.get('name'),
+        'properties': arguments.get('metadata') or {},
+    }

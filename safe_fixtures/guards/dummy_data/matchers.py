@@ -15,7 +15,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 import os
 import re
-import tempfile
 from typing import Any, Protocol
 from urllib import parse
 
@@ -23,21 +22,19 @@ from testtools import matchers
 
 from safe_fixtures.boundary import endpoints
 from safe_fixtures.boundary import references
+from safe_fixtures.boundary import temporary
 from safe_fixtures import conf
 from safe_fixtures.core import plugins
 
 __all__ = [
+    'SOURCE',
     'DummySource',
     'IsDummyFlavor',
     'IsDummyImage',
-    'SOURCE',
-    'name_faults',
     'referred',
-    'verdict_on',
 ]
 
-
-# Where Glance keeps, or is told, where the data of an image is.
+# The fields that say where the data of an image is, or comes from.
 _LOCATION_FIELDS = frozenset(
     ['location', 'locations', 'direct_url', 'copy_from', 'import_from']
 )
@@ -47,44 +44,51 @@ class DummySource(Protocol):
     """Where the images and flavors of a test come from."""
 
     def image(self, image_id: str) -> Mapping[str, Any] | None:
-        """Return the image that the fake Glance of the test holds."""
+        """Return the image that the fake Glance of the test holds, or None."""
 
     def images(self) -> Iterable[Mapping[str, Any]]:
-        """Return all that it holds."""
+        """Return all images that it holds; each has an ``id``."""
 
     def image_bytes(self, image_id: str) -> int:
         """Return how many bytes of data are stored for an image."""
 
     def flavor(self, flavor_id: str) -> Mapping[str, Any] | None:
-        """Return the flavor of that flavorid."""
+        """Return the flavor with that flavorid, or None."""
 
     def flavors(self) -> Iterable[Mapping[str, Any]]:
         """Return all flavors; each has ``flavorid`` and ``name``."""
 
     def flavor_is_known(self, flavor_id: str) -> bool:
-        """Whether a default flavor, or one whose creation was seen."""
+        """Whether it is a default flavor, or its creation was seen."""
 
     def shelved_image(self, server_id: str) -> str | None:
-        """Return the image that a shelved server would be unshelved from."""
+        """Return the image that a shelved server is unshelved from."""
 
     def watch_creation(
         self,
         on_image: Callable[[Mapping[str, Any], int], None],
         on_flavor: Callable[[Mapping[str, Any]], None],
     ) -> Callable[[], None]:
-        """Tell of each image (and its bytes) and flavor; returns an end."""
+        """Report each image (with its bytes) and flavor that is created.
+
+        :returns: a callable that ends it.
+        """
 
 
 #: The images and flavors of the Nova in this process.
 SOURCE = plugins.Source[DummySource]('dummy_source', 'a DummySource')
 
 
-class _Mismatch(matchers.Mismatch):
-    def __init__(self, what: str, reasons: list[str]) -> None:
-        super().__init__(f'{what} is not dummy: {"; ".join(reasons)}')
+class _IsDummy(matchers.Matcher):  # type: ignore[type-arg]
+    def __init__(self, source: DummySource | None = None) -> None:
+        self._source = source or SOURCE.find()
+        conf.load()
+
+    def __str__(self) -> str:
+        return f'{type(self).__name__}()'
 
 
-class IsDummyImage(matchers.Matcher):  # type: ignore[type-arg]
+class IsDummyImage(_IsDummy):
     """Matches an image that cannot be real.
 
     An image given by its id must be held by the fake Glance of the test.
@@ -98,12 +102,8 @@ class IsDummyImage(matchers.Matcher):  # type: ignore[type-arg]
 
     :param source: a :class:`~safe_fixtures.guards.dummy_data.DummySource`;
         default: the Nova in this process.
-    :raises: ConfigurationError if the configuration makes no sense.
+    :raises: ConfigurationError if a setting is invalid.
     """
-
-    def __init__(self, source: DummySource | None = None) -> None:
-        self._source = source or SOURCE.find()
-        conf.load()
 
     def match(self, image: Any) -> matchers.Mismatch | None:
         """Match an image, or the id of one.
@@ -111,31 +111,30 @@ class IsDummyImage(matchers.Matcher):  # type: ignore[type-arg]
         :param image: an id or a link that ends in one (str), or an image
             (mapping).
         """
-        given = image if isinstance(image, Mapping) else None
-        image_id = referred(image) if given is None else given.get('id')
-        if given is not None and (image_id is None or self._source is None):
-            # Nothing could hold it (yet): what it says is all there is.
-            return self.match_with_size(given, 0)
-        held, size = None, 0
-        if self._source is not None:
-            held = self._source.image(str(image_id))
-            size = self._source.image_bytes(str(image_id)) if held else 0
-        unheld = (
-            [] if held else ['the fake Glance of the test does not hold it']
-        )
-        return self.match_with_size(
-            given or held or {'id': image_id}, size, unheld
-        )
+        is_given = isinstance(image, Mapping)
+        image_id = image.get('id') if is_given else referred(image)
+        source = self._source
+        if is_given and (image_id is None or source is None):
+            # No Glance holds it (yet).
+            return self.match_fields(image, 0)
+        held = source.image(str(image_id)) if source else None
+        if not is_given:
+            image = held or {'id': image_id}
+        if source and held:
+            return self.match_fields(image, source.image_bytes(str(image_id)))
+        reason = 'the fake Glance of the test does not hold it'
+        return self.match_fields(image, 0, [reason])
 
-    def match_with_size(
+    def match_fields(
         self,
         image: Mapping[str, Any],
         size: int,
         reasons: Iterable[str] = (),
     ) -> matchers.Mismatch | None:
-        """Match an image of which *size* bytes are stored.
+        """Match an image by its fields and the size of its stored data.
 
-        :param reasons: why it is not dummy, besides what it says (str).
+        :param size: bytes.
+        :param reasons: why it is not dummy, besides (str).
         """
         settings = conf.load()
         reasons = [
@@ -147,14 +146,12 @@ class IsDummyImage(matchers.Matcher):  # type: ignore[type-arg]
                 f'{size} bytes of data are stored, more than '
                 f'{settings.max_image_bytes}'
             )
-        reasons += name_faults(image, settings.dummy_image_name)
-        return verdict_on('image', image.get('id'), image.get('name'), reasons)
-
-    def __str__(self) -> str:
-        return 'IsDummyImage()'
+        return _verdict(
+            'image', image.get('id'), image, settings.dummy_image_name, reasons
+        )
 
 
-class IsDummyFlavor(matchers.Matcher):  # type: ignore[type-arg]
+class IsDummyFlavor(_IsDummy):
     """Matches a flavor that cannot be real.
 
     It must have come with the default flavors, or its creation must have
@@ -167,12 +164,8 @@ class IsDummyFlavor(matchers.Matcher):  # type: ignore[type-arg]
 
     :param source: a :class:`~safe_fixtures.guards.dummy_data.DummySource`;
         default: the Nova in this process.
-    :raises: ConfigurationError if the configuration makes no sense.
+    :raises: ConfigurationError if a setting is invalid.
     """
-
-    def __init__(self, source: DummySource | None = None) -> None:
-        self._source = source or SOURCE.find()
-        conf.load()
 
     def match(self, flavor: Any) -> matchers.Mismatch | None:
         """Match a flavor, or the flavorid of one.
@@ -185,20 +178,31 @@ class IsDummyFlavor(matchers.Matcher):  # type: ignore[type-arg]
         if not isinstance(flavor, Mapping):
             held = self._source and self._source.flavor(referred(flavor) or '')
             if held is None:
-                return _Mismatch(
-                    f'flavor {flavor!r}', ['the test has no such flavor']
+                return matchers.Mismatch(
+                    f'flavor {flavor!r} is not dummy: the test has no such '
+                    'flavor'
                 )
         flavor_id = str(held.get('flavorid') or held.get('id'))
-        reasons = name_faults(held, conf.load().dummy_flavor_name)
-        if self._source is None or not self._source.flavor_is_known(flavor_id):
-            reasons.append(
-                'it is no default flavor, and its creation was not seen '
-                'during the test'
-            )
-        return verdict_on('flavor', flavor_id, held.get('name'), reasons)
+        is_known = self._source and self._source.flavor_is_known(flavor_id)
+        reason = (
+            'it is no default flavor, and its creation was not seen during '
+            'the test'
+        )
+        return self.match_new(
+            {**held, 'flavorid': flavor_id}, [] if is_known else [reason]
+        )
 
-    def __str__(self) -> str:
-        return 'IsDummyFlavor()'
+    def match_new(
+        self, flavor: Mapping[str, Any], reasons: Iterable[str] = ()
+    ) -> matchers.Mismatch | None:
+        """Match a flavor that is being created.
+
+        :param reasons: why it is not dummy, besides (str).
+        """
+        pattern = conf.load().dummy_flavor_name
+        return _verdict(
+            'flavor', flavor.get('flavorid'), flavor, pattern, reasons
+        )
 
 
 def referred(reference: Any) -> str | None:
@@ -210,24 +214,27 @@ def referred(reference: Any) -> str | None:
     return path.split('/')[-1].strip() or None
 
 
-def verdict_on(
-    kind: str, key: Any, name: Any, reasons: list[str]
+def _verdict(
+    kind: str,
+    key: Any,
+    item: Mapping[str, Any],
+    pattern: str | None,
+    reasons: Iterable[str],
 ) -> matchers.Mismatch | None:
+    """Check the name of an image or flavor, after all else.
+
+    :param pattern: the expression that the name must match, if any.
+    :param reasons: why it is not dummy, besides (str).
+    """
+    name = item.get('name')
+    reasons = list(reasons)
+    if pattern is not None and not re.fullmatch(pattern, str(name or '')):
+        reasons.append(f'its name {name!r} does not match {pattern!r}')
     if not reasons:
         return None
-    what = ' '.join(
-        str(part)
-        for part in (kind, key, repr(name) if name is not None else None)
-        if part is not None
-    )
-    return _Mismatch(what, reasons)
-
-
-def name_faults(item: Mapping[str, Any], pattern: str | None) -> list[str]:
-    name = item.get('name')
-    if pattern is None or re.fullmatch(pattern, str(name or '')):
-        return []
-    return [f'its name {name!r} does not match {pattern!r}']
+    shown = [kind, key, None if name is None else repr(name)]
+    what = ' '.join(str(part) for part in shown if part is not None)
+    return matchers.Mismatch(f'{what} is not dummy: {"; ".join(reasons)}')
 
 
 def _image_faults(
@@ -241,7 +248,8 @@ def _image_faults(
         urls = references.urls_in(value)
         for url in urls:
             if not _stays_inside(url, allowed):
-                yield f'{field} leads outside the test ({_host_of(url)})'
+                shown = references.shown(references.Reference('endpoint', url))
+                yield f'{field} leads outside the test ({shown})'
         if (
             not urls
             and _LOCATION_FIELDS.intersection(field.split('.'))
@@ -274,14 +282,4 @@ def _stays_inside(url: str, allowed: Iterable[str]) -> bool:
 
 
 def _is_temporary(path: str) -> bool:
-    inside = os.path.realpath(tempfile.gettempdir())
-    return os.path.realpath(path).startswith(inside + os.sep)
-
-
-def _host_of(url: str) -> str:
-    # Without credentials, path and query: enough to find it by.
-    try:
-        parts = parse.urlsplit(url)
-    except ValueError:
-        return 'a malformed URL'
-    return f'{parts.scheme}://{parts.hostname or ""}'
+    return temporary.is_temporary(os.path.realpath(path), made=False)

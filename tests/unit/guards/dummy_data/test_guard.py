@@ -157,7 +157,7 @@ class TestIsDummyImage(TestCase):
         text = self.mismatch(
             self.image(location='swift://user:s3cr3t@store.net/image')
         )
-        self.assertIn('swift://store.net', text)
+        self.assertIn('swift://***@store.net', text)
         self.assertNotIn('s3cr3t', text)
 
     def test_allowed_endpoint(self):
