@@ -61,7 +61,9 @@ class SafetyViolation(AssertionError):
         return f'{self.code}{cwe}: {self.message}{where}. {self.remedy}'
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.args, self.__dict__.copy())
+        # By default, unpickling would call __init__ with self.args alone.
+        state = self.__dict__.copy()
+        return AssertionError.__new__, (type(self), *self.args), state
 
 
 class RestoreFailed(SafetyViolation):
@@ -129,12 +131,3 @@ class ConfigurationError(ValueError):
 
     def __str__(self) -> str:
         return f'{self.option} = {self.value!r} is refused: {self.allowed}'
-
-
-def _rebuild(
-    cls: type[SafetyViolation], args: tuple[Any, ...], state: dict[str, Any]
-) -> SafetyViolation:
-    violation = cls.__new__(cls, *args)
-    violation.args = args
-    violation.__dict__.update(state)
-    return violation

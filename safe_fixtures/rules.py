@@ -30,20 +30,21 @@ class Rule:
 
     :ivar code: its name, such as ``SF301``.
     :ivar title: what violates it, in one line.
+    :ivar remedy: what to do about a violation.
     :ivar cwe: the weakness it prevents, such as ``CWE-531``; None if MITRE
         lists no exact one.
-    :ivar finding: the review finding it comes from, such as ``A2``.
-    :ivar remedy: what to do about a violation.
+    :ivar finding: the review finding it comes from, such as ``A2``; ``-`` if
+        none.
     :ivar default: its mode when ``[safe_fixtures] mode`` is ``default``.
     :ivar always: whether it is enforced whatever the configuration says.
     """
 
     code: str
     title: str
-    cwe: str | None
-    finding: str
     remedy: str
-    default: Mode
+    cwe: str | None = None
+    finding: str = '-'
+    default: Mode = 'enforce'
     always: bool = False
 
 
@@ -51,192 +52,171 @@ _CATALOGUE = (
     Rule(
         'SF101',
         'microversion latest that is not pinned, or refused',
-        None,
-        'A3',
         'Request a concrete microversion, or set [safe_fixtures] '
         'latest_policy = pin.',
-        'enforce',
+        finding='A3',
     ),
     Rule(
         'SF102',
         'microversion that the API does not support',
-        None,
-        'A3',
         'Request a microversion between the minimum and the maximum of the '
         'API.',
-        'enforce',
+        finding='A3',
     ),
     Rule(
         'SF103',
         'response at another compute microversion than requested',
-        None,
-        'A3',
         'Find what rewrites the version: a proxy, a middleware or a stub.',
-        'enforce',
+        finding='A3',
     ),
     Rule(
         'SF104',
         'drift: the API supports more than the pin',
-        None,
-        'A3',
         'Vet the newer microversions, then move the pin.',
-        'audit',
+        finding='A3',
+        default='audit',
     ),
     Rule(
         'SF201',
         'service not restored to its prior state',
-        'CWE-459',
-        'A4, B5',
-        'Restore the service by hand to the state named here, and remove '
-        'what makes the restore fail.',
-        'enforce',
+        'Restore the service by hand to the state named here, and remove what '
+        'makes the restore fail.',
+        cwe='CWE-459',
+        finding='A4, B5',
     ),
     Rule(
         'SF202',
         'service toggled outside a test',
-        'CWE-749',
-        'A4',
-        'Toggle services only between set-up and cleanup, at an endpoint '
-        'that is intercepted in this process, on loopback or listed in '
+        'Toggle services only between set-up and cleanup, at an endpoint that '
+        'is intercepted in this process, on loopback or listed in '
         '[safe_fixtures] allowed_endpoints.',
-        'enforce',
+        cwe='CWE-749',
+        finding='A4',
         always=True,
     ),
     Rule(
         'SF203',
         'undeclared outage of a compute with servers on it',
-        'CWE-696',
-        'B5',
-        'Move or delete the servers first, or declare why the test needs '
-        'this order: with expecting_servers=True and a reason, or with '
-        '@waive.',
-        'audit',
+        'Move or delete the servers first, or declare why the test needs this '
+        'order: with expecting_servers=True and a reason, or with @waive.',
+        cwe='CWE-696',
+        finding='B5',
+        default='audit',
     ),
     Rule(
         'SF204',
         'service started that the test may not start',
-        'CWE-862',
-        'B2',
         'Start only the services that the test is about.',
-        'enforce',
+        cwe='CWE-862',
+        finding='B2',
     ),
     Rule(
         'SF205',
         'started service left running',
-        'CWE-459',
-        'B2',
         'Use self.start_service(), or stop the service in a cleanup.',
-        'enforce',
+        cwe='CWE-459',
+        finding='B2',
     ),
     Rule(
         'SF301',
         'image that is not dummy',
-        'CWE-531',
-        'A2',
-        'Use an image of the fake Glance: little data, and no location, '
-        'URL or import source outside the test.',
-        'enforce',
+        'Use an image of the fake Glance: little data, and no location, URL '
+        'or import source outside the test.',
+        cwe='CWE-531',
+        finding='A2',
     ),
     Rule(
         'SF302',
         'flavor that is not dummy',
-        'CWE-531',
-        'A2',
-        'Use a default flavor, or create one in the test through the API '
-        'or with Flavor.create().',
-        'enforce',
+        'Use a default flavor, or create one in the test through the API or '
+        'with Flavor.create().',
+        cwe='CWE-531',
+        finding='A2',
     ),
     Rule(
         'SF303',
         'real-looking data in a request',
-        'CWE-531',
-        'A2',
-        'Use documentation addresses, example domains and made-up secrets, '
-        'or list the host in [safe_fixtures] allowed_hosts.',
-        'audit',
+        'Use documentation addresses, example domains and made-up secrets, or '
+        'list the host in [safe_fixtures] allowed_hosts.',
+        cwe='CWE-531',
+        finding='A2',
+        default='audit',
     ),
     Rule(
         'SF401',
         'network egress',
-        'CWE-668',
-        'A1',
         'Talk to fakes or to loopback, or list the host in [safe_fixtures] '
         'allowed_hosts.',
-        'enforce',
+        cwe='CWE-668',
+        finding='A1',
     ),
     Rule(
         'SF402',
         "database that is not the test's own",
-        'CWE-668',
-        'A1',
         'Use SQLite in memory or in a temporary directory.',
-        'enforce',
+        cwe='CWE-668',
+        finding='A1',
     ),
     Rule(
         'SF403',
         'message bus that is not fake',
-        'CWE-668',
-        'A1',
         'Use the fake:// transport.',
-        'enforce',
+        cwe='CWE-668',
+        finding='A1',
     ),
     Rule(
         'SF404',
         'real credentials within reach',
-        'CWE-668',
-        'A1',
         'Run the tests without cloud credentials in the environment.',
-        'audit',
+        cwe='CWE-668',
+        finding='A1',
+        default='audit',
     ),
     Rule(
         'SF405',
         "write to the host's files",
-        'CWE-668',
-        'A1',
-        'Write in a temporary directory, or list the path in '
-        '[safe_fixtures] allowed_paths.',
-        'audit',
+        'Write in a temporary directory, or list the path in [safe_fixtures] '
+        'allowed_paths.',
+        cwe='CWE-668',
+        finding='A1',
+        default='audit',
     ),
     Rule(
         'SF406',
         'process spawned',
-        'CWE-668',
-        'A1',
         'Stub the call, or list the program in [safe_fixtures] '
         'allowed_programs.',
-        'audit',
+        cwe='CWE-668',
+        finding='A1',
+        default='audit',
     ),
     Rule(
         'SF501',
         'posture changed and not restored',
-        'CWE-459',
-        'A5',
         'Undo the change in a cleanup: use a fixture, or addCleanup().',
-        'enforce',
+        cwe='CWE-459',
+        finding='A5',
     ),
     Rule(
         'SF502',
         'server permissions wrong',
-        'CWE-732',
-        'B4',
         'Find the policy rule named here, and what weakened it.',
-        'enforce',
+        cwe='CWE-732',
+        finding='B4',
     ),
     Rule(
         'SF601',
         'secret about to be printed (it was masked)',
-        'CWE-532',
-        'B1',
         'Do not print or log the secret.',
-        'audit',
+        cwe='CWE-532',
+        finding='B1',
+        default='audit',
     ),
     Rule(
         'SF901',
         'waiver that never applied',
-        None,
-        '-',
         'Remove the waiver.',
-        'audit',
+        default='audit',
     ),
 )
 

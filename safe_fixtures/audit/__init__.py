@@ -19,7 +19,6 @@ from safe_fixtures.audit.delivery import AuditFailed
 from safe_fixtures.audit.delivery import watch
 from safe_fixtures.audit.events import details
 from safe_fixtures.audit.events import Event
-from safe_fixtures.audit.events import sequence
 from safe_fixtures.audit.trail import AuditTrail
 from safe_fixtures.audit.trail import current
 from safe_fixtures.audit.trail import MAX_EVENTS
@@ -36,6 +35,5 @@ __all__ = [
     'WORKER',
     'current',
     'details',
-    'sequence',
     'watch',
 ]

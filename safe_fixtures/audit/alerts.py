@@ -103,10 +103,12 @@ class Alerts:
         refusals: int = int(LIMITS['refusals']),
         refusals_seconds: float = LIMITS['refusals_seconds'],
     ) -> None:
-        _check_seconds('disabled_seconds', disabled_seconds)
-        _check_count('refused_starts', refused_starts)
-        _check_count('refusals', refusals)
-        _check_seconds('refusals_seconds', refusals_seconds)
+        _check(
+            disabled_seconds=disabled_seconds,
+            refused_starts=refused_starts,
+            refusals=refusals,
+            refusals_seconds=refusals_seconds,
+        )
         # Threads of a test record at the same time.
         self._lock = threading.RLock()
         self._board = _Board()
@@ -370,18 +372,17 @@ class _Refusals:
         return _seconds(since, till) <= self._seconds
 
 
-def _check_seconds(name: str, value: Any) -> None:
-    if not _is_limit(value):
-        raise exceptions.ConfigurationError(
-            f'Alerts {name}', value, 'give a number of seconds above 0'
-        )
-
-
-def _check_count(name: str, value: Any) -> None:
-    if not _is_limit(value) or value != int(value):
-        raise exceptions.ConfigurationError(
-            f'Alerts {name}', value, 'give a whole number, 1 or more'
-        )
+def _check(**limits: Any) -> None:
+    for name, value in limits.items():
+        seconds = name.endswith('_seconds')
+        if not _is_limit(value) or not (seconds or value == int(value)):
+            raise exceptions.ConfigurationError(
+                f'Alerts {name}',
+                value,
+                'give a number of seconds above 0'
+                if seconds
+                else 'give a whole number, 1 or more',
+            )
 
 
 def _is_limit(value: Any) -> bool:

@@ -32,7 +32,9 @@ from safe_fixtures import redaction
 
 __all__ = ['as_json', 'reason_of', 'resource_of', 'skeleton']
 
-_OBSERVER = 'service/security/audit/safe_fixtures'
+_OBSERVER = resource.Resource(
+    typeURI='service/security/audit/safe_fixtures', name='safe_fixtures'
+)
 _SCALARS = frozenset({str, int, bool, type(None)})
 _LISTS = frozenset({list, tuple, set, frozenset})
 
@@ -44,22 +46,16 @@ def skeleton(event_type: str, action: str, outcome: str) -> dict[str, Any]:
     :raises: ValueError for an argument that CADF does not know.
     """
     nobody = resource.Resource(typeURI=events.TEST_TYPE)
-    observer = _observer()
     stored: dict[str, Any] = event.Event(
         eventType=event_type,
         action=action,
         outcome=outcome,
         initiator=nobody,
         target=nobody,
-        observer=observer,
+        observer=_OBSERVER,
     ).as_dict()
-    stored['observer'] = observer.as_dict()
+    stored['observer'] = _OBSERVER.as_dict()
     return stored
-
-
-@functools.cache
-def _observer() -> resource.Resource:
-    return resource.Resource(typeURI=_OBSERVER, name='safe_fixtures')
 
 
 @functools.lru_cache(maxsize=1024)

@@ -16,14 +16,7 @@ from collections.abc import Mapping
 import sys
 from typing import Any, Final, Literal
 
-__all__ = [
-    'CAST', 'CHANGES', 'DENY', 'DISABLE', 'DISABLED_REASON', 'ENABLE',
-    'FLAVOR', 'FORCE_DOWN', 'IMAGE', 'ORDER', 'ORDER_DECLARED', 'OUTAGE',
-    'PAYLOAD', 'PERMISSIONS', 'PIN', 'POSTURE', 'REQUESTS', 'RESTORE',
-    'RUN', 'RUN_END', 'RUN_WAIVER', 'SEQUENCE', 'SERVICE_TYPE', 'START',
-    'STOP', 'TEST_END', 'TEST_OUTCOME', 'TEST_TYPE', 'VIOLATION',
-    'VIOLATIONS', 'WAIT', 'WAIVER', 'Event', 'details', 'sequence',
-]  # fmt: skip
+__all__ = ['Event', 'details']
 
 # A rule was broken, and the act was refused (DENY) or only recorded
 # (VIOLATION). A waiver that applied follows as WAIVER.
@@ -105,19 +98,6 @@ class Event:
     :ivar details: the content besides the CADF fields (dict).
     """
 
-    __slots__ = (
-        'action',
-        'code',
-        'details',
-        'initiator',
-        'outcome',
-        'stored',
-        'target',
-        'target_id',
-        'test',
-        'time',
-    )
-
     def __init__(self, stored: Mapping[str, Any]) -> None:
         self.stored = stored
         self.action: str = stored['action']
@@ -166,8 +146,16 @@ class Event:
 
     @property
     def sequence(self) -> int | None:
-        """Its number; see :func:`sequence`."""
-        return sequence(self.stored)
+        """Its number, or None if it has none.
+
+        The events of one initiator are numbered from 1, in the order of the
+        acts. A missing number is a lost event.
+        """
+        for tag in self.stored.get('tags', ()):
+            name, _, value = tag.partition('?value=')
+            if name == SEQUENCE and value.isdecimal():
+                return int(value)
+        return None
 
 
 def details(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,19 +169,3 @@ def details(stored: Mapping[str, Any]) -> dict[str, Any]:
             content: dict[str, Any] = item['content']
             return content
     return {}
-
-
-def sequence(stored: Mapping[str, Any]) -> int | None:
-    """Return the number of an event, or None if it has none.
-
-    The events of one initiator (by its ``id``: one trail in one process) are
-    numbered from 1, in the order of the acts. A missing number is a lost
-    event.
-
-    :param stored: as for :func:`details`.
-    """
-    for each in stored.get('tags', ()):
-        name, _, value = each.partition('?value=')
-        if name == SEQUENCE and value.isdecimal():
-            return int(value)
-    return None

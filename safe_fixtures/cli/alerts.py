@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The limits of alerts, as options of the commands."""
+"""The option ``--alert``: limits of alerts."""
 
 import argparse
 
@@ -21,7 +21,7 @@ __all__ = ['add_argument', 'of']
 
 
 def add_argument(parser: argparse.ArgumentParser) -> None:
-    """Let a command be told limits."""
+    """Add the option to a command."""
     limits = ', '.join(
         f'{name} ({value:g})' for name, value in audit.LIMITS.items()
     )
@@ -31,13 +31,12 @@ def add_argument(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar='NAME=NUMBER',
-        help=f'a limit beyond which there is an alert: {limits}; may be '
-        'given several times',
+        help=f'the limit of an alert: {limits}; can be repeated',
     )
 
 
 def of(parsed_args: argparse.Namespace) -> audit.Alerts:
-    """Return what raises alerts by the limits that a command was told."""
+    """Return the alerts with the limits that the options name."""
     return audit.Alerts(**dict(parsed_args.alert))
 
 

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""``safe-fixtures report``: what the records of a run say."""
+"""``safe-fixtures report``: sum up the records of runs."""
 
 import argparse
 from collections.abc import Iterable, Sequence
@@ -26,9 +26,9 @@ __all__ = ['Report']
 class Report(tables.SummaryListing):
     """Sum up the records of one or more runs.
 
-    The records of several workers, runs and machines are merged in the order
-    of time. Exits with 0 where all is well, 1 if a test failed, 2 if a rule
-    that was enforced was violated, and 3 if the records cannot be read.
+    The records of several workers, runs and machines are merged by time. The
+    exit code is 0 if all is well, 1 if a test failed, 2 if an enforced rule
+    was violated, and 3 if the records cannot be read.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

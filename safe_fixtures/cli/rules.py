@@ -23,7 +23,7 @@ __all__ = ['Rules']
 
 
 class Rules(tables.Listing):
-    """List the rules, with what breaks each and what to do about it."""
+    """List the rules: what violates each, and what to do about it."""
 
     def take_action(
         self, parsed_args: argparse.Namespace

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Lists that are tables for a person, and whole for a program."""
+"""Listings: tables that fit the terminal, whole data for programs."""
 
 import argparse
 from collections.abc import Iterable, Sequence
@@ -24,17 +24,16 @@ from cliff import lister
 
 __all__ = ['Listing', 'SummaryListing']
 
-# Where no terminal says how wide it is.
-_WIDTH = 100
-# Narrower than this, a table is wider than it should be.
+_WIDTH = 100  # columns, if there is no terminal
+# Narrower details cannot be read: the table is then too wide.
 _LEAST_DETAILS = 30
-# What comes before the class and the method in the id of a test.
+# The module in the id of a test.
 _MODULE = re.compile(r'(?<![\w.])(?:[A-Za-z_]\w*\.){3,}(?=[A-Z]\w*\.\w)')
 _BREAKS = re.compile(r'(?<=;) |(?<=\),) |(?<=most in) ')
 
 
 class Listing(lister.Lister):
-    """A list whose table fits the terminal unless it is told otherwise."""
+    """A listing; by default its table fits the terminal."""
 
     def produce_output(
         self,
@@ -43,14 +42,14 @@ class Listing(lister.Lister):
         data: Iterable[Sequence[Any]],
     ) -> int:
         """Print the list."""
-        # 0 is the default and means any width; less than 0 still does.
+        # The default, 0, means any width to cliff, and -1 still does.
         if parsed_args.max_width == 0:
             parsed_args.max_width = _terminal_width()
         return int(super().produce_output(parsed_args, column_names, data))
 
 
 class SummaryListing(lister.Lister):
-    """The rows of a summary, with details that can be read in a table."""
+    """The rows of a summary; a table wraps only the details."""
 
     def produce_output(
         self,
@@ -60,7 +59,7 @@ class SummaryListing(lister.Lister):
     ) -> int:
         """Print the summary."""
         rows = list(data)
-        # cliff would take from the other columns too.
+        # cliff would shrink the other columns too.
         width = parsed_args.max_width or _terminal_width()
         others = [
             max(len(str(value)) for value in column)
@@ -77,10 +76,7 @@ class SummaryListing(lister.Lister):
 
 
 class _Details(columns.FormattableColumn[str]):
-    """Text that is broken into lines for a table.
-
-    There, tests are without their modules.
-    """
+    """Text that a table wraps; it shows tests without their modules."""
 
     def __init__(self, value: str, width: int) -> None:
         super().__init__(value)

@@ -16,7 +16,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from safe_fixtures import audit
+from safe_fixtures.summary import activity
 from safe_fixtures.summary import reader
+from safe_fixtures.summary import results
 from safe_fixtures.summary import sections
 
 __all__ = ['COLUMNS', 'Summary', 'summarize']
@@ -44,23 +46,23 @@ class Summary:
     """
 
     def __init__(self, alerts: audit.Alerts | None = None) -> None:
-        self._runs = sections.Runs()
-        self._tests = sections.Tests(self._runs)
-        self._violations = sections.Violations()
-        records = sections.Records()
+        self._runs = results.Runs()
+        self._tests = results.Tests(self._runs)
+        self._violations = results.Violations()
+        records = activity.Records()
         self.truncated = records.truncated
         # In the order of the rows.
         self._sections: tuple[sections.Section, ...] = (
             self._runs,
             self._tests,
             self._violations,
-            sections.Alerts(audit.Alerts() if alerts is None else alerts),
-            sections.Waivers(),
-            sections.Services(),
-            sections.SlowestRestores(),
-            sections.Microversions(),
-            sections.Checks(),
-            sections.Waiting(),
+            results.Alerts(audit.Alerts() if alerts is None else alerts),
+            results.Waivers(),
+            activity.Services(),
+            activity.SlowestRestores(),
+            activity.Microversions(),
+            activity.Checks(),
+            activity.Waiting(),
             records,
         )
 
@@ -77,7 +79,7 @@ class Summary:
     def rows(self) -> list[tuple[str, str, int | float | str, str]]:
         """Return the rows of the summary; see :data:`.COLUMNS`."""
         return [
-            (section.title, item, sections.rounded(count), details)
+            (section.title, item, _rounded(count), details)
             for section in self._sections
             for item, count, details in section.rows()
         ]
@@ -107,3 +109,7 @@ def summarize(
     for event in reader.read(paths, summary.truncated):
         summary.add(event)
     return summary
+
+
+def _rounded(count: int | float) -> int | float:
+    return round(count, 3) if isinstance(count, float) else count

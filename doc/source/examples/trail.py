@@ -25,7 +25,9 @@ class TestTrail(SafeIntegratedTestBase):
         self.assertEqual('nova-compute on compute', disabled['target']['name'])
         self.assertEqual('restore/service', restored['action'])
         self.assertEqual('success', restored['outcome'])
-        numbers = [audit.sequence(event) for event in self.audit_trail.events]
+        numbers = [
+            audit.Event(event).sequence for event in self.audit_trail.events
+        ]
         self.assertEqual(list(range(1, len(numbers) + 1)), numbers)
 
     def test_with_a_sink_of_ones_own(self):

@@ -513,7 +513,8 @@ class TestWays(testscenarios.WithScenarios, WaysTestCase):
                 'change': change,
                 'remedy': REMEDIES.get(
                     change.partition(':')[0],
-                    'Undo the change in a cleanup: use a fixture, or addCleanup().',
+                    'Undo the change in a cleanup: use a fixture, or '
+                    'addCleanup().',
                 ),
             },
         )

@@ -1,0 +1,268 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Sections on what the tests did, and on the records of it."""
+
+import collections
+from collections.abc import Sequence
+import heapq
+from typing import Any
+
+from safe_fixtures.audit import events
+from safe_fixtures.summary import sections
+
+__all__ = [
+    'Checks',
+    'Microversions',
+    'Records',
+    'Services',
+    'SlowestRestores',
+    'Waiting',
+]
+
+# How many restores or helpers have a row.
+_SHOWN = 5
+
+
+class Services(sections.Section):
+    """The services that were started or changed, and what became of them."""
+
+    title = 'Services'
+
+    def __init__(self) -> None:
+        self._started: collections.Counter[str] = collections.Counter()
+        self._changes = 0
+        # The name, by test and service.
+        self._changed: dict[tuple[str, str], str] = {}
+        # Whether the last attempt to restore it succeeded.
+        self._restored: dict[tuple[str, str], bool] = {}
+        # Seconds, service and test.
+        self._outages: list[tuple[float, str, str]] = []
+
+    def add(self, event: events.Event) -> None:
+        key = event.test, event.target_id
+        if event.action == events.START:
+            self._started[event.details.get('binary', 'a service')] += 1
+        elif event.action in events.CHANGES:
+            self._changes += 1
+            self._changed[key] = event.target
+        elif event.action == events.RESTORE:
+            self._restored[key] = event.outcome == 'success'
+        elif event.action == events.OUTAGE:
+            self._outages.append((event.seconds, event.target, event.test))
+
+    def rows(self) -> sections.Rows:
+        if self._started:
+            started = sections.with_counts(sorted(self._started.items()))
+            yield 'started', self._started.total(), started
+        failed = [key for key, good in self._restored.items() if not good]
+        pending = [key for key in self._changed if key not in self._restored]
+        good = sum(self._restored.get(key, False) for key in self._changed)
+        yield (
+            'toggled',
+            len(self._changed),
+            sections.plural(self._changes, 'change'),
+        )
+        yield 'restored', good, ''
+        yield 'restore failed', len(failed), self._named(failed)
+        if pending:
+            yield 'never restored', len(pending), self._named(pending)
+        if self._outages:
+            seconds, service, test = max(self._outages)
+            yield (
+                'outages',
+                len(self._outages),
+                f'longest {seconds:.3f} s ({service} in {test})',
+            )
+
+    def _named(self, keys: Sequence[tuple[str, str]]) -> str:
+        return sections.first(
+            [
+                f'{self._changed.get(key, "a service")} ({key[0]})'
+                for key in keys
+            ]
+        )
+
+
+class SlowestRestores(sections.Section):
+    """The restores that took longest."""
+
+    title = 'Slowest restores'
+
+    def __init__(self) -> None:
+        # Seconds, service and test; the slowest first.
+        self._slowest: list[tuple[float, str, str]] = []
+
+    def add(self, event: events.Event) -> None:
+        if event.action == events.RESTORE and 'seconds' in event.details:
+            restore = event.seconds, event.target, event.test
+            self._slowest = sorted(
+                [*self._slowest, restore], key=lambda each: -each[0]
+            )[:_SHOWN]
+
+    def rows(self) -> sections.Rows:
+        for seconds, service, test in self._slowest:
+            yield service, seconds, test
+
+
+class Microversions(sections.Section):
+    """The microversions of requests, and where the API has moved on."""
+
+    title = 'Microversions'
+
+    def __init__(self) -> None:
+        self._requests: collections.Counter[str] = collections.Counter()
+        # What "latest" was served at.
+        self._latest: collections.Counter[str] = collections.Counter()
+        # The tests, by message.
+        self._drift: dict[str, set[str]] = {}
+
+    def add(self, event: events.Event) -> None:
+        if event.action == events.PIN:
+            self._latest[event.details.get('served', 'unknown')] += 1
+        elif event.action == events.REQUESTS:
+            self._requests.update(event.details.get('requests', {}))
+        elif (
+            event.is_violation
+            and event.code == 'SF104'
+            and event.kind != 'expected'
+        ):
+            message = event.details.get('message', '')
+            self._drift.setdefault(message, set()).add(event.test)
+
+    def rows(self) -> sections.Rows:
+        for version in sorted(self._requests, key=_version_key):
+            details = 'requests without a version' if version == 'none' else ''
+            yield version, self._requests[version], details
+        served = sections.with_counts(
+            (version, self._latest[version])
+            for version in sorted(self._latest, key=_version_key)
+        )
+        details = f'served at {served}' if served else ''
+        yield 'latest', self._latest.total(), details
+        for message, tests in sorted(self._drift.items()):
+            yield 'drift, tests', len(tests), message
+
+
+class Checks(sections.Section):
+    """What guards checked."""
+
+    title = 'Checked'
+
+    def __init__(self) -> None:
+        self._images = 0
+        self._flavors = 0
+        # By outcome.
+        self._permissions: collections.Counter[str] = collections.Counter()
+
+    def add(self, event: events.Event) -> None:
+        if event.action == events.IMAGE:
+            self._images += 1
+        elif event.action == events.FLAVOR:
+            self._flavors += 1
+        elif event.action == events.PERMISSIONS:
+            self._permissions[event.outcome] += 1
+
+    def rows(self) -> sections.Rows:
+        yield 'images', self._images, ''
+        yield 'flavors', self._flavors, ''
+        if self._permissions:
+            wrong = self._permissions['failure']
+            yield (
+                'server permissions',
+                wrong + self._permissions['success'],
+                f'{wrong} wrong, {self._permissions["unknown"]} not checked',
+            )
+
+
+class Waiting(sections.Section):
+    """The time saved by waiting for a change instead of sleeping."""
+
+    title = 'Waiting'
+
+    def __init__(self) -> None:
+        self._tests = 0
+        self._waits = 0
+        self._cut_short = 0
+        self._seconds = 0.0
+        self._counts: collections.Counter[str] = collections.Counter()
+        self._saved: dict[str, float] = collections.defaultdict(float)
+
+    def add(self, event: events.Event) -> None:
+        if event.action != events.WAIT:
+            return
+        self._tests += 1
+        self._waits += event.details.get('waits', 0)
+        self._cut_short += event.details.get('cut_short', 0)
+        self._seconds += event.details.get('seconds_won', 0.0)
+        helpers = event.details.get('helpers', {})
+        for helper, (count, seconds) in helpers.items():
+            self._counts[helper] += count
+            self._saved[helper] += seconds
+
+    def rows(self) -> sections.Rows:
+        if not self._tests:
+            return
+        yield 'seconds saved', self._seconds, ''
+        yield (
+            'waits',
+            self._waits,
+            f'in {sections.plural(self._tests, "test")}',
+        )
+        yield 'cut short', self._cut_short, ''
+        for helper in heapq.nlargest(
+            _SHOWN, self._saved, key=self._saved.__getitem__
+        ):
+            waits = sections.plural(self._counts[helper], 'wait')
+            yield helper, self._saved[helper], f'seconds saved in {waits}'
+
+
+class Records(sections.Section):
+    """The records themselves: how many there are, and what is missing.
+
+    :ivar truncated: the lines that could not be read, as ``file:line``.
+    """
+
+    title = 'Records'
+
+    def __init__(self) -> None:
+        self.truncated: list[str] = []
+        self._events = 0
+        # The highest number and the count of numbers, by initiator.
+        self._numbers: dict[str, tuple[int, int]] = {}
+
+    def add(self, event: events.Event) -> None:
+        self._events += 1
+        number = event.sequence
+        if number is not None:
+            highest, count = self._numbers.get(event.initiator, (0, 0))
+            self._numbers[event.initiator] = max(highest, number), count + 1
+
+    def rows(self) -> sections.Rows:
+        yield 'events', self._events, ''
+        missing = sum(
+            max(0, highest - count)
+            for highest, count in self._numbers.values()
+        )
+        if missing:
+            yield 'missing', missing, 'gaps in the numbers of events'
+        if self.truncated:
+            named = sections.first(self.truncated)
+            yield 'truncated lines', len(self.truncated), named
+
+
+def _version_key(version: str) -> tuple[Any, ...]:
+    parts = version.split('.')
+    if all(part.isdecimal() for part in parts):
+        return (0, *map(int, parts))
+    # After all numbers.
+    return 1, version

@@ -1,0 +1,279 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Sections on the runs and the tests, and on what broke rules."""
+
+import collections
+import heapq
+import sys
+from typing import Any
+
+from safe_fixtures import audit
+from safe_fixtures.audit import events
+from safe_fixtures import rules
+from safe_fixtures.summary import sections
+
+__all__ = ['Alerts', 'Runs', 'Tests', 'Violations', 'Waivers']
+
+# The statuses of tests, in the order of the rows: as subunit names them, as
+# CADF outcomes, and those that only a runner knows.
+_STATUSES = {
+    'success': 'passed',
+    'fail': 'failed',
+    'failure': 'failed',
+    'uxsuccess': 'uxsuccess',
+    'timeout': 'timeout',
+    'died': 'died',
+    'lost': 'lost',
+    'skip': 'skipped',
+    'unknown': 'skipped',
+    'xfail': 'xfail',
+}
+_ALWAYS_SHOWN = ('passed', 'failed', 'skipped')
+_FAILURES = ('failed', 'uxsuccess', 'timeout', 'died', 'lost')
+_KINDS = ('enforced', 'recorded', 'waived', 'expected')
+
+
+class _Run:
+    """One run, as the process that ran the tests recorded it."""
+
+    def __init__(self) -> None:
+        self.configured: dict[str, Any] = {}
+        self.outcomes = 0
+        self.seconds: float | None = None
+        self.interrupted = False
+
+    @property
+    def not_run(self) -> int:
+        """How many of its tests have no outcome."""
+        tests: int = self.configured.get('tests', 0)
+        return max(0, tests - self.outcomes)
+
+    def describe(self) -> str:
+        """Return how it was run, and whether it finished."""
+        parts = []
+        for name in ('mode', 'tests', 'concurrency', 'arguments'):
+            value = self.configured.get(name)
+            if isinstance(value, list):
+                value = ' '.join(map(str, value))
+            if value not in (None, ''):
+                parts.append(f'{name} {value}')
+        if self.interrupted:
+            parts.append('interrupted')
+        elif self.seconds is None:
+            parts.append('not finished')
+        return ', '.join(parts)
+
+
+class Runs(sections.Section):
+    """The runs of ``safe-fixtures run``."""
+
+    title = 'Run'
+
+    def __init__(self) -> None:
+        # By initiator: each trail of a process that runs tests has its own.
+        self._runs: dict[str, _Run] = collections.defaultdict(_Run)
+
+    def add(self, event: events.Event) -> None:
+        if event.action == events.RUN:
+            self._runs[event.initiator].configured = event.details
+        elif event.action == events.TEST_OUTCOME:
+            self._runs[event.initiator].outcomes += 1
+        elif event.action == events.RUN_END:
+            run = self._runs[event.initiator]
+            run.seconds = event.seconds
+            run.interrupted = bool(event.details.get('interrupted'))
+
+    def rows(self) -> sections.Rows:
+        for run in self._runs.values():
+            if run.configured or run.seconds is not None:
+                yield 'seconds', run.seconds or 0.0, run.describe()
+
+    @property
+    def not_run(self) -> int:
+        """How many tests were to run and have no outcome."""
+        return sum(run.not_run for run in self._runs.values())
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a run was interrupted."""
+        return any(run.interrupted for run in self._runs.values())
+
+
+class Tests(sections.Section):
+    """How the tests ended: what the runner says beats what guards saw.
+
+    :param runs: knows how many tests were not run.
+    """
+
+    title = 'Tests'
+
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+        # By test; several runs can have the same test.
+        self._seen: dict[str, list[str]] = {}
+        self._reported: dict[str, list[str]] = {}
+
+    def add(self, event: events.Event) -> None:
+        if event.action == events.TEST_END:
+            found, status = self._seen, event.outcome
+        elif event.action == events.TEST_OUTCOME:
+            found = self._reported
+            status = event.details.get('status', event.outcome)
+        else:
+            return
+        found.setdefault(sys.intern(event.target), []).append(
+            _STATUSES.get(status, status)
+        )
+
+    def rows(self) -> sections.Rows:
+        by_status = self._by_status()
+        for status in dict.fromkeys((*_STATUSES.values(), *by_status)):
+            tests = by_status.get(status, [])
+            if tests or status in _ALWAYS_SHOWN:
+                named = sections.first(tests) if status in _FAILURES else ''
+                yield status, len(tests), named
+        if self._runs.not_run:
+            yield 'not run', self._runs.not_run, ''
+
+    @property
+    def failed(self) -> bool:
+        """Whether a test failed or was not run."""
+        failures = self._by_status().keys() & set(_FAILURES)
+        return bool(failures or self._runs.not_run)
+
+    def _by_status(self) -> dict[str, list[str]]:
+        by_status: dict[str, list[str]] = {}
+        for test, statuses in {**self._seen, **self._reported}.items():
+            for status in statuses:
+                by_status.setdefault(status, []).append(test)
+        return by_status
+
+
+class Violations(sections.Section):
+    """The violations of each rule, by how they were taken."""
+
+    title = 'Violations'
+
+    def __init__(self) -> None:
+        # How many in which test, by rule and kind.
+        self._counts: dict[tuple[str, str], collections.Counter[str]] = (
+            collections.defaultdict(collections.Counter)
+        )
+
+    def add(self, event: events.Event) -> None:
+        if event.is_violation:
+            key = event.code or 'unknown', event.kind
+            self._counts[key][event.test] += 1
+
+    def rows(self) -> sections.Rows:
+        if not self._counts:
+            yield 'none', 0, ''
+        for code, kind in sorted(
+            self._counts, key=lambda key: (key[0], _KINDS.index(key[1]))
+        ):
+            tests = self._counts[code, kind]
+            rule = rules.RULES.get(code)
+            title = rule.title if rule else 'unknown rule'
+            # Sorted by name too: the order of the records does not matter.
+            worst = heapq.nsmallest(
+                sections.NAMED,
+                tests.items(),
+                key=lambda item: (-item[1], item[0]),
+            )
+            yield (
+                f'{code} {kind}',
+                tests.total(),
+                f'{title}; in {sections.plural(len(tests), "test")}, most in '
+                f'{sections.with_counts(worst)}',
+            )
+
+    @property
+    def enforced(self) -> bool:
+        """Whether an enforced rule was violated."""
+        return any(kind == 'enforced' for _, kind in self._counts)
+
+
+class Alerts(sections.Section):
+    """The alerts that the events raised.
+
+    :param alerts: raises them.
+    """
+
+    title = 'Alerts'
+
+    def __init__(self, alerts: audit.Alerts) -> None:
+        self._alerts = alerts
+
+    def add(self, event: events.Event) -> None:
+        self._alerts.add(event.stored)
+
+    def rows(self) -> sections.Rows:
+        by_rule: dict[str, list[audit.Alert]] = {}
+        for alert in self._alerts.raised(ended=True):
+            by_rule.setdefault(alert.rule, []).append(alert)
+        for rule, alerts in sorted(by_rule.items()):
+            for alert in alerts[: sections.NAMED]:
+                details = f'{alert.message}; in {sections.first(alert.tests)}'
+                yield rule, alert.count, details
+            more = alerts[sections.NAMED :]
+            if more:
+                tests = dict.fromkeys(
+                    test for alert in more for test in alert.tests
+                )
+                yield (
+                    rule,
+                    sum(alert.count for alert in more),
+                    f'{sections.plural(len(more), "more alert")}; in '
+                    f'{sections.first(list(tests))}',
+                )
+        if self._alerts.dropped:
+            yield 'more', self._alerts.dropped, 'dropped'
+
+
+class Waivers(sections.Section):
+    """The waivers that applied, and those of the waivers file that did not."""
+
+    title = 'Waivers'
+
+    def __init__(self) -> None:
+        # By rule and pattern; a waiver in a test has no pattern.
+        self._reasons: dict[tuple[str, str], str] = {}
+        self._applied: collections.Counter[tuple[str, str]] = (
+            collections.Counter()
+        )
+        self._in_tests: collections.Counter[str] = collections.Counter()
+
+    def add(self, event: events.Event) -> None:
+        if event.action == events.RUN_WAIVER:
+            reason = event.details.get('reason', '')
+            self._reasons[event.code, event.target] = reason
+        elif event.action == events.WAIVER:
+            pattern = event.details.get('pattern')
+            if pattern is None:
+                self._in_tests[event.code] += 1
+            else:
+                self._applied[event.code, pattern] += 1
+
+    def rows(self) -> sections.Rows:
+        for code, pattern in sorted(
+            self._applied.keys() | self._reasons.keys()
+        ):
+            reason = self._reasons.get((code, pattern))
+            count = self._applied[code, pattern]
+            yield (
+                f'{code} {"applied" if count else "stale"}',
+                count,
+                f'{pattern}: {reason}' if reason else pattern,
+            )
+        for code, count in sorted(self._in_tests.items()):
+            yield f'{code} applied', count, 'by @waive in tests'
