@@ -10,10 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+"""Learn the secrets in API requests, to mask them wherever they appear."""
 
-"""Learn the secrets that pass the gate, to know them wherever they show."""
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 import re
 from typing import Any
 
@@ -31,13 +30,13 @@ _SEPARATORS = re.compile(r'[,:;\s]+')
 
 
 class SecretsAtGate:
-    """Has a redactor learn admin passwords and tokens; see ``Observer``.
+    """Teaches a redactor admin passwords and tokens; see ``Observer``.
 
-    What it looks into, so that it costs nearly nothing: the tokens in the
-    headers of each request, and the bodies of ``POST`` that name an admin
-    password or a console.
+    To cost nearly nothing, it reads only the tokens in the headers of each
+    request, and the bodies of ``POST`` that name an admin password or a
+    console.
 
-    :param redactor: learns them.
+    :param redactor: learns the secrets.
     """
 
     def __init__(self, redactor: redaction.Redactor) -> None:
@@ -45,15 +44,15 @@ class SecretsAtGate:
         self._known: set[str] = set()
 
     def before(self, call: gate.ApiCall) -> None:
-        """Learn what is sent."""
+        """Learn the secrets of a request."""
         self._learn_tokens(call.request.headers)
-        if call.method == 'POST' and _names(call.request.body):
-            self._learn_passwords(call.body)
+        if call.method == 'POST' and _may_name_password(call.request.body):
+            self._learn(_passwords(call.body))
 
     def after(self, call: gate.ApiCall) -> None:
-        """Learn what is answered."""
+        """Learn the secrets of a response."""
         response = call.response
-        # A server of its own may answer without any.
+        # A test's own server may answer without headers.
         headers = response.headers or {}
         self._learn_tokens(headers)
         if call.method != 'POST' or 'json' not in _text(
@@ -61,57 +60,55 @@ class SecretsAtGate:
         ):
             return
         content = response.content or b''
-        if _names(content):
-            self._learn_passwords(call.response_body)
+        if _may_name_password(content):
+            self._learn(_passwords(call.response_body))
         if b'token' in content:
-            for token in _CONSOLE.findall(_text(content)):
-                self._learn(token)
+            self._learn(_CONSOLE.findall(_text(content)))
 
     def _learn_tokens(self, headers: Any) -> None:
-        for name in _TOKENS:
-            token = headers.get(name)
-            if token is None:
-                continue
-            token = _text(token)
-            # What Nova's own tests send is the name of a user or a project.
-            if token not in self._known and not set(
-                _SEPARATORS.split(token)
-            ) <= set(_identities(headers)):
-                self._learn(token)
+        sent = [_text(headers.get(name) or '') for name in _TOKENS]
+        tokens = [
+            token for token in sent if token and token not in self._known
+        ]
+        if tokens:
+            # Nova's own tests send the name of a user or a project as token.
+            who = set(_identities(headers))
+            self._learn(
+                token
+                for token in tokens
+                if not who.issuperset(_SEPARATORS.split(token))
+            )
 
-    def _learn_passwords(self, value: Any) -> None:
-        for password in _values(value):
-            self._learn(password)
-
-    def _learn(self, secret: str) -> None:
-        if secret not in self._known:
-            self._known.add(secret)
-            self._redactor.learn(secret)
+    def _learn(self, secrets: Iterable[str]) -> None:
+        for secret in secrets:
+            if secret not in self._known:
+                self._known.add(secret)
+                self._redactor.learn(secret)
 
 
-def _names(content: Any) -> bool:
-    """Whether a body may name an admin password."""
+def _may_name_password(content: Any) -> bool:
     if isinstance(content, str):
         return _PASSWORD in content
     if isinstance(content, (bytes, bytearray)):
         return _PASSWORD.encode() in content
-    # Of a stream nothing is known before it is read.
+    # The content of a stream is unknown until it is read.
     return content is not None
 
 
-def _values(value: Any) -> Iterator[str]:
+def _passwords(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, item in value.items():
             if key == _PASSWORD and isinstance(item, str):
                 yield item
             else:
-                yield from _values(item)
+                yield from _passwords(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _values(item)
+            yield from _passwords(item)
 
 
 def _identities(headers: Any) -> Iterator[str]:
+    """Yield the words in all headers but those of tokens."""
     for name, value in headers.items():
         if _text(name).title() not in _TOKENS:
             yield from _SEPARATORS.split(_text(value))

@@ -10,11 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
-"""Let no secret out of a test with its result."""
+"""Mask the secrets in the output of a test."""
 
 import sys
-from types import FrameType
+import traceback
 from typing import Any
 import unittest
 
@@ -29,7 +28,6 @@ from safe_fixtures import exceptions
 from safe_fixtures.guards.output import api_secrets
 from safe_fixtures.guards.output import result as output_result
 from safe_fixtures.guards.output import streams
-from safe_fixtures import redaction
 
 __all__ = ['RedactedOutput', 'masked']
 
@@ -37,24 +35,23 @@ _CODE = 'SF601'
 
 
 class RedactedOutput(guard.Guard):
-    """Masks the secrets in all that a test puts out.
+    """Masks the secrets in all the output of a test (SF601).
 
-    It stands where the result of a test leaves it: whatever the outcome is,
-    the details with it (tracebacks and what caused them, captured logs and
-    streams, mismatches, reasons) reach the result masked, and so the
-    subunit stream and all that is made from it. That lasts until the test
-    is reported, past the cleanup of the fixture. While it is active,
-    secrets are masked too in what the test writes to the standard streams
-    of the process, and admin passwords and tokens that pass the API are
-    learned by the redactor of the trail. The test itself sees everything
-    as it is.
+    Whatever the outcome of the test is, its result gets everything masked:
+    tracebacks with their causes, captured logs and streams, mismatches,
+    reasons, all details. So does what is made of the result, such as the
+    subunit stream. That lasts until the test is reported, past the cleanup
+    of the fixture. While the fixture is active, it also masks what the test
+    writes to the standard streams of the process, and the redactor of the
+    trail learns the admin passwords and tokens in API requests. The test
+    itself sees everything as it is.
 
-    Which kind of secret was in which output, and how often, is SF601; the
-    secret is never quoted. A rule mode of ``off`` stops the counting, and
-    nothing stops the masking.
+    SF601 reports which kind of secret was in which output, and how often. It
+    never quotes a secret. The rule mode ``off`` stops the counting; nothing
+    stops the masking.
 
-    Use it before all that puts something out, the set-up of the base class
-    included. The hardened bases do.
+    Use it before anything that writes output, which includes the set-up of
+    the base class. The hardened bases do.
 
     Example::
 
@@ -62,20 +59,13 @@ class RedactedOutput(guard.Guard):
             self.useFixture(RedactedOutput())
             super().setUp()
 
-    :param test: the test case; default: the one that uses the fixture.
-    :param trail: where acts are recorded, and whose redactor masks;
-        default: the active trail.
-    :raises: ConfigurationError at set-up outside a ``testtools.TestCase``
-        that runs; SafetyViolation (SF601) at cleanup, if enforced.
+    :param test: the test case; default: the test that uses the fixture.
+    :param trail: where to record, and whose redactor masks; default: the
+        active trail.
+    :raises: ConfigurationError at set-up outside a running
+        ``testtools.TestCase``; SafetyViolation (SF601) at cleanup, if
+        enforced.
     """
-
-    def __init__(
-        self,
-        *,
-        test: unittest.TestCase | None = None,
-        trail: audit.AuditTrail | None = None,
-    ) -> None:
-        super().__init__(test=test, trail=trail)
 
     def _prepare(self) -> None:
         self._run = _run_of(self._test)
@@ -83,17 +73,15 @@ class RedactedOutput(guard.Guard):
             raise exceptions.ConfigurationError(
                 'RedactedOutput test',
                 self._test,
-                'it must be a testtools.TestCase, while it runs',
+                'it must be a testtools.TestCase that is running',
             )
-        self._test_id = self._run.case.id()
+        self._case = self._run.case
 
     def _setUp(self) -> None:
         super()._setUp()
         self._masker = self._mask_result()
         self.addCleanup(self._report_at_cleanup)
-        self._test.addOnException(  # type: ignore[union-attr]
-            self._on_exception
-        )
+        self._case.addOnException(self._on_exception)
         self.useFixture(streams.MaskedStreams(self._masker))
         self.useFixture(
             gate.ApiGate(api_secrets.SecretsAtGate(self.trail.redactor))
@@ -104,55 +92,56 @@ class RedactedOutput(guard.Guard):
         result = self._run.result
         while isinstance(result, output_result.MaskedResult):
             if result.masker.redactor is redactor:
-                # Another one that is active, or was.
+                # Of another RedactedOutput of this test.
                 return result.masker
             result = result.__wrapped__
         masker = output_result.Masker(
-            redactor, counts=conf.mode_of(_CODE) != 'off'
+            redactor, counts=conf.mode_of(_CODE) != 'off', again=True
         )
         self._run.result = output_result.MaskedResult(
-            self._run.result, masker, self._report_when_told
+            self._run.result, masker, self._report_at_outcome
         )
         return masker
 
     def _on_exception(self, exc_info: Any) -> None:
         error = exc_info[1]
         if isinstance(error, unittest.SkipTest) and error.args:
-            # The detail that it becomes is added when it is reported.
+            # It becomes a detail only when the test is reported.
             reason = content.text_content(str(error.args[0]))
-            self._masker.look_at({'reason': reason})
+            self._masker.count_early({'reason': reason})
 
     def _report_at_cleanup(self) -> None:
-        self._masker.look_at(
-            self._test.getDetails()  # type: ignore[union-attr]
-        )
+        self._masker.count_early(self._case.getDetails())
         errors = self._report()
         if not self._interrupted:
             guard.raise_all(errors)
 
-    def _report_when_told(self) -> list[str]:
-        # What came after the cleanup: the details of fixtures that were
-        # there before, and what their cleanups say.
+    def _report_at_outcome(self) -> list[str]:
+        """Report what came after the cleanup of this fixture.
+
+        That is the details of fixtures that were set up before, and what
+        their cleanups raise.
+        """
         errors = self._report()
         try:
-            # Its own cleanup is over.
+            # The trail has ended, and does not check this any more.
             self.trail.check()
         except audit.AuditFailed as error:
             errors.append(error)
         return [str(error) for error in errors]
 
     def _report(self) -> list[AssertionError]:
-        """Record what was masked; return what the test is to fail with."""
+        """Record what was masked; return the errors that fail the test."""
         errors: list[AssertionError] = []
         refused = []
         for sink, kinds in self._masker.take().items():
             counts = sorted(kinds.items())
-            said = f'{sink}: ' + ', '.join(
+            found = f'{sink}: ' + ', '.join(
                 f'{kind} ({count})' for kind, count in counts
             )
             try:
                 self._violate(
-                    self._violation(said),
+                    self._violation(found),
                     sink,
                     keep=False,
                     trail=self.trail,
@@ -163,52 +152,50 @@ class RedactedOutput(guard.Guard):
                     ],
                 )
             except exceptions.SafetyViolation:
-                refused.append(said)
+                refused.append(found)
             except audit.AuditFailed as error:
-                # Of a trail that fails where it is.
+                # A trail that fails at once.
                 errors.append(error)
         if refused:
             errors.insert(0, self._violation('; '.join(refused)))
         return errors
 
-    def _violation(self, said: str) -> exceptions.SafetyViolation:
+    def _violation(self, found: str) -> exceptions.SafetyViolation:
         return exceptions.SafetyViolation(
             _CODE,
-            f'secrets were masked in what the test put out: {said}',
-            where=self._test_id,
+            f'secrets in the output of the test were masked: {found}',
+            where=self._case.id(),
         )
 
 
 def masked(result: Any) -> Any:
-    """Return a result that is told of tests in masked text only.
+    """Return a result that gets the outcomes of tests masked.
 
-    For what runs a test: it masks what is told before the test can use a
-    :class:`RedactedOutput`, such as the reason that a decorator gives for a
-    skip, or an error at the beginning of its set-up. What one has masked is
-    not masked again; what it has learned is unknown here.
+    Use it where a test is run. It masks what is reported before the test can
+    use a :class:`RedactedOutput`: the reason that a decorator gives for a
+    skip, or an error at the beginning of the set-up. What a RedactedOutput
+    has masked is not masked again, and secrets that it learned are unknown
+    here.
 
     :param result: a result of any kind, or None.
-    :returns: the result; None for None.
+    :returns: the masked result; None for None.
     """
     if result is None or isinstance(result, output_result.MaskedResult):
         return result
     return output_result.MaskedResult(
-        testtools.ExtendedToOriginalDecorator(result),
-        output_result.Masker(redaction.Redactor(), counts=False, again=False),
+        testtools.ExtendedToOriginalDecorator(result), output_result.Masker()
     )
 
 
 def _run_of(test: unittest.TestCase | None) -> Any:
-    """Return what runs a test, or None for what testtools does not run.
+    """Return the ``testtools.RunTest`` that runs a test, or None.
 
-    It tells the result, which its attribute ``result`` is, after the last
-    cleanup, and is gone with the run.
+    After the last cleanup it reports to the result that is its attribute
+    ``result``. It ends with the run.
     """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and test is not None:
+    for frame, _ in traceback.walk_stack(sys._getframe()):
         if frame.f_code.co_varnames[:1] == ('self',):
             run = frame.f_locals.get('self')
             if isinstance(run, testtools.RunTest) and run.case is test:
                 return run
-        frame = frame.f_back
     return None

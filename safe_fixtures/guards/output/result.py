@@ -10,8 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
-"""Tell a result about a test in masked text only."""
+"""Pass the outcome of a test on to its result, masked."""
 
 from collections.abc import Callable, Iterable, Mapping
 import collections
@@ -31,86 +30,85 @@ _OUTCOMES = frozenset({
     'addUnexpectedSuccess',
 })  # fmt: skip
 _NAMES = 'names of details'
-# UTF-8 is masked as bytes, and so is what has the same letters.
+# UTF-8 is masked as bytes, and so is any charset with the same letters.
 _AS_BYTES = frozenset({'utf8', 'utf-8', 'ascii', 'us-ascii', 'iso-8859-1'})
 
 
 class Masker:
-    """Masks what a test puts out, and counts what it masks.
+    """Masks the output of a test, and counts what it masks.
 
-    :param redactor: knows the secrets.
-    :param counts: whether to count. What is not counted is masked once it
-        is read, and never if nobody reads it.
-    :param again: whether to mask a detail that another one has masked.
+    :param redactor: knows the secrets; default: a new one.
+    :param counts: whether to count. If not, a detail is masked when it is
+        read, and never if nobody reads it.
+    :param again: whether to mask a detail that another masker has masked.
     """
 
     def __init__(
         self,
-        redactor: redaction.Redactor,
+        redactor: redaction.Redactor | None = None,
         *,
-        counts: bool,
-        again: bool = True,
+        counts: bool = False,
+        again: bool = False,
     ) -> None:
-        self.redactor = redactor
+        self.redactor = redactor or redaction.Redactor()
         self._counts = counts
         self._again = again
         self._found: dict[str, collections.Counter[str]] = {}
-        # What is looked at before it is reported is neither masked nor
-        # counted again then.
+        # By output and data. A detail that is counted early is neither masked
+        # nor counted again when it is reported.
         self._seen: dict[tuple[str, bytes], bytes] = {}
 
     def take(self) -> dict[str, collections.Counter[str]]:
-        """Return what was masked since this was called before.
+        """Return what was masked since the last call.
 
-        :returns: how many secrets of which kind, by the name of the output
-            that they were in.
+        :returns: how many secrets of which kind, by the name of the output.
         """
         found, self._found = self._found, {}
         return found
 
-    def look_at(self, details: Mapping[str, content.Content]) -> None:
-        """Count what is in details before they are told."""
-        for name, given in list(details.items()):
+    def count_early(self, details: Mapping[str, content.Content]) -> None:
+        """Count the secrets in details before they are reported."""
+        for name, detail in list(details.items()):
             try:
-                self.details({name: given})
+                self.details({name: detail})
             except fixtures.TimeoutException:
                 raise
             except Exception:
-                # Whoever is told will come upon it too.
+                # It will fail for the result too, if it still does then.
                 continue
 
     def text(self, sink: str, text: str) -> str:
-        """Mask what goes to an output."""
+        """Mask the text that goes to an output."""
         masked: str = self._mask(sink, text)
         return masked
 
-    def detail(self, sink: str, given: content.Content) -> content.Content:
-        """Return a detail masked, its type kept."""
-        if isinstance(given, _MaskedContent) and not self._again:
-            return given
+    def detail(self, sink: str, detail: content.Content) -> content.Content:
+        """Return a detail masked, with the same content type."""
+        if isinstance(detail, _MaskedContent) and not self._again:
+            return detail
 
         def read() -> Iterable[bytes]:
             # Joined, as a secret can be in two chunks.
-            data = b''.join(given.iter_bytes())
-            charset = given.content_type.parameters.get('charset', 'utf8')
+            data = b''.join(detail.iter_bytes())
+            charset = detail.content_type.parameters.get('charset', 'utf8')
             return [self._data(sink, data, charset.lower())]
 
         if self._counts:
             chunks = read()
-            return _MaskedContent(given.content_type, lambda: chunks)
-        return _MaskedContent(given.content_type, read)
+            return _MaskedContent(detail.content_type, lambda: chunks)
+        return _MaskedContent(detail.content_type, read)
 
     def details(
         self, details: Mapping[str, content.Content]
     ) -> dict[str, content.Content]:
-        """Return the details of a test masked, their names too."""
+        """Return the details of a test masked, and their names."""
         masked: dict[str, content.Content] = {}
-        for name, given in details.items():
+        for name, detail in details.items():
             data = self._data(_NAMES, name.encode(errors='replace'), 'utf8')
             shown = unique = data.decode(errors='replace')
             while unique in masked:
                 unique = f'{shown}-{len(masked)}'
-            masked[unique] = self.detail(shown, given)
+            masked[unique] = self.detail(shown, detail)
         return masked
 
     def _data(self, sink: str, data: bytes, charset: str) -> bytes:
@@ -135,10 +133,10 @@ class Masker:
         try:
             masked, kinds = self.redactor.redact_and_count(value)
         except fixtures.TimeoutException:
-            # Of the test, and no fault of the redactor.
+            # The test's time is over; the redactor did nothing wrong.
             raise
         except Exception as error:
-            # Nobody knows what is in it.
+            # It may hold a secret, so nothing of it is shown.
             masked = f'(masking this failed: {type(error).__name__})\n'
             if isinstance(value, bytes):
                 masked = masked.encode()
@@ -153,49 +151,50 @@ class _MaskedContent(content.Content):
 
 
 class MaskedResult(wrapt.ObjectProxy):  # type: ignore[type-arg]
-    """A result that is told all there is to a test masked.
+    """A result that gets the outcome of a test masked.
 
-    Errors are passed on as details, in text: what reads a live exception
-    would see what it says.
+    It passes errors on as details, in text: a live exception would show the
+    secrets in its message.
 
     :param result: a result that takes details.
     :param masker: masks them.
-    :param object_to: is called once all of an outcome is masked, and
-        returns what there is to say against it, which makes it a failure.
+    :param objections: called once an outcome is masked; returns messages
+        that turn it into a failure (list of str).
     """
 
     def __init__(
         self,
         result: Any,
         masker: Masker,
-        object_to: Callable[[], list[str]] = list,
+        objections: Callable[[], list[str]] = list,
     ) -> None:
         super().__init__(result)
         self._self_masker = masker
-        self._self_object_to = object_to
+        self._self_objections = objections
 
     @property
     def masker(self) -> Masker:
-        """What masks."""
+        """Masks what this result gets (Masker)."""
         masker: Masker = self._self_masker
         return masker
 
     def __getattr__(self, name: str) -> Any:
-        # What the result does not have stays absent.
+        # An attribute that the result does not have stays absent.
         value = getattr(self.__wrapped__, name)
         if name in _OUTCOMES:
-            return functools.partial(self._self_tell, name)
+            return functools.partial(self._self_report, name)
         if name == 'addSubTest':
-            return functools.partial(self._self_tell_of_part, value)
+            return functools.partial(self._self_report_subtest, value)
         if name == 'tags':
             return functools.partial(self._self_tag, value)
         return value
 
-    def _self_tell(
-        self, outcome: str, test: Any, *given: Any, **named: Any
+    def _self_report(
+        self, outcome: str, test: Any, *args: Any, **kwargs: Any
     ) -> Any:
+        # An error, a reason or details, by position or by name.
         details: dict[str, content.Content] = {}
-        for value in (*given, *named.values()):
+        for value in (*args, *kwargs.values()):
             if isinstance(value, Mapping):
                 details.update(value)
             elif isinstance(value, tuple):
@@ -203,7 +202,7 @@ class MaskedResult(wrapt.ObjectProxy):  # type: ignore[type-arg]
             elif value is not None:
                 details['reason'] = content.text_content(str(value))
         details = self._self_masker.details(details)
-        objections = self._self_object_to()
+        objections = self._self_objections()
         if objections:
             if outcome != 'addError':
                 outcome = 'addFailure'
@@ -213,17 +212,17 @@ class MaskedResult(wrapt.ObjectProxy):  # type: ignore[type-arg]
             details[name] = content.text_content('\n'.join(objections))
         return getattr(self.__wrapped__, outcome)(test, details=details)
 
-    def _self_tell_of_part(
-        self, tell: Any, test: Any, part: Any, error: Any
+    def _self_report_subtest(
+        self, report: Any, test: Any, subtest: Any, error: Any
     ) -> Any:
         if error is not None:
             text = self._self_masker.detail(
-                'traceback', self._self_traceback(part, error)
+                'traceback', self._self_traceback(subtest, error)
             ).as_text()
             failed = issubclass(error[0], AssertionError)
             kind = _MaskedFailure if failed else _MaskedError
             error = kind, kind(text), None
-        return tell(test, _MaskedPart(part, self._self_masker), error)
+        return report(test, _MaskedSubtest(subtest, self._self_masker), error)
 
     def _self_tag(self, tag: Any, *tags: Any) -> Any:
         mask = functools.partial(self._self_masker.text, 'tags')
@@ -237,11 +236,11 @@ class MaskedResult(wrapt.ObjectProxy):  # type: ignore[type-arg]
         )
 
 
-class _MaskedPart(wrapt.ObjectProxy):  # type: ignore[type-arg]
-    """A subtest whose description, by which it is told, is masked."""
+class _MaskedSubtest(wrapt.ObjectProxy):  # type: ignore[type-arg]
+    """A subtest whose description is masked; results name it by that."""
 
-    def __init__(self, part: Any, masker: Masker) -> None:
-        super().__init__(part)
+    def __init__(self, subtest: Any, masker: Masker) -> None:
+        super().__init__(subtest)
         self._self_masker = masker
 
     def _subDescription(self) -> str:

@@ -10,9 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Mask what is written to the streams of the process."""
 
+from collections.abc import Callable
 import contextlib
 import sys
 import threading
@@ -29,11 +29,11 @@ __all__ = ['MaskedStreams']
 class MaskedStreams(fixtures.Fixture):
     """Masks standard output and error while it is active.
 
-    The streams stay the same objects; only their ``write`` and ``flush``
-    are replaced, so that a logging handler that holds one is masked too. A
-    line is written once it is complete, as its secrets can come in parts;
-    an incomplete one is when the stream is flushed. What takes a stream's
-    place meanwhile, to capture output, is not masked.
+    The streams stay the same objects; only their ``write`` and ``flush`` are
+    replaced, so that a logging handler that holds a stream is masked too. A
+    line is written when it is complete, as a secret can come in parts, or
+    when the stream is flushed. A stream that takes their place later, to
+    capture output, is not masked.
 
     Any number can be active, and end in any order.
 
@@ -45,68 +45,55 @@ class MaskedStreams(fixtures.Fixture):
         self.masker = masker
 
     def _setUp(self) -> None:
-        found = {
+        streams = {
             id(stream): (name, stream)
             for name, stream in (
                 ('stdout', sys.__stdout__),
                 ('stderr', sys.__stderr__),
-                # Those of a runner that captures, and shows it afterwards.
+                # Those of a runner that captures output, and shows it later.
                 ('stdout', sys.stdout),
                 ('stderr', sys.stderr),
             )
-            # Some have no place for another write.
+            # Without one, a stream has no place for another write.
             if hasattr(stream, '__dict__')
         }
-        for name, stream in found.values():
-            lines = _masked.get(id(stream))
-            if lines is None:
-                lines = _masked[id(stream)] = _Lines(name, stream)
-            self.addCleanup(lines.remove, self.masker)
-            lines.add(self.masker)
+        for number, (name, stream) in streams.items():
+            lines = _masked.get(number) or _Lines(name, stream)
+            self.addCleanup(lines.add(self.masker))
+            self.addCleanup(lines.write_pending)
 
 
-class _Lines:
-    """What is written to one stream."""
+class _Lines(patching.SharedPatch[result.Masker]):
+    """The lines that are written to one stream, for any number of maskers."""
 
     def __init__(self, name: str, stream: Any) -> None:
+        super().__init__(self._replace_methods)
         self._name = name
         self._stream = stream
-        self._maskers: tuple[result.Masker, ...] = ()
         # By thread: those that write at the same time do not mix.
         self._pending: dict[int, str] = {}
         self._write = stream.write
         self._flush = stream.flush
-        self._restores: list[Any] = []
 
-    def add(self, masker: result.Masker) -> None:
-        self._maskers = (*self._maskers, masker)
-        if not self._restores:
-            for name in ('write', 'flush'):
-                self._restores.append(
+    def _replace_methods(self) -> Callable[[], None]:
+        with contextlib.ExitStack() as restores:
+            _masked[id(self._stream)] = self
+            restores.callback(_masked.pop, id(self._stream))
+            for method in (self.write, self.flush):
+                restores.callback(
                     patching.patch_attribute(
-                        self._stream, name, getattr(self, name)
+                        self._stream, method.__name__, method
                     )
                 )
-
-    def remove(self, masker: result.Masker) -> None:
-        # A stream that is closed meanwhile has nobody to tell.
-        with contextlib.suppress(ValueError, OSError):
-            for thread in list(self._pending):
-                self._put(self._pending.pop(thread, ''))
-        maskers = list(self._maskers)
-        maskers.remove(masker)
-        self._maskers = tuple(maskers)
-        if not maskers:
-            _masked.pop(id(self._stream), None)
-            while self._restores:
-                self._restores.pop()()
+            return restores.pop_all().close
 
     def write(self, text: str) -> int:
         if not isinstance(text, str):
             return self._write(text)
         thread = threading.get_ident()
         pending = self._pending.pop(thread, '') + text
-        # Not up to the last line break in it, which can be within a secret.
+        # Only a line break at the end counts: one before can be a part of a
+        # secret.
         if pending.endswith('\n'):
             self._put(pending)
         elif pending:
@@ -117,13 +104,19 @@ class _Lines:
         self._put(self._pending.pop(threading.get_ident(), ''))
         self._flush()
 
+    def write_pending(self) -> None:
+        """Write the incomplete lines of all threads."""
+        # The stream may have been closed meanwhile.
+        with contextlib.suppress(ValueError, OSError):
+            for thread in list(self._pending):
+                self._put(self._pending.pop(thread, ''))
+
     def _put(self, text: str) -> None:
-        if not text:
-            return
-        for masker in self._maskers:
-            text = masker.text(self._name, text)
-        self._write(text)
+        if text:
+            for masker in self.users:
+                text = masker.text(self._name, text)
+            self._write(text)
 
 
-# Those of the streams that are masked, by the id of the stream.
+# The streams that are masked now, by id.
 _masked: dict[int, _Lines] = {}

@@ -112,10 +112,10 @@ class TlsProbe(probe.Probe):
 
     def snapshot(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for (module, cls), names in self._ATTRIBUTES.items():
+        for (module, cls), attributes in self._ATTRIBUTES.items():
             owner: Any = sys.modules.get(module)
             owner = getattr(owner, cls, None) if cls else owner
-            for name in names if owner is not None else ():
+            for name in attributes if owner is not None else ():
                 value = vars(owner).get(name, probe.ABSENT)
                 if value is not probe.ABSENT and not isinstance(
                     value, (str, int, type(None))

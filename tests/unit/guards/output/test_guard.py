@@ -49,7 +49,7 @@ from tests.support import web
 SECRET = 'x7' + 'Qm2-vKp9'
 LEAK = f'adminPass={SECRET}'
 PLAIN = 'server vm is ACTIVE'
-VIOLATION = 'secrets were masked in what the test put out'
+VIOLATION = 'secrets in the output of the test were masked'
 
 RedactedOutput = output.RedactedOutput
 
