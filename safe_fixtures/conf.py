@@ -109,11 +109,18 @@ _OPTS = [
     ),
     cfg.ListOpt(
         'allowed_paths',
-        default=['__pycache__', '.coverage*', '.stestr', '.testrepository'],
+        default=[
+            '__pycache__',
+            '.coverage*',
+            '.stestr',
+            '.testrepository',
+            'python-entrypoints',
+        ],
         help='Files and directories that may be written, besides temporary '
         'ones: paths, and patterns without a slash for a file or directory '
-        'of that name anywhere. Default: import caches, coverage and the '
-        'repository of stestr.',
+        'of that name anywhere. A value replaces the default: import caches, '
+        'coverage, the repository of stestr, and the cache of stevedore '
+        '(``~/.cache/python-entrypoints``).',
     ),
     cfg.IntOpt(
         'max_image_bytes',

@@ -16,9 +16,10 @@ from safe_fixtures.guards import posture
 
 __all__ = ['LEAKS']
 
+_Leak = posture.Leak
 _LOGGING_FIXTURE = (
-    'StandardLogging, which every test uses, sets this level and gives no '
-    'logger its level back'
+    'StandardLogging, which every test uses, sets this level and does not '
+    'restore it'
 )
 _LOG_DEFAULTS = (
     'nova.config.parse_args(), which ConfFixture calls, sets this once for '
@@ -26,7 +27,7 @@ _LOG_DEFAULTS = (
 )
 
 LEAKS: tuple[posture.Leak, ...] = (
-    posture.Leak(
+    _Leak(
         'config',
         '[*] *',
         '* (default)',
@@ -34,48 +35,45 @@ LEAKS: tuple[posture.Leak, ...] = (
         'process at its cleanup, whoever set them and when: imports do, and '
         'tests before they call the set-up of their base',
     ),
-    posture.Leak(
+    _Leak(
         'config',
         '[DEFAULT] default_log_levels',
         "['amqp=WARN', *, 'glanceclient=WARN', 'oslo.privsep.daemon=INFO']",
         _LOG_DEFAULTS,
     ),
-    posture.Leak(
+    _Leak(
         'config',
         '[oslo_policy] enforce_new_defaults',
         'False',
-        'PlacementFixture gives this default to the option itself, which all '
+        'PlacementFixture sets this default on the option itself, which all '
         'configurations of the process share; from then on Nova, too, grants '
         'what its deprecated rules grant',
     ),
-    posture.Leak(
+    _Leak(
         'environ',
         'OS_DEBUG',
         "'true'",
         'three tests of libvirt.test_server_shares set it for a fixture that '
         'has read it by then, and leave it to all tests after them',
     ),
-    posture.Leak(
+    _Leak(
         'logging',
         'oslo.messaging._drivers.impl_rabbit filters',
         "['nova.config.rabbit_heartbeat_filter']",
         _LOG_DEFAULTS,
     ),
-    posture.Leak('logging', 'root level', 'DEBUG', _LOGGING_FIXTURE),
-    posture.Leak('logging', 'alembic level', 'WARNING', _LOGGING_FIXTURE),
-    posture.Leak(
-        'logging', 'migrate.versioning.api level', 'WARNING', _LOGGING_FIXTURE
+    _Leak('logging', 'root level', 'DEBUG', _LOGGING_FIXTURE),
+    *(
+        _Leak('logging', f'{name} level', 'WARNING', _LOGGING_FIXTURE)
+        for name in ('alembic', 'migrate.versioning.api', 'oslo_db.sqlalchemy')
     ),
-    posture.Leak(
-        'logging', 'oslo_db.sqlalchemy level', 'WARNING', _LOGGING_FIXTURE
-    ),
-    posture.Leak(
+    _Leak(
         'logging',
         'sqlalchemy.engine level',
         'WARNING',
         'oslo_db sets it when it makes the first engine of the process',
     ),
-    posture.Leak(
+    _Leak(
         'logging',
         'retrying propagate',
         'False',

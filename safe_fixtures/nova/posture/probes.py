@@ -10,15 +10,15 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The posture of Nova and Placement: their policy, and who they know."""
+"""The posture of Nova and Placement: their policy and their options."""
 
 from collections.abc import Iterable, Iterator, Mapping
+import copy
 import sys
 from typing import Any
 
 from nova import context as nova_context
 from nova import exception
-from nova import policy as nova_policy
 
 from safe_fixtures.guards import posture
 from safe_fixtures.nova.posture import leaks as posture_leaks
@@ -40,7 +40,7 @@ _PERSONAS = {
 class PolicyProbe(posture.Probe):
     """The rules that the policy engines in use enforce, not their files.
 
-    An engine that is not there, or has loaded nothing yet, counts as having
+    An engine that is not in use, or has loaded nothing yet, counts as having
     the defaults.
     """
 
@@ -53,13 +53,10 @@ class PolicyProbe(posture.Probe):
         self, before: dict[str, '_Rules'], after: dict[str, '_Rules']
     ) -> Iterator[tuple[str, Any, Any]]:
         for engine in sorted(before.keys() | after.keys()):
-            old, new = before.get(engine), after.get(engine)
-            names: set[str] = set()
-            for rules in (old, new):
-                names.update(() if rules is None else rules.checks)
-            for name in sorted(names):
-                was = _check(name, old, new)
-                is_ = _check(name, new, old)
+            old = before.get(engine) or after[engine].defaults()
+            new = after.get(engine) or before[engine].defaults()
+            for name in sorted(old.checks.keys() | new.checks.keys()):
+                was, is_ = old.check(name), new.check(name)
                 if was != is_:
                     yield f'{engine} {name}', was, is_
 
@@ -77,8 +74,16 @@ class _Rules:
         self.conf = engine.conf
         self.registered = engine.registered_rules
 
-    def default(self, name: str) -> str | None:
-        """Return what a rule is by default; None if it is not registered."""
+    def defaults(self) -> '_Rules':
+        """Return the rules of this engine before it has loaded any."""
+        found = copy.copy(self)
+        found.checks = {}
+        return found
+
+    def check(self, name: str) -> str | None:
+        """Return a rule, or its default; None if it is not registered."""
+        if name in self.checks:
+            return self.checks[name]
         rule = self.registered.get(name)
         if rule is None:
             return None
@@ -90,14 +95,6 @@ class _Rules:
         ):
             return f'({rule.check} or {old.check})'
         return str(rule.check)
-
-
-def _check(
-    name: str, rules: _Rules | None, others: _Rules | None
-) -> str | None:
-    if rules is not None and name in rules.checks:
-        return rules.checks[name]
-    return (rules or others).default(name)  # type: ignore[union-attr]
 
 
 def _engines() -> dict[str, Any]:
@@ -122,7 +119,7 @@ class NovaPosture:
 
     @staticmethod
     def configs() -> Mapping[str, Any]:
-        # Nova's own is that of everybody; Placement gets one for each test.
+        # Nova's is cfg.CONF. Placement gets one of its own for each test.
         engines = _engines()
         if 'placement' not in engines:
             return {}
@@ -142,19 +139,13 @@ class NovaPosture:
             user_id=_USER,
             project_id=_PROJECT,
             roles=_PERSONAS[persona],
-            # Not the context of whoever asks next.
+            # Do not become the current context of this thread.
             overwrite=False,
         )
         target = {'project_id': _PROJECT, 'user_id': _USER}
-        if name == 'placement':
-            policy = sys.modules['placement.policy']
-            return bool(
-                policy.authorize(context, rule, target, do_raise=False)
-            )
+        authorize = sys.modules[f'{name}.policy'].authorize
         try:
-            return bool(
-                nova_policy.authorize(context, rule, target, do_raise=False)
-            )
+            return bool(authorize(context, rule, target, do_raise=False))
         except exception.PolicyNotAuthorized:
-            # So it says that the scope is wrong, whatever it was asked.
+            # Nova raises it for a wrong scope in any case.
             return False

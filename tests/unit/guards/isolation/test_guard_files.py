@@ -59,7 +59,7 @@ def case_of(way, **arguments):
 
 
 def contents(path):
-    """Return what is below a directory, and of what permissions and size."""
+    """Return what is below a directory, with permissions and sizes."""
     return {
         str(each): (each.lstat().st_mode, each.lstat().st_size)
         for each in pathlib.Path(path).rglob('*')
@@ -194,7 +194,7 @@ class TestWays(test_files.TestCase):
 
 
 class TestExits(test_files.TestCase):
-    """Nothing is judged any more, however the test ended."""
+    """Nothing is checked any more, however the test ended."""
 
     def run_case(self, error, in_set_up):
         class Case(testtools.TestCase):
@@ -241,6 +241,37 @@ class TestExits(test_files.TestCase):
         self.assertPasses(Case)
         self.assertEqual(
             ['__pycache__', 'sf405_module.py'], sorted(os.listdir(host))
+        )
+
+    def write_entry_points(self, directory):
+        """Write the cache of entry points, as stevedore does."""
+        path = os.path.join(self.host, '.cache')
+        os.makedirs(path, exist_ok=True)
+        path = os.path.join(path, directory)
+
+        class Case(testtools.TestCase):
+            def test_x(self):
+                self.useFixture(isolation.IsolationGuard())
+                os.makedirs(path, mode=0o700, exist_ok=True)
+                pathlib.Path(path, '0123abcd').write_text('{}')
+
+        return Case
+
+    def test_cache_of_entry_points(self):
+        # By the defaults.
+        self.configure(mode='enforce')
+        self.assertPasses(self.write_entry_points('python-entrypoints'))
+        self.assertFails(
+            self.write_entry_points('python-entrypoints2'),
+            'SF405 (CWE-668): mkdir of ',
+        )
+
+    def test_cache_of_entry_points_if_others_are_allowed(self):
+        # A value replaces the defaults.
+        self.configure(mode='enforce', allowed_paths='report.xml')
+        self.assertFails(
+            self.write_entry_points('python-entrypoints'),
+            'SF405 (CWE-668): mkdir of ',
         )
 
 
