@@ -24,6 +24,7 @@ extensions = [
     'oslo_config.sphinxconfiggen',
     'oslo_config.sphinxext',
     'safe_fixtures_permissions',
+    'safe_fixtures_places',
     'safe_fixtures_tables',
 ]
 

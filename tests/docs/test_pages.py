@@ -15,6 +15,7 @@
 # Nova goes first: it patches the standard library for eventlet.
 import safe_fixtures.nova  # isort: skip
 
+import importlib
 from importlib import metadata
 import pathlib
 import re
@@ -28,8 +29,14 @@ import testtools
 from safe_fixtures import conf
 from safe_fixtures.nova import pins
 from safe_fixtures import rules
+from tests.architecture import test_imports
 
-SOURCE = pathlib.Path(__file__).resolve().parents[2] / 'doc' / 'source'
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SOURCE = ROOT / 'doc' / 'source'
+# A file of the repository that a page names.
+_PATH = re.compile(
+    r'``((?:safe_fixtures|tests|doc|constraints|benchmarks)/[\w/.-]+)``'
+)
 EXTENSION = SOURCE / '_ext' / 'safe_fixtures_tables.py'
 
 
@@ -150,6 +157,44 @@ class TestPages(testtools.TestCase):
             'namespace = safe_fixtures\n',
             (SOURCE / 'config-generator.conf').read_text('utf-8'),
         )
+
+
+class TestArchitecture(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.page = _page('contributor/architecture')
+
+    def test_floors(self):
+        """The picture shows the floors that the check of imports knows."""
+        shown = re.findall(r'^   \d \| (.*)$', self.page, re.MULTILINE)
+        floors = [
+            [name for name in names if name != '.']
+            for names in reversed(test_imports.FLOORS)
+        ]
+        self.assertEqual(
+            floors,
+            [
+                line.split()[: len(names)]
+                for line, names in zip(shown, floors, strict=True)
+            ],
+        )
+
+    def test_files_that_are_named_exist(self):
+        for page in SOURCE.glob('contributor/*.rst'):
+            text = page.read_text('utf-8')
+            for name in _PATH.findall(text):
+                if 'NNN' not in name:
+                    self.assertTrue((ROOT / name).exists(), name)
+
+    def test_every_rule_has_a_place(self):
+        self.useFixture(fixtures.PythonPathEntry(str(EXTENSION.parent)))
+        places = importlib.import_module('safe_fixtures_places')
+        for code in rules.RULES:
+            self.assertNotEqual([], places.modules(code), code)
+            for page in places.pages(code):
+                self.assertTrue((SOURCE / f'{page}.rst').exists(), page)
+            if code != 'SF901':
+                self.assertNotEqual([], places.tests(code), code)
 
 
 def _names(text, code):
