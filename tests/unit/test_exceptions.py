@@ -71,15 +71,17 @@ class TestSafetyViolation(base.TestCase):
         error = violation()
         error.where = 'changed.py:1'
         for protocol in PROTOCOLS:
-            other = pickle.loads(pickle.dumps(error, protocol))
-            self.assertIs(exceptions.SafetyViolation, type(other))
-            self.assertEqual(vars(error), vars(other))
-            self.assertEqual(error.args, other.args)
-            self.assertEqual(str(error), str(other))
+            with self.subTest(protocol=protocol):
+                other = pickle.loads(pickle.dumps(error, protocol))
+                self.assertIs(exceptions.SafetyViolation, type(other))
+                self.assertEqual(vars(error), vars(other))
+                self.assertEqual(error.args, other.args)
+                self.assertEqual(str(error), str(other))
 
     def test_copies(self):
         for duplicate in (copy.copy, copy.deepcopy):
-            self.assertEqual(str(violation()), str(duplicate(violation())))
+            with self.subTest(duplicate=duplicate):
+                self.assertEqual(str(violation()), str(duplicate(violation())))
 
 
 class TestRestoreFailed(base.TestCase):
@@ -99,10 +101,11 @@ class TestRestoreFailed(base.TestCase):
     def test_pickles(self):
         error = restore_failed()
         for protocol in PROTOCOLS:
-            other = pickle.loads(pickle.dumps(error, protocol))
-            self.assertIs(exceptions.RestoreFailed, type(other))
-            self.assertEqual(vars(error), vars(other))
-            self.assertEqual(str(error), str(other))
+            with self.subTest(protocol=protocol):
+                other = pickle.loads(pickle.dumps(error, protocol))
+                self.assertIs(exceptions.RestoreFailed, type(other))
+                self.assertEqual(vars(error), vars(other))
+                self.assertEqual(str(error), str(other))
 
 
 class TestConfigurationError(base.TestCase):
@@ -117,7 +120,8 @@ class TestConfigurationError(base.TestCase):
     def test_pickles(self):
         error = exceptions.ConfigurationError('[x] y', 2.53, 'a string')
         for protocol in PROTOCOLS:
-            other = pickle.loads(pickle.dumps(error, protocol))
-            self.assertIs(exceptions.ConfigurationError, type(other))
-            self.assertEqual(vars(error), vars(other))
-            self.assertEqual(str(error), str(other))
+            with self.subTest(protocol=protocol):
+                other = pickle.loads(pickle.dumps(error, protocol))
+                self.assertIs(exceptions.ConfigurationError, type(other))
+                self.assertEqual(vars(error), vars(other))
+                self.assertEqual(str(error), str(other))

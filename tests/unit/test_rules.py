@@ -42,15 +42,18 @@ class TestRules(base.TestCase):
 
     def test_every_rule_says_what_and_what_to_do(self):
         for code, rule in rules.RULES.items():
-            self.assertEqual(code, rule.code)
-            self.assertTrue(rule.title, code)
-            # It goes into the middle of a line.
-            self.assertNotIn('\n', rule.title)
-            self.assertFalse(rule.title.endswith('.'), code)
-            self.assertTrue(rule.remedy.endswith('.'), code)
-            self.assertTrue(rule.finding, code)
-            if rule.cwe is not None:
-                self.assertTrue(re.fullmatch(r'CWE-[0-9]+', rule.cwe), code)
+            with self.subTest(code=code):
+                self.assertEqual(code, rule.code)
+                self.assertTrue(rule.title, code)
+                # It goes into the middle of a line.
+                self.assertNotIn('\n', rule.title)
+                self.assertFalse(rule.title.endswith('.'), code)
+                self.assertTrue(rule.remedy.endswith('.'), code)
+                self.assertTrue(rule.finding, code)
+                if rule.cwe is not None:
+                    self.assertTrue(
+                        re.fullmatch(r'CWE-[0-9]+', rule.cwe), code
+                    )
 
     def test_titles_are_distinct(self):
         titles = {rule.title for rule in rules.RULES.values()}
@@ -61,10 +64,11 @@ class TestRules(base.TestCase):
 
     def test_unknown_code_lists_the_known(self):
         for code in ('SF999', 'sf301', '', None, 301, ['SF301']):
-            error = self.assertRaises(ValueError, rules.get, code)
-            self.assertIn(repr(code), str(error))
-            for known in rules.RULES:
-                self.assertIn(known, str(error).partition('not a rule')[2])
+            with self.subTest(code=code):
+                error = self.assertRaises(ValueError, rules.get, code)
+                self.assertIn(repr(code), str(error))
+                for known in rules.RULES:
+                    self.assertIn(known, str(error).partition('not a rule')[2])
 
     def test_catalogue_cannot_be_changed(self):
         def add():

@@ -77,10 +77,11 @@ class TestLeftDisabled(TestCase):
             ('disable', 'disabled'),
             ('update/forced_down', 'enabled, forced down'),
         ):
-            self.change(0, action, 'enabled', after)
-            self.restore(60)
-            self.end(61)
-            self.assertNone()
+            with self.subTest(action=action):
+                self.change(0, action, 'enabled', after)
+                self.restore(60)
+                self.end(61)
+                self.assertNone()
 
     def test_for_long(self):
         for action, after in (
@@ -88,15 +89,18 @@ class TestLeftDisabled(TestCase):
             ('update/forced_down', 'enabled, forced down'),
             ('disable', DOWN),
         ):
-            self.alerts = audit.Alerts()
-            self.change(0, action, 'enabled', after)
-            self.assertEqual([], self.raised())
-            self.restore(61)
-            self.end(62)
-            self.assertEqual(self.ALERT, self.raised(ended=True))
-            (alert,) = self.alerts.raised()
-            self.assertIn('compute on host1 was down for 61.0 s', str(alert))
-            self.assertIn('2026-01-01T00:01:01', alert.when)
+            with self.subTest(action=action, after=after):
+                self.alerts = audit.Alerts()
+                self.change(0, action, 'enabled', after)
+                self.assertEqual([], self.raised())
+                self.restore(61)
+                self.end(62)
+                self.assertEqual(self.ALERT, self.raised(ended=True))
+                (alert,) = self.alerts.raised()
+                self.assertIn(
+                    'compute on host1 was down for 61.0 s', str(alert)
+                )
+                self.assertIn('2026-01-01T00:01:01', alert.when)
 
     def test_limit(self):
         self.alerts = audit.Alerts(disabled_seconds=5)
@@ -236,13 +240,14 @@ class TestUndeclared(TestCase):
 
     def test_raw_ones_are_no_alert_unless_asked_for(self):
         for wanted in (False, True):
-            self.alerts = audit.Alerts(undeclared_toggles=wanted)
-            self.disable(0, by='PUT /os-services/1 (x.py:1)')
-            self.change(1, 'enable', 'disabled', 'enabled',
-                        by='the record (x.py:1)')  # fmt: skip
-            self.assertEqual(
-                [(self.RULE, ('t',), 2)] if wanted else [], self.raised()
-            )
+            with self.subTest(wanted=wanted):
+                self.alerts = audit.Alerts(undeclared_toggles=wanted)
+                self.disable(0, by='PUT /os-services/1 (x.py:1)')
+                self.change(1, 'enable', 'disabled', 'enabled',
+                            by='the record (x.py:1)')  # fmt: skip
+                self.assertEqual(
+                    [(self.RULE, ('t',), 2)] if wanted else [], self.raised()
+                )
 
     def test_declared(self):
         self.alerts = audit.Alerts(undeclared_toggles=True)

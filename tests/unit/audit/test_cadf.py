@@ -57,36 +57,41 @@ class TestEvents(base.TestCase):
         self._record_all(trail)
         self.assertEqual(9, len(trail.events))
         for stored in trail.events:
-            self.assertEqual(event.TYPE_URI_EVENT, stored['typeURI'])
-            self.assertTrue(cadftype.is_valid_eventType(stored['eventType']))
-            self.assertTrue(cadftaxonomy.is_valid_action(stored['action']))
-            self.assertTrue(cadftaxonomy.is_valid_outcome(stored['outcome']))
-            for part in ('initiator', 'target', 'observer'):
-                self.assertTrue(stored[part]['id'])
-                self.assertTrue(stored[part]['name'])
-            self.assertEqual('tests.test_x', stored['initiator']['name'])
-            # Reading the parts back makes a whole that is valid.
-            again = event.Event(
-                id=stored['id'],
-                eventType=stored['eventType'],
-                eventTime=stored['eventTime'],
-                action=stored['action'],
-                outcome=stored['outcome'],
-                **{
-                    part: as_resource(stored[part])
-                    for part in ('initiator', 'target', 'observer')
-                },
-            )
-            again.add_tag(stored['tags'][0])
-            if 'reason' in stored:
-                again.reason = reason.Reason(**stored['reason'])
-            for item in stored.get('attachments', ()):
-                again.add_attachment(attachment.Attachment(**item))
-            self.assertTrue(again.is_valid())
-            for part in ('initiator', 'target', 'observer'):
-                self.assertTrue(getattr(again, part).is_valid())
-            # Nothing is in it that CADF does not know.
-            self.assertEqual(again.as_dict(), stored)
+            with self.subTest(action=stored['action']):
+                self.assertEqual(event.TYPE_URI_EVENT, stored['typeURI'])
+                self.assertTrue(
+                    cadftype.is_valid_eventType(stored['eventType'])
+                )
+                self.assertTrue(cadftaxonomy.is_valid_action(stored['action']))
+                self.assertTrue(
+                    cadftaxonomy.is_valid_outcome(stored['outcome'])
+                )
+                for part in ('initiator', 'target', 'observer'):
+                    self.assertTrue(stored[part]['id'])
+                    self.assertTrue(stored[part]['name'])
+                self.assertEqual('tests.test_x', stored['initiator']['name'])
+                # Reading the parts back makes a whole that is valid.
+                again = event.Event(
+                    id=stored['id'],
+                    eventType=stored['eventType'],
+                    eventTime=stored['eventTime'],
+                    action=stored['action'],
+                    outcome=stored['outcome'],
+                    **{
+                        part: as_resource(stored[part])
+                        for part in ('initiator', 'target', 'observer')
+                    },
+                )
+                again.add_tag(stored['tags'][0])
+                if 'reason' in stored:
+                    again.reason = reason.Reason(**stored['reason'])
+                for item in stored.get('attachments', ()):
+                    again.add_attachment(attachment.Attachment(**item))
+                self.assertTrue(again.is_valid())
+                for part in ('initiator', 'target', 'observer'):
+                    self.assertTrue(getattr(again, part).is_valid())
+                # Nothing is in it that CADF does not know.
+                self.assertEqual(again.as_dict(), stored)
         self.assertEqual(9, len({item['id'] for item in trail.events}))
 
     def test_action_outside_the_taxonomy_is_refused(self):

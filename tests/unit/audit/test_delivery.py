@@ -211,16 +211,17 @@ class TestLost(base.TestCase):
         loop = []
         loop.append(loop)
         for value in (object(), float('nan'), loop, 1j):
+            with self.subTest(value=value):
 
-            def spoil(trail, value=value):
-                trail.record('enable', 'host1', value=value)
+                def spoil(trail, value=value):
+                    trail.record('enable', 'host1', value=value)
 
-            self.assertFails(
-                self.case_of(spoil),
-                'conversion to JSON failed for 1 event',
-            )
-            said = audit.details(self.trail.events[1])
-            self.assertEqual(['lost'], list(said))
+                self.assertFails(
+                    self.case_of(spoil),
+                    'conversion to JSON failed for 1 event',
+                )
+                said = audit.details(self.trail.events[1])
+                self.assertEqual(['lost'], list(said))
         json.dumps(self.trail.events)
 
     def test_timeout_of_the_test_goes_on(self):
@@ -449,5 +450,6 @@ class TestSinks(base.TestCase):
             functools.partial(trail.add_sink, None),
             functools.partial(audit.watch, 5),
         ):
-            self.assertRaises(exceptions.ConfigurationError, refused)
+            with self.subTest(refused=refused):
+                self.assertRaises(exceptions.ConfigurationError, refused)
         self.assertIs(trail, audit.current())

@@ -70,9 +70,10 @@ class TestEvent(base.TestCase):
     def test_no_number(self):
         stored = dict(self.trail.record('enable', 'host1'))
         for tags in ([], ['other?value=1'], ['sequence?value=x']):
-            self.assertIsNone(
-                audit.Event(dict(stored, tags=tags)).sequence, tags
-            )
+            with self.subTest(tags=tags):
+                self.assertIsNone(
+                    audit.Event(dict(stored, tags=tags)).sequence, tags
+                )
         del stored['tags']
         self.assertIsNone(audit.Event(stored).sequence)
 
@@ -85,20 +86,22 @@ class TestEvent(base.TestCase):
             ('evaluate/violation', {'expected': True}, 'expected', False,
              False),
         ):  # fmt: skip
-            event = self.record(action, 'x', code='SF301', **details)
-            self.assertEqual(
-                (kind, True, refusal, counts),
-                (event.kind, event.is_violation, event.is_refusal,
-                 event.counts),
-                (action, details),
-            )  # fmt: skip
+            with self.subTest(action=action, details=details):
+                event = self.record(action, 'x', code='SF301', **details)
+                self.assertEqual(
+                    (kind, True, refusal, counts),
+                    (event.kind, event.is_violation, event.is_refusal,
+                     event.counts),
+                    (action, details),
+                )  # fmt: skip
 
     def test_no_violation(self):
         for action in ('enable', 'allow/waiver', 'evaluate/image'):
-            event = self.record(action, 'x')
-            self.assertFalse(event.is_violation, action)
-            self.assertFalse(event.is_refusal, action)
-            self.assertFalse(event.counts, action)
+            with self.subTest(action=action):
+                event = self.record(action, 'x')
+                self.assertFalse(event.is_violation, action)
+                self.assertFalse(event.is_refusal, action)
+                self.assertFalse(event.counts, action)
 
 
 class TestRecordViolation(base.TestCase):
@@ -139,16 +142,17 @@ class TestRecordViolation(base.TestCase):
     def test_waived(self):
         waiver = {'reason': 'why', 'pattern': 'a.*'}
         for mode in ('enforce', 'audit'):
-            event, waived = self.record(mode=mode, waiver=waiver)
-            self.assertEqual(events.VIOLATION, event.action, mode)
-            self.assertEqual('why', event.details['waived'], mode)
-            self.assertFalse(event.counts, mode)
-            self.assertEqual(
-                (events.WAIVER, 'SF301', 'success', 'cirros', waiver),
-                (waived.action, waived.code, waived.outcome, waived.target,
-                 waived.details),
-                mode,
-            )  # fmt: skip
+            with self.subTest(mode=mode):
+                event, waived = self.record(mode=mode, waiver=waiver)
+                self.assertEqual(events.VIOLATION, event.action, mode)
+                self.assertEqual('why', event.details['waived'], mode)
+                self.assertFalse(event.counts, mode)
+                self.assertEqual(
+                    (events.WAIVER, 'SF301', 'success', 'cirros', waiver),
+                    (waived.action, waived.code, waived.outcome, waived.target,
+                     waived.details),
+                    mode,
+                )  # fmt: skip
 
     def test_expected(self):
         (event,) = self.record(mode='enforce', expected=True)

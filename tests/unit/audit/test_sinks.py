@@ -312,12 +312,13 @@ class TestLogger(base.TestCase):
     def test_logger_leaves_the_root_alone(self):
         self.listen()
         for level in (logging.DEBUG, logging.INFO):
-            root = self.useFixture(
-                fixtures.FakeLogger(level=level, nuke_handlers=True)
-            )
-            with audit.AuditTrail() as trail:
-                trail.record('deny', 'h', code='SF301', outcome='failure')
-            self.assertEqual('', root.output)
+            with self.subTest(level=level):
+                root = self.useFixture(
+                    fixtures.FakeLogger(level=level, nuke_handlers=True)
+                )
+                with audit.AuditTrail() as trail:
+                    trail.record('deny', 'h', code='SF301', outcome='failure')
+                self.assertEqual('', root.output)
 
     def test_logger_that_somebody_asked_to_propagate(self):
         logger = logging.getLogger('safe_fixtures.audit')

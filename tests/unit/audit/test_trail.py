@@ -266,12 +266,13 @@ class TestMemory(base.TestCase):
 
     def test_limit_that_makes_no_sense(self):
         for limit in (0, -1, 1.5, True, None, '5'):
-            trail = audit.AuditTrail(max_events=limit)
-            error = self.assertRaises(
-                exceptions.ConfigurationError, trail.setUp
-            )
-            self.assertIn('max_events', str(error))
-            self.assertIsNone(audit.current())
+            with self.subTest(limit=limit):
+                trail = audit.AuditTrail(max_events=limit)
+                error = self.assertRaises(
+                    exceptions.ConfigurationError, trail.setUp
+                )
+                self.assertIn('max_events', str(error))
+                self.assertIsNone(audit.current())
 
     def record(self, trail, number):
         trail.record(
@@ -339,12 +340,13 @@ class TestDetail(base.TestCase):
 
     def test_fails(self):
         for act in (lambda test: test.fail('x'), lambda _: 1 // 0):
-            lines = self.detail_of(act)
-            self.assertEqual(
-                ['enable', 'restore', 'evaluate/test'],
-                [line.split()[1] for line in lines],
-            )
-            self.assertIn('enable host0 (success)', lines[0])
+            with self.subTest(act=act):
+                lines = self.detail_of(act)
+                self.assertEqual(
+                    ['enable', 'restore', 'evaluate/test'],
+                    [line.split()[1] for line in lines],
+                )
+                self.assertIn('enable host0 (success)', lines[0])
 
     def test_error_in_set_up(self):
         lines = self.detail_of(None, set_up=lambda _: 1 // 0)

@@ -51,7 +51,10 @@ class TestReport(base.TestCase):
         path = self.write(code='SF301')
         self.assertEqual(2, self.command('report', self.directory)[0])
         for form in ('json', 'yaml', 'csv', 'value'):
-            self.assertEqual(2, self.command('report', path, '-f', form)[0])
+            with self.subTest(form=form):
+                self.assertEqual(
+                    2, self.command('report', path, '-f', form)[0]
+                )
 
     def test_formats_are_whole(self):
         for number in range(3):
@@ -87,17 +90,20 @@ class TestReport(base.TestCase):
         for number in range(3):
             self.write(test=f'{LONG}{number}', code='SF301')
         for width in ('80', '100'):
-            self.useFixture(fixtures.EnvironmentVariable('COLUMNS', width))
-            lines = self.table()
-            self.assertEqual(1, len({len(line) for line in lines}))
-            self.assertLessEqual(len(lines[0]), int(width))
-            details = ''.join(
-                line.split('|')[-2].strip() for line in lines if '|' in line
-            )
-            for number in range(3):
-                name = f'{LONG}{number}'.rpartition('test_bug_1.')[2]
-                self.assertIn(f'{name}(1)', details.replace(' ', ''))
-            self.assertNotIn('nova.tests', details)
+            with self.subTest(width=width):
+                self.useFixture(fixtures.EnvironmentVariable('COLUMNS', width))
+                lines = self.table()
+                self.assertEqual(1, len({len(line) for line in lines}))
+                self.assertLessEqual(len(lines[0]), int(width))
+                details = ''.join(
+                    line.split('|')[-2].strip()
+                    for line in lines
+                    if '|' in line
+                )
+                for number in range(3):
+                    name = f'{LONG}{number}'.rpartition('test_bug_1.')[2]
+                    self.assertIn(f'{name}(1)', details.replace(' ', ''))
+                self.assertNotIn('nova.tests', details)
 
     def test_table_of_a_width(self):
         self.write(test=f'{LONG}1', code='SF301')
@@ -107,12 +113,13 @@ class TestReport(base.TestCase):
     def test_columns(self):
         self.write(test=f'{LONG}1', code='SF301')
         for columns in (('Details',), ('Section', 'Count')):
-            chosen = [word for name in columns for word in ('-c', name)]
-            lines = self.table(*chosen)
-            self.assertEqual(
-                list(columns),
-                [word.strip() for word in lines[1].split('|')[1:-1]],
-            )
+            with self.subTest(columns=columns):
+                chosen = [word for name in columns for word in ('-c', name)]
+                lines = self.table(*chosen)
+                self.assertEqual(
+                    list(columns),
+                    [word.strip() for word in lines[1].split('|')[1:-1]],
+                )
 
     def test_short_names_are_as_they_are(self):
         for name in ('a.test_x.TestX.test_y', 'a.b.test_x.TestX.test_z'):
@@ -164,14 +171,15 @@ class TestReport(base.TestCase):
             file.write(f'{{}}\n{text}')
         for path, said in (
             (empty, empty),
-            (absent, absent),
+            (absent, f'there is no report directory or file {absent!r}'),
             (garbage, f'{garbage}:2'),
             (self.directory, f'{garbage}:2'),
         ):
-            code, out, err = self.command('report', path)
-            self.assertEqual((3, ''), (code, out))
-            self.assertIn(said, err)
-            self.assertEqual(1, len(err.splitlines()))
+            with self.subTest(path=path):
+                code, out, err = self.command('report', path)
+                self.assertEqual((3, ''), (code, out))
+                self.assertIn(said, err)
+                self.assertEqual(1, len(err.splitlines()))
 
     def test_path_below_what_is_no_directory(self):
         code, out, err = self.command('report', '/dev/null/x')
@@ -216,10 +224,11 @@ class TestReport(base.TestCase):
         self.write()
         for limit in ('x=1', 'refusals', 'refusals=x', 'refusals=0',
                       'disabled_seconds=nan'):  # fmt: skip
-            err = io.StringIO()
-            with contextlib.redirect_stderr(err):
-                code, out, _ = self.command(
-                    'report', self.directory, '--alert', limit
-                )
-            self.assertNotEqual(0, code)
-            self.assertEqual('', out)
+            with self.subTest(limit=limit):
+                err = io.StringIO()
+                with contextlib.redirect_stderr(err):
+                    code, out, _ = self.command(
+                        'report', self.directory, '--alert', limit
+                    )
+                self.assertNotEqual(0, code)
+                self.assertEqual('', out)

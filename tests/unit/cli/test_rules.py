@@ -25,17 +25,18 @@ class TestRules(base.TestCase):
         listed = {row.pop('Code'): row for row in json.loads(out)}
         self.assertEqual(list(rules.RULES), list(listed))
         for code, rule in rules.RULES.items():
-            default = rule.default + (', always' if rule.always else '')
-            self.assertEqual(
-                {
-                    'Rule': rule.title,
-                    'Default': default,
-                    'CWE': rule.cwe or '',
-                    'Finding': rule.finding,
-                    'Remedy': rule.remedy,
-                },
-                listed[code],
-            )
+            with self.subTest(code=code):
+                default = rule.default + (', always' if rule.always else '')
+                self.assertEqual(
+                    {
+                        'Rule': rule.title,
+                        'Default': default,
+                        'CWE': rule.cwe or '',
+                        'Finding': rule.finding,
+                        'Remedy': rule.remedy,
+                    },
+                    listed[code],
+                )
         self.assertEqual('enforce, always', listed['SF202']['Default'])
         self.assertEqual('audit', listed['SF104']['Default'])
 
@@ -58,7 +59,8 @@ class TestRules(base.TestCase):
         code, out, _ = self.command('rules', '--max-width', '-1')
         self.assertEqual(0, code)
         for rule in rules.RULES.values():
-            self.assertIn(f'| {rule.remedy} ', out)
+            with self.subTest(code=rule.code):
+                self.assertIn(f'| {rule.remedy} ', out)
 
     def test_columns(self):
         code, out, _ = self.command('rules', '-f', 'value', '-c', 'Code')

@@ -130,17 +130,20 @@ class TestRead(summary_base.TestCase):
             b'\0\0\0',
             whole[:40] + b'\n',
         ):
-            truncated = []
-            one = self.write('one', 1, 3, tail=tail)
-            two = self.write('two', 2, 4)
-            self.assertEqual(
-                ['one 1', 'two 2', 'one 3', 'two 4'],
-                self.names(one, two, truncated=truncated),
-            )
-            self.assertEqual([f'{one}:3'], truncated)
-            rows = summary.summarize([one, two]).rows()
-            self.assertIn(('Records', 'truncated lines', 1, f'{one}:3'), rows)
-            self.assertIn(('Records', 'events', 4, ''), rows)
+            with self.subTest(tail=tail):
+                truncated = []
+                one = self.write('one', 1, 3, tail=tail)
+                two = self.write('two', 2, 4)
+                self.assertEqual(
+                    ['one 1', 'two 2', 'one 3', 'two 4'],
+                    self.names(one, two, truncated=truncated),
+                )
+                self.assertEqual([f'{one}:3'], truncated)
+                rows = summary.summarize([one, two]).rows()
+                self.assertIn(
+                    ('Records', 'truncated lines', 1, f'{one}:3'), rows
+                )
+                self.assertIn(('Records', 'events', 4, ''), rows)
 
     def test_whole_last_line_without_its_end(self):
         truncated = []
@@ -185,9 +188,10 @@ class TestRead(summary_base.TestCase):
                 )
             ),
         ):
-            path = self.write('one', 1, 2, tail=line + whole)
-            error = self.assertRaises(ValueError, self.names, path)
-            self.assertIn(f'{path}:3 ', str(error))
+            with self.subTest(line=line):
+                path = self.write('one', 1, 2, tail=line + whole)
+                error = self.assertRaises(ValueError, self.names, path)
+                self.assertIn(f'{path}:3 ', str(error))
 
     def test_truncated_line_in_the_middle(self):
         whole = json.dumps(self.event(9)).encode() + b'\n'
@@ -200,14 +204,18 @@ class TestRead(summary_base.TestCase):
             b'\0\0\0\n',
             b'[' * 100_000 + b'\n',
         ):
-            truncated = []
-            path = self.write('one', 1, 2, tail=line + whole)
-            self.assertEqual(
-                ['one 1', 'one 2', 'x'], self.names(path, truncated=truncated)
-            )
-            self.assertEqual([f'{path}:3'], truncated)
-            rows = summary.summarize([path]).rows()
-            self.assertIn(('Records', 'truncated lines', 1, f'{path}:3'), rows)
+            with self.subTest(line=line[:100]):
+                truncated = []
+                path = self.write('one', 1, 2, tail=line + whole)
+                self.assertEqual(
+                    ['one 1', 'one 2', 'x'],
+                    self.names(path, truncated=truncated),
+                )
+                self.assertEqual([f'{path}:3'], truncated)
+                rows = summary.summarize([path]).rows()
+                self.assertIn(
+                    ('Records', 'truncated lines', 1, f'{path}:3'), rows
+                )
 
     def test_event_that_was_truncated_is_missing(self):
         path = os.path.join(self.directory, 'audit')
@@ -222,13 +230,14 @@ class TestRead(summary_base.TestCase):
             # The first ones were cut off.
             [lines[0][50:], *lines[1:]],
         ):
-            with open(path, 'wb') as file:
-                file.writelines(spoilt)
-            rows = summary.summarize([path]).rows()
-            self.assertEqual(
-                [('events', 3), ('missing', 1), ('truncated lines', 1)],
-                [row[1:3] for row in rows if row[0] == 'Records'],
-            )
+            with self.subTest(spoilt=spoilt):
+                with open(path, 'wb') as file:
+                    file.writelines(spoilt)
+                rows = summary.summarize([path]).rows()
+                self.assertEqual(
+                    [('events', 3), ('missing', 1), ('truncated lines', 1)],
+                    [row[1:3] for row in rows if row[0] == 'Records'],
+                )
 
     def test_no_file_of_events(self):
         path = os.path.join(self.directory, 'log')

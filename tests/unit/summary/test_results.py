@@ -65,13 +65,14 @@ class TestTests(summary_base.TestCase):
             ('skip', 'skipped', 0),
             ('xfail', 'xfail', 0),
         ):
-            self.events = []
-            with self.trail() as trail:
-                self.outcome(trail, 'one', status)
-            counts = {row[0]: row[1] for row in self.rows('Tests')}
-            self.assertEqual((item, 1), (item, counts.pop(item)))
-            self.assertEqual({0}, set(counts.values()))
-            self.assertExits(code)
+            with self.subTest(status=status):
+                self.events = []
+                with self.trail() as trail:
+                    self.outcome(trail, 'one', status)
+                counts = {row[0]: row[1] for row in self.rows('Tests')}
+                self.assertEqual((item, 1), (item, counts.pop(item)))
+                self.assertEqual({0}, set(counts.values()))
+                self.assertExits(code)
 
     def test_the_first_that_failed_are_named(self):
         with self.trail() as trail:
