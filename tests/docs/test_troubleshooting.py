@@ -86,7 +86,8 @@ class TestTroubleshooting(testtools.TestCase):
         self.assertEqual([], self.run_example(code, mended))
         said = ' '.join('\n'.join(self.run_example(code, bad)).split())
         self.assertIn(f'{code}', said)
-        quoted = _message(_sections()[code])
+        # A full stop and an ellipsis would be four dots.
+        quoted = _message(_sections()[code]).rstrip('.')
         checker = doctest.OutputChecker()
         self.assertTrue(
             checker.check_output(f'...{quoted}...', said, doctest.ELLIPSIS),
