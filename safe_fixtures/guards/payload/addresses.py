@@ -23,56 +23,56 @@ __all__ = [
 ]
 
 
-# Of four numbers, or of more, as in an OID, all but the first: it is quick to
-# look for what begins with a dot. One that is sent to filter by is a regular
-# expression, and has them escaped.
+# The numbers of an IPv4 address without the first one: a pattern that begins
+# with a dot is found quickly. More than four numbers are an OID. A filter is
+# a regular expression, in which the dots may be escaped.
 _NUMBERS = re.compile(r'\.[0-9]{1,3}(?:\\?\.[0-9]{1,3}){2,}')
 _FIRST_NUMBER = re.compile(r'[0-9]{1,3}\\?\Z')
-# The same of IPv6. Not of a longer row, such as a fingerprint.
+# The same for IPv6; not a longer row, such as a fingerprint.
 _GROUPS = re.compile(
     r':[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4}){6}(?!:?[0-9a-fA-F])'
 )
 _FIRST_GROUP = re.compile(
     r'(?<![0-9a-f]:)(?<![0-9a-f])[0-9a-f]{1,4}\Z', re.IGNORECASE
 )
-# What is before and after the zeros that are left out.
+# What stands before and after the "::" of an IPv6 address.
 _V6_HEAD = re.compile(r'[0-9a-f:]*\Z', re.IGNORECASE)
 _V6_TAIL = re.compile(r'::[0-9a-f:]*(?:(?:\.[0-9]{1,3}){3})?', re.IGNORECASE)
 _LONGEST_V6 = 45
 _PREFIX = re.compile(r'/([0-9]{1,3})(?![\w.])')
-# What follows the numbers of a version: 1.2.3.4-5ubuntu1, 1.2.3.4rc1, 1.2.3.*
+# What follows a version: 1.2.3.4-5ubuntu1, 1.2.3.4rc1, 1.2.3.*
 _AFTER_VERSION = re.compile(r'\w|[~+]|-(?![0-9]{1,3}\\?\.[0-9])|\.[0-9*]')
-# What goes before them: v1.2.3.4, nova-1.2.3.4, nova==1.2.3.4, version 1.2.3.4
+# What precedes it: v1.2.3.4, nova-1.2.3.4, nova==1.2.3.4, version 1.2.3.4
 _BEFORE_VERSION = re.compile(r'(?:\w|[.~]|[a-z]-|[=<>!~]=\s?)\Z')
 _NO_ADDRESS = re.compile(
     r'(?:version|release|revision|firmware|bios|build|(?:\b|_)(?:ver|oid))s?'
     r'["\']?\s?[:=#]?\s?["\']?\Z',
     re.IGNORECASE,
 )
-# Whose versions have four numbers: qemu 8.2.2.1, Chrome/120.0.6099.71
+# Software whose versions have four numbers: qemu 8.2.2.1, Chrome/120.0.6099.71
 _SOFTWARE = re.compile(
     r'\b(?:qemu(?:-kvm)?|kvm|libvirt|xen|esxi?|vcenter|vmware|hyper-?v'
     r'|openvswitch|ovs|ovn|dpdk|linux|kernel|windows|chrom(?:e|ium)|firefox'
     r'|python|nova|openstack)[ /]\Z',
     re.IGNORECASE,
 )
-# Not a letter that belongs to a word, though it stands before one.
+# The letter of an escape is no part of the word that follows.
 _ESCAPED = re.compile(r'\\[nrt]\Z')
 _GLOBAL_UNICAST = ipaddress.IPv6Network('2000::/3')
 _NAT64 = ipaddress.IPv6Network('64:ff9b::/96')
-# RFC 9637, which the standard library does not know everywhere.
+# RFC 9637, which not every Python version knows.
 _DOCUMENTATION = ipaddress.IPv6Network('3fff::/20')
-# What everybody types, and nobody means: Nova's own tests and samples do. A
-# resolver such as 1.1.1.1 is none of them.
+# Nova's own tests and samples have these, and nobody takes them for real. A
+# resolver such as 1.1.1.1 is real.
 _MADE_UP = frozenset(['1.2.3.4', '4.3.2.1', '5.6.7.8'])
-# A network that is wider stands for a part of the world.
+# The shortest prefix; a wider network stands for a part of the world.
 _WIDEST = {4: 8, 6: 16}
 
 
 class Allowed:
-    """What may be there all the same.
+    """Addresses and domains that are allowed.
 
-    :param hosts: names, addresses and networks (str).
+    :param hosts: domains, addresses and networks (str).
     """
 
     def __init__(self, hosts: Iterable[str] = ()) -> None:
@@ -87,11 +87,11 @@ class Allowed:
                 self._names.add(entry.rstrip('.').lower())
 
     def has_name(self, name: str) -> bool:
-        """Whether a domain may be there."""
+        """Whether a domain is allowed."""
         return name in self._names
 
     def has_address(self, text: str) -> bool:
-        """Whether an address may be there."""
+        """Whether an address is allowed."""
         if not self._networks:
             return False
         address = ipaddress.ip_address(text)
@@ -99,7 +99,11 @@ class Allowed:
 
 
 def find_addresses(text: str, name: str) -> Iterator[str]:
-    # Where one of IPv6 ends, maybe with an IPv4 address.
+    """Yield the public addresses in a text, with their prefix lengths.
+
+    :param name: the name of the field that holds the text (str).
+    """
+    # Where IPv6 addresses end: an IPv4 address there is a part of one.
     ends = set()
     for address, end in _v6_in(text):
         ends.add(end)
@@ -119,11 +123,11 @@ def find_addresses(text: str, name: str) -> Iterator[str]:
 
 
 def _v6_in(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the IPv6 addresses in a text, and where each ends."""
+    """Yield each IPv6 address in a text, and where it ends."""
     for match in _GROUPS.finditer(text):
         start, end = match.span()
         first = _FIRST_GROUP.search(text[max(0, start - 6) : start])
-        if first and not _goes_on(text, start - len(first[0]), end):
+        if first and not _is_in_word(text, start - len(first[0]), end):
             yield first[0] + match[0], end
     position = text.find('::')
     while position >= 0:
@@ -133,14 +137,14 @@ def _v6_in(text: str) -> Iterator[tuple[str, int]]:
         assert head and tail
         start = position - len(head[0])
         end = tail.end()
-        if ':' in head[0] and _goes_on(text, start, end=None):
-            # The end of a word: interface:2a00::1.
+        if ':' in head[0] and _is_in_word(text, start, end=None):
+            # It began with the end of a word: interface:2a00::1.
             start += head[0].index(':')
         if text[start] == ':' and start < position:
             start += 1
         if text[end - 1] == ':' and end > position + 2:
             end -= 1
-        if not _goes_on(text, start, end) and _is_v6(text[start:end]):
+        if not _is_in_word(text, start, end) and _is_v6(text[start:end]):
             yield text[start:end], end
         position = text.find('::', tail.end())
 
@@ -150,7 +154,7 @@ def _with_prefix(address: str, text: str, end: int) -> Iterator[str]:
     try:
         network = ipaddress.ip_network(address + (prefix[0] if prefix else ''))
     except ValueError:
-        # An address in a network, or the path of a URL.
+        # The address of a host in a network, or the path of a URL.
         yield address
         return
     if network.prefixlen >= _WIDEST[network.version]:
@@ -172,8 +176,8 @@ def _is_version(text: str, start: int, end: int) -> bool:
     )
 
 
-def _goes_on(text: str, start: int, end: int | None) -> bool:
-    """Whether what looks like an IPv6 address is a part of a word."""
+def _is_in_word(text: str, start: int, end: int | None) -> bool:
+    """Whether something that looks like IPv6 is a part of a word."""
     around = _before(text, start)[-1:]
     if end is not None:
         around += text[end : end + 1]
@@ -192,7 +196,7 @@ def _is_public_v4(text: str) -> bool:
         address.is_global
         and not address.is_multicast
         and text not in _MADE_UP
-        # A netmask, or its opposite.
+        # Neither a netmask nor its inverse.
         and number & (number + 1) != 0
         and inverse & (inverse + 1) != 0
     )

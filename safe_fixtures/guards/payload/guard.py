@@ -26,13 +26,13 @@ from safe_fixtures import exceptions
 from safe_fixtures.guards.payload import addresses
 from safe_fixtures.guards.payload import real_data
 from safe_fixtures.redaction import encoded
+from safe_fixtures.redaction import names
 
 __all__ = ['PayloadGuard']
 
-# Of one request, in its message and in its record.
+# Findings in the message and in the record of one request.
 _MOST_SHOWN = 10
-_LONGEST_KEY = 40
-_MASK = '***'
+_LONGEST_KEY = 40  # characters of a key that are shown
 _FORM = 'application/x-www-form-urlencoded'
 
 
@@ -48,13 +48,13 @@ class _Finding(NamedTuple):
 class PayloadGuard(guard.Guard):
     """Keeps real-looking data out of the requests of a test (SF303).
 
-    While it is active, the body and the URL of each request are looked into
-    before it is served: nested JSON, forms and plain text, and what is in
-    base64 in them, such as user data. What should not be there is a private
-    key, a token or a credential that looks live, a public address, and an
-    e-mail address at a domain that is not reserved for documentation and
-    tests. A violation says where each is, and never quotes a secret. No
-    request is changed, no stream used up, and there is nothing to restore.
+    While it is active, it checks the body and the URL of each request before
+    the request is served: nested JSON, forms and plain text, and whatever is
+    in base64 in them, such as user data. It finds private keys, tokens and
+    credentials that look live, public addresses, and e-mail addresses at
+    domains that are not reserved for documentation and tests. A violation
+    says where each is, and never quotes a secret. The guard changes no
+    request, uses up no stream, and has nothing to restore.
 
     Example::
 
@@ -63,12 +63,12 @@ class PayloadGuard(guard.Guard):
             self.api.get_servers(search_opts={'ip': '8.8.8.8'})
         self.assertIn('query.ip: public address 8.8.8.8', seen[0].message)
 
-    :param allowed_hosts: addresses, networks and e-mail domains that may be
-        there (list of str); default: ``[safe_fixtures] allowed_hosts``, as
+    :param allowed_hosts: addresses, networks and e-mail domains that are
+        allowed (list of str); default: ``[safe_fixtures] allowed_hosts``, as
         it is at set-up.
-    :param test: the test case; default: the one that uses the fixture.
-    :param trail: where acts are recorded; default: the active trail.
-    :raises: ConfigurationError at set-up for an entry that makes no sense.
+    :param test: the test case; default: the test that uses the fixture.
+    :param trail: where to record; default: the active trail.
+    :raises: ConfigurationError at set-up for an invalid entry.
     """
 
     def __init__(
@@ -98,17 +98,17 @@ class PayloadGuard(guard.Guard):
         self.useFixture(gate.ApiGate(self))
 
     def before(self, call: gate.ApiCall) -> None:
-        """Look into a request; see ``gate.Observer``."""
+        """Check a request; see ``gate.Observer``."""
         self._requests += 1
         findings = {*self._in_url(call.url), *self._in_body(call)}
         if findings:
             self._report(call, sorted(findings))
 
     def after(self, call: gate.ApiCall) -> None:
-        """See ``gate.Observer``; all is checked before."""
+        """See ``gate.Observer``; there is nothing left to check."""
 
     def _in_url(self, url: str) -> Iterator[_Finding]:
-        # Its host is where it goes, not what is sent there.
+        # The host is where the request goes; it is not sent.
         _, _, rest = url.partition('://')
         _, _, rest = rest.partition('/')
         if not self._is_suspect(parse.unquote_plus(rest)):
@@ -128,7 +128,7 @@ class PayloadGuard(guard.Guard):
         content = encoded.unpacked(content)
         text = content.decode(json.detect_encoding(content), 'replace')
         is_form = _is_form(call.request.headers)
-        # What is in a field is in the whole too, unless it is escaped.
+        # A text without escapes holds all that its fields hold.
         if not is_form and '\\' not in text and not self._is_suspect(text):
             return
         body = call.body
@@ -136,7 +136,7 @@ class PayloadGuard(guard.Guard):
             found = list(self._in_fields('', body))
             yield from found
             if not any(finding.is_secret for finding in found):
-                # One whose lines are the items of a list.
+                # A key whose lines are the items of a list.
                 yield from (
                     finding
                     for finding in self._in_text('body', '', text)
@@ -148,7 +148,7 @@ class PayloadGuard(guard.Guard):
             yield from self._in_text('body', '', text)
 
     def _in_fields(self, where: str, body: Any) -> Iterator[_Finding]:
-        # Not by recursion, which a body could be too deep for.
+        # Without recursion: a body can be too deep for it.
         fields = [(where, '', body)]
         while fields:
             where, name, value = fields.pop()
@@ -165,8 +165,8 @@ class PayloadGuard(guard.Guard):
                         self._in_text(f'{where or "body"} (a key)', '', key)
                     )
                     yield from found
-                    shown = _MASK if any(f.is_secret for f in found) else key
-                    shown = _shortened(shown)
+                    is_secret = any(each.is_secret for each in found)
+                    shown = names.MASK if is_secret else _shortened(key)
                     fields.append(
                         (f'{where}.{shown}' if where else shown, key, item)
                     )
@@ -175,10 +175,8 @@ class PayloadGuard(guard.Guard):
         for found in real_data.find(text, self._allowed, name):
             yield _Finding(
                 f'{where} (base64)' if found.encoded else where,
-                f'{found.kind} {found.value}'
-                if found.value
-                else f'{found.kind} ({found.length} characters)',
-                found.value is None,
+                found.what,
+                found.is_secret,
             )
 
     def _is_suspect(self, text: str) -> bool:
@@ -188,10 +186,12 @@ class PayloadGuard(guard.Guard):
         shown = [str(finding) for finding in findings[:_MOST_SHOWN]]
         if len(findings) > len(shown):
             shown.append(f'and {len(findings) - len(shown)} more')
-        # A path that holds a secret is not quoted.
-        target = str(call)
-        if any(f.is_secret and f.where.startswith('path') for f in findings):
-            target = call.method
+        # A path with a secret in it is not quoted.
+        has_secret = any(
+            each.is_secret and each.where.startswith('path')
+            for each in findings
+        )
+        target = call.method if has_secret else str(call)
         self._violate(
             exceptions.SafetyViolation(
                 'SF303',

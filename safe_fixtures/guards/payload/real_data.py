@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Tell what looks real in a text: secrets, addresses, e-mail domains."""
+"""Find what looks real in a text: secrets, addresses, e-mail domains."""
 
 from collections.abc import Iterable, Iterator
 import json
@@ -26,9 +26,9 @@ from safe_fixtures.redaction import shapes
 __all__ = ['Found', 'find']
 
 _EMAIL = re.compile(r'[\w+%-]@((?:[\w-]+\.)+[^\W\d_](?:[\w-]*\w))(?![\w@])')
-# As scp and git have it.
+# What follows the host in git@github.com:openstack/nova.
 _REMOTE_PATH = re.compile(r':[\w.~-]*/')
-# In one line or in several. Less than that is no base64 of an address.
+# In one line or in several. Anything shorter holds no address.
 _BASE64 = re.compile(
     r'[A-Za-z0-9+/]{10,}(?:(?:\r?\n|\\n)[ \t]*[A-Za-z0-9+/]+)*={0,2}'
 )
@@ -39,26 +39,27 @@ _DEPTH = 3
 _SHORTEST = 6
 _SHORTEST_SECRET = 16
 _KEY_LINES = re.compile(r'[A-Za-z0-9+/]{32,}')
-# What a private key in base64 begins with.
+# How a private key in base64 begins: "---".
 _BEGIN_IN_BASE64 = 'LS0t'
-# As DER has it: a sequence of the version, and then of the modulus (PKCS 1),
-# the algorithm (PKCS 8), the private number (SEC 1), or more (PKCS 12).
+# A private key in DER: a sequence of the version, and then the modulus (PKCS
+# 1), the algorithm (PKCS 8), the private number (SEC 1), or more (PKCS 12).
 _DER_KEY = re.compile(
     rb'\x30(?:[\x20-\x7f]|\x81.|\x82..)\x02\x01'
     rb'(?:\x00(?:\x02[\x40-\x82]|\x30)|\x01\x04[\x14-\x42]|\x03\x30)',
     re.DOTALL,
 )
-# How many different characters a secret has at least.
+# The number of different characters that a real secret has at least.
 _LIVE_VARIETY = 8
 
-# Below a top-level domain, such as fake.com; Nova's samples have an address
-# at this.nice.domain.com.
+# Below any top-level domain: fake.com, or this.nice.domain.com as in Nova's
+# samples.
 _MADE_UP_DOMAINS = frozenset([
     'bar', 'baz', 'bogus', 'domain', 'dummy', 'example', 'fake', 'foo',
     'foobar', 'mydomain', 'nowhere', 'sample', 'somewhere', 'test',
 ])  # fmt: skip
-# Special-use names (RFC 6761 and others), which no mail is sent to, and what
-# is no name: units of systemd (getty@tty1.service), files (logo@2x.png).
+# Special-use domains (RFC 6761 and others), which no mail is sent to, and
+# endings of other things: units of systemd (getty@tty1.service), files
+# (logo@2x.png).
 _NO_DOMAINS = frozenset([
     'alt', 'arpa', 'internal', 'local', 'localdomain', 'onion',
     'automount', 'device', 'mount', 'path', 'scope', 'service', 'slice',
@@ -70,16 +71,15 @@ _NO_DOMAINS = frozenset([
 class Found(NamedTuple):
     """Something that looks real.
 
-    :ivar kind: what it is, such as ``public address`` (str).
-    :ivar value: the address or the domain (str); None of a secret.
-    :ivar length: how many characters it has (int).
+    :ivar what: such as ``public address 8.8.8.8`` or ``private key (1675
+        characters)``; a secret is never quoted (str).
+    :ivar is_secret: whether it is a secret (bool).
     :ivar encoded: whether it was in base64 (bool).
     """
 
-    kind: str
-    value: str | None
-    length: int
-    encoded: bool = False
+    what: str
+    is_secret: bool
+    encoded: bool
 
 
 def find(
@@ -88,9 +88,9 @@ def find(
     """Find what looks real in a text, also within base64 in it.
 
     :param text: any text.
-    :param allowed: what may be there.
-    :param name: of the field that holds it; that of a version or an OID
-        holds no address (str).
+    :param allowed: addresses and domains that are no findings.
+    :param name: the name of the field that holds the text; a field for a
+        version or an OID holds no address (str).
     """
     return _find(text, allowed, name, _DEPTH)
 
@@ -103,8 +103,9 @@ def _find(
     in_base64 = depth < _DEPTH
     secrets = _live_secrets(text)
     for secret in secrets:
-        yield _found(
-            secret,
+        yield _found_secret(
+            secret.kind,
+            secret.end - secret.start,
             in_base64 or text.startswith(_BEGIN_IN_BASE64, secret.start),
         )
     if secrets:
@@ -122,11 +123,11 @@ def _find_names(
     if '.' in text or ':' in text:
         for address in addresses.find_addresses(text, name):
             if not allowed.has_address(address.partition('/')[0]):
-                yield Found('public address', address, len(address), in_base64)
+                yield Found(f'public address {address}', False, in_base64)
     if '@' in text:
         for domain in _email_domains(text):
             if not allowed.has_name(domain):
-                yield Found('e-mail domain', domain, len(domain), in_base64)
+                yield Found(f'e-mail domain {domain}', False, in_base64)
 
 
 def _find_in_bytes(
@@ -134,7 +135,7 @@ def _find_in_bytes(
 ) -> Iterator[Found]:
     """Find what looks real in decoded content: a key, or a text."""
     if _DER_KEY.match(content):
-        yield Found('private key', None, len(content), True)
+        yield _found_secret('private key', len(content), in_base64=True)
         return
     encoding = json.detect_encoding(content)
     if encoding.startswith(('utf-16', 'utf-32')):
@@ -148,12 +149,14 @@ def _find_in_bytes(
         # what is before the first bad byte.
         text = content[: error.start].decode()
         for secret in _live_secrets(content.decode('latin-1')):
-            yield _found(secret, True)
+            yield _found_secret(
+                secret.kind, secret.end - secret.start, in_base64=True
+            )
     yield from _find(text, allowed, name, depth)
 
 
-def _found(secret: shapes.Shape, in_base64: bool) -> Found:
-    return Found(secret.kind, None, secret.end - secret.start, in_base64)
+def _found_secret(kind: str, length: int, in_base64: bool) -> Found:
+    return Found(f'{kind} ({length} characters)', True, in_base64)
 
 
 def _live_secrets(text: str) -> list[shapes.Shape]:
@@ -172,17 +175,17 @@ def _live_secrets(text: str) -> list[shapes.Shape]:
 
 def _looks_live(kind: str, secret: str) -> bool:
     if kind == 'private key':
-        # Its first line alone is none.
+        # The first line alone is no key.
         lines = _KEY_LINES.search(secret)
         secret = lines[0] if lines else ''
-    # AKIAIOSFODNN7EXAMPLE, ghp_xxxxxx and the like.
+    # Not AKIAIOSFODNN7EXAMPLE, ghp_xxxxxx and the like.
     return (
         'EXAMPLE' not in secret.upper() and len(set(secret)) >= _LIVE_VARIETY
     )
 
 
 def _without(text: str, secrets: Iterable[shapes.Shape]) -> str:
-    """Return a text without secrets, which were reported by now."""
+    """Return a text without secrets, which are reported already."""
     parts = []
     end = 0
     for secret in secrets:
@@ -206,7 +209,7 @@ def _email_domains(text: str) -> Iterator[str]:
 
 
 def _is_in_url(text: str, position: int) -> bool:
-    """Whether what goes before an @ are the credentials in a URL."""
+    """Whether the credentials of a URL stand before an @."""
     before = text[max(0, position - 256) : position]
     scheme, slashes, credentials = before.rpartition('://')
     return bool(slashes) and not re.search(r'[\s/?#"\'<>]', credentials)
