@@ -14,6 +14,7 @@
 
 import time
 
+from safe_fixtures.audit import events
 from safe_fixtures import nova as safe_nova
 
 
@@ -30,7 +31,7 @@ class _Server(safe_nova.SafeIntegratedTestBase):
         record = [
             event['attachments'][0]['content']
             for event in self.audit_trail.events
-            if event['action'] == 'evaluate/permissions'
+            if event['action'] == events.PERMISSIONS
         ][-1]
         print(f'a matrix of {record["requests"]} requests, in CPU seconds')
         print(f'  the first in a process  {self.seconds[0]:.2f}')

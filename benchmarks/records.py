@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What it takes to make records, and to merge and report those of a large run.
+"""Measure what events cost, and a report of a large run.
 
-The records are those of the examples, as often as it takes, each time as if
-of other tests at another time.
+The records of the large run are those of the examples, repeated, each time as
+if of other tests at another time.
 """
 
 import datetime
@@ -28,10 +28,11 @@ import uuid
 
 from benchmarks import processes
 from safe_fixtures import audit
+from safe_fixtures.audit import events
 from safe_fixtures import summary
 
 ROOT = pathlib.Path(__file__).parent.parent
-# Those that harden a base of Nova.
+# The examples that harden a base of Nova.
 EXAMPLES = (
     'examples.test_caught',
     'examples.test_evacuation',
@@ -65,10 +66,10 @@ def templates(directory):
 
 
 def write(directory, tests):
-    """Write the records of a run of so many tests; return the events."""
+    """Write the records of a run of TESTS tests; return how many."""
     environment = os.environ.copy()
     names = list(tests)
-    events = 0
+    count = 0
     time = START
     files = [
         open(os.path.join(directory, f'events-worker-{number}.jsonl'), 'w')
@@ -79,7 +80,7 @@ def write(directory, tests):
     )
     try:
         with audit.AuditTrail('a run') as trail:
-            trail.record('configure/run', 'a run', mode='audit', tests=TESTS)
+            trail.record(events.RUN, 'a run', mode='audit', tests=TESTS)
             for number in range(TESTS):
                 name = names[number % len(names)]
                 test = f'{name}_{number}'
@@ -90,21 +91,21 @@ def write(directory, tests):
                         json.dumps(_as_of(event, test, initiator, time)),
                         file=files[number % FILES],
                     )
-                    events += 1
-                trail.record('evaluate/outcome', test, status='success')
+                    count += 1
+                trail.record(events.TEST_OUTCOME, test, status='success')
                 trail.events.clear()
-            trail.record('monitor/run', 'a run', seconds=3600.0)
+            trail.record(events.RUN_END, 'a run', seconds=3600.0)
     finally:
         os.environ.clear()
         os.environ.update(environment)
         for file in files:
             file.close()
-    return events + TESTS + 2
+    return count + TESTS + 2
 
 
 def _as_of(event, test, initiator, time):
     target = dict(event['target'])
-    if event['action'] == 'evaluate/test':
+    if event['action'] == events.TEST_END:
         target['name'] = test
     return {
         **event,
@@ -120,7 +121,7 @@ def _as_of(event, test, initiator, time):
 
 
 def cost(path=None):
-    """Return the seconds and the bytes that an event costs its trail."""
+    """Return the seconds that an event costs, and the bytes of all events."""
     if path is not None:
         os.environ['OS_SAFE_FIXTURES__AUDIT_FILE'] = path
     try:
@@ -158,7 +159,7 @@ def main():
     )
     print(f'  memory  {size / 2**20:6.0f} MiB  (limit {EVENT_MEBIBYTES} MiB)')
     with tempfile.TemporaryDirectory() as directory:
-        events = write(directory, templates(directory))
+        count = write(directory, templates(directory))
         size = sum(
             path.stat().st_size
             for path in pathlib.Path(directory).glob('events-*')
@@ -169,7 +170,7 @@ def main():
             f'sys.exit(main.main(["report", {directory!r}]))\n'
         )
     print(
-        f'report of {TESTS} tests ({events} events in {FILES + 1} files, '
+        f'report of {TESTS} tests ({count} events in {FILES + 1} files, '
         f'{size / 2**20:.0f} MiB)'
     )
     print(f'  wall    {measured["wall"]:6.1f} s    (limit {SECONDS} s)')

@@ -21,6 +21,7 @@ import unittest
 import microversion_parse
 
 from safe_fixtures import audit
+from safe_fixtures.audit import events
 from safe_fixtures import conf
 from safe_fixtures.core import gate
 from safe_fixtures.core import guard
@@ -147,7 +148,7 @@ class MicroversionPin(guard.Guard):
         self._check_drift()
         _replace_latest(call.request.headers, self.pin)
         self.trail.record(
-            'configure/microversion',
+            events.PIN,
             str(call),
             sent='latest',
             served=self.pin,
@@ -175,7 +176,7 @@ class MicroversionPin(guard.Guard):
     def _record_requests(self) -> None:
         if self._requests:
             self.trail.record(
-                'monitor/microversion',
+                events.REQUESTS,
                 'compute API',
                 event_type='monitor',
                 requests=dict(self._requests),

@@ -24,6 +24,7 @@ import weakref
 import testtools
 
 from safe_fixtures import audit
+from safe_fixtures.audit import events
 from safe_fixtures import conf
 from safe_fixtures.core import guard as core_guard
 from safe_fixtures.core import plugins
@@ -256,7 +257,7 @@ class ServiceStartGuard(core_guard.Guard):
             # It is on record there.
             return
         self.trail.record(
-            'start/service',
+            events.START,
             str(start),
             target_id=uuid,
             outcome='failure' if failed else 'success',
@@ -343,7 +344,7 @@ class ServiceStartGuard(core_guard.Guard):
             how = f'{type(error).__name__}: {error}'
         still = self._starts.remains(start.service)
         self.trail.record(
-            'stop/service',
+            events.STOP,
             str(start),
             target_id=start.uuid,
             outcome='failure' if still else 'success',

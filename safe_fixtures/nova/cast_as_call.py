@@ -27,6 +27,7 @@ from oslo_messaging.rpc import dispatcher
 import wrapt
 
 from safe_fixtures import audit
+from safe_fixtures.audit import events
 from safe_fixtures.core import guard
 from safe_fixtures import exceptions
 from safe_fixtures import redaction
@@ -200,7 +201,7 @@ class SafeCastAsCall(guard.Guard):
         if cast.error is not None:
             content['error'] = cast.error
         self.trail.record(
-            'monitor/cast',
+            events.CAST,
             cast.server or cast.topic,
             outcome=cast.outcome,
             event_type='monitor',

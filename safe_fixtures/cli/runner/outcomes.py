@@ -26,6 +26,7 @@ import subunit
 import testtools
 
 from safe_fixtures import audit
+from safe_fixtures.audit import events
 from safe_fixtures.cli.runner import packets
 
 __all__ = ['FAILURES', 'Failure', 'Outcome', 'Record', 'private', 'store']
@@ -107,7 +108,7 @@ class Record:
             return None
         self.outcomes[test_id] = outcome
         self._trail.record(
-            'evaluate/outcome',
+            events.TEST_OUTCOME,
             test_id,
             target_type='service/test',
             outcome=_cadf(outcome),

@@ -32,6 +32,7 @@ from stestr import scheduler
 import subunit
 
 from safe_fixtures import audit
+from safe_fixtures.audit import events
 from safe_fixtures.cli.runner import discovery
 from safe_fixtures.cli.runner import outcomes as runner_outcomes
 from safe_fixtures.cli.runner import packets
@@ -129,7 +130,7 @@ def run(
         groups = _groups(tests.tests)
         concurrency = max(1, min(concurrency, len(groups)))
         trail.record(
-            'configure/run',
+            events.RUN,
             'safe-fixtures run',
             target_type='service/test',
             event_type='control',
@@ -140,7 +141,7 @@ def run(
         )
         for waiver in waivers.of_suite() if harden else ():
             trail.record(
-                'configure/waiver',
+                events.RUN_WAIVER,
                 waiver.pattern,
                 target_type='service/test',
                 event_type='control',
@@ -156,7 +157,7 @@ def run(
             supervisor.close()
         seconds = time.monotonic() - began
         trail.record(
-            'monitor/run',
+            events.RUN_END,
             'safe-fixtures run',
             target_type='service/test',
             event_type='monitor',

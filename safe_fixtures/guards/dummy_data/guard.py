@@ -19,6 +19,7 @@ import unittest
 from testtools import matchers as testtools_matchers
 
 from safe_fixtures import audit
+from safe_fixtures.audit import events
 from safe_fixtures.core import gate
 from safe_fixtures.core import guard
 from safe_fixtures import exceptions
@@ -198,7 +199,10 @@ class DummyDataGuard(guard.Guard):
         if mismatch is None:
             if is_request:
                 self.trail.record(
-                    f'evaluate/{kind}', name, target_type='data', by=str(when)
+                    events.IMAGE if kind == 'image' else events.FLAVOR,
+                    name,
+                    target_type='data',
+                    by=str(when),
                 )
             return
         if (kind, name) in self._reported and not is_request:

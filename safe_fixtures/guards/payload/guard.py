@@ -19,6 +19,7 @@ import unittest
 from urllib import parse
 
 from safe_fixtures import audit
+from safe_fixtures.audit import events
 from safe_fixtures import conf
 from safe_fixtures.core import gate
 from safe_fixtures.core import guard
@@ -204,7 +205,7 @@ class PayloadGuard(guard.Guard):
     def _record_requests(self) -> None:
         if self._requests:
             self.trail.record(
-                'evaluate/payload',
+                events.PAYLOAD,
                 'requests',
                 event_type='monitor',
                 requests=self._requests,

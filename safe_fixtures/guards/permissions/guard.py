@@ -20,6 +20,7 @@ from typing import Any
 import unittest
 
 from safe_fixtures import audit
+from safe_fixtures.audit import events
 from safe_fixtures.boundary import endpoints
 from safe_fixtures import conf
 from safe_fixtures.core import gate
@@ -239,7 +240,7 @@ class ServerPermissions(guard.Guard):
         **content: Any,
     ) -> None:
         self.trail.record(
-            'evaluate/permissions',
+            events.PERMISSIONS,
             server_id or 'no server',
             target_id=server_id,
             outcome=outcome,

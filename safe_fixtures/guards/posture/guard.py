@@ -18,6 +18,7 @@ from typing import Any
 import unittest
 
 from safe_fixtures import audit
+from safe_fixtures.audit import events
 from safe_fixtures.core import guard
 from safe_fixtures import exceptions
 from safe_fixtures.guards.posture import config_probe
@@ -205,7 +206,7 @@ class PostureGuard(guard.Guard):
             *(posture_probes.TlsProbe.faults() if tls else ()),
         ]
         self.trail.record(
-            'evaluate/posture',
+            events.POSTURE,
             'process',
             target_type='service/process',
             outcome='failure' if faults else 'success',

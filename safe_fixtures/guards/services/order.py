@@ -21,6 +21,7 @@ from testtools import content
 from testtools.content_type import UTF8_TEXT
 
 from safe_fixtures import audit
+from safe_fixtures.audit import events
 from safe_fixtures import conf
 from safe_fixtures.core import gate
 from safe_fixtures import exceptions
@@ -151,7 +152,7 @@ class Order:
         servers = self._servers_on(ref)
         if servers is None:
             self._trail.record(
-                'evaluate/order',
+                events.ORDER,
                 str(ref),
                 target_id=ref.uuid,
                 outcome='unknown',
@@ -168,7 +169,7 @@ class Order:
         reason = _declared_for(ref)
         if reason is not None:
             self._trail.record(
-                'allow/order',
+                events.ORDER_DECLARED,
                 str(ref),
                 target_id=ref.uuid,
                 code=CODE,
@@ -282,7 +283,7 @@ class Order:
         outage = entry.outage
         outage.end(how)
         self._trail.record(
-            'monitor/outage',
+            events.OUTAGE,
             str(ref),
             target_id=ref.uuid,
             code=CODE,

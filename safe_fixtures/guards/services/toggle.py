@@ -21,6 +21,7 @@ from typing import Any
 import unittest
 
 from safe_fixtures import audit
+from safe_fixtures.audit import events
 from safe_fixtures.boundary import endpoints
 from safe_fixtures.core import gate
 from safe_fixtures.core import guard
@@ -513,7 +514,7 @@ class SafeServiceToggle(guard.Guard):
         if isinstance(actual, model.ServiceState):
             self._order.changed(ref, actual, _RESTORE)
         self.trail.record(
-            'restore/service',
+            events.RESTORE,
             str(ref),
             target_id=ref.uuid,
             outcome='success' if done else 'failure',
@@ -602,7 +603,7 @@ def _reason_of(verb: str, expecting: bool, reason: str | None) -> str | None:
 
 def _action(before: model.ServiceState, after: model.ServiceState) -> str:
     if before.disabled != after.disabled:
-        return 'disable' if after.disabled else 'enable'
+        return events.DISABLE if after.disabled else events.ENABLE
     if before.forced_down != after.forced_down:
-        return 'update/forced_down'
-    return 'update/disabled_reason'
+        return events.FORCE_DOWN
+    return events.DISABLED_REASON

@@ -40,6 +40,7 @@ from sqlalchemy.engine import default
 import wrapt
 
 from safe_fixtures import audit
+from safe_fixtures.audit import events
 from safe_fixtures.nova.waiting import sleep
 from safe_fixtures.runtime import patching
 
@@ -167,7 +168,7 @@ class WaitForChange(fixtures.Fixture):
         if trail is None or not self.won:
             return
         trail.record(
-            'monitor/wait',
+            events.WAIT,
             'test helpers',
             target_type='service/test',
             event_type='monitor',
