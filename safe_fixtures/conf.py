@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The options of the package: group ``[safe_fixtures]`` of its own."""
+"""The settings: group ``[safe_fixtures]`` of the package's own options."""
 
 from collections.abc import Callable, Iterator
 import copy
@@ -22,6 +22,7 @@ from typing import Any
 from urllib import parse
 
 from oslo_config import cfg
+from oslo_config import types
 
 from safe_fixtures import exceptions
 from safe_fixtures import rules
@@ -30,9 +31,11 @@ __all__ = [
     'CONF',
     'GROUP',
     'MICROVERSION_FORM',
+    'check',
     'is_microversion',
     'list_opts',
     'load',
+    'mode_of',
 ]
 
 GROUP = cfg.OptGroup(
@@ -49,6 +52,106 @@ _NAME = re.compile(r'[\w-]+(?:\.[\w-]+)*\.?')
 _HOST = re.compile(r'[\w.-]+|[0-9a-f:.]+')
 _HOST_AND_PORT = re.compile(r'[\w.-]+(?::[0-9]{1,5})?|[0-9a-f:.]+')
 
+
+class _Checked(types.String):
+    """A string that a function checks.
+
+    :param check: raises ValueError, with what is allowed.
+    """
+
+    def __init__(self, check: Callable[[str], None]) -> None:
+        super().__init__()
+        self._check = check
+
+    def __call__(self, value: Any) -> str:
+        text: str = super().__call__(value)
+        self._check(text)
+        return text
+
+
+class _Seconds(types.Float):
+    def __call__(self, value: Any) -> float | None:
+        number: float | None = super().__call__(value)
+        # NaN passes a minimum.
+        if number is not None and not math.isfinite(number):
+            raise ValueError('it must be a finite number')
+        return number
+
+
+class _RuleModes(types.Dict):
+    def __call__(self, value: Any) -> dict[str, str]:
+        modes: dict[str, str] = super().__call__(value)
+        for code, mode in modes.items():
+            rules.get(code)
+            if mode not in rules.MODES:
+                raise ValueError(
+                    f'{mode!r} is no mode for {code}: use '
+                    + ', '.join(rules.MODES)
+                )
+        return modes
+
+
+def is_microversion(value: Any) -> bool:
+    """Whether *value* is a concrete compute microversion, such as '2.53'."""
+    return isinstance(value, str) and bool(_MICROVERSION.fullmatch(value))
+
+
+def _check_microversion(value: str) -> None:
+    if not is_microversion(value):
+        raise ValueError(f'give {MICROVERSION_FORM}')
+
+
+def _check_endpoint(value: str) -> None:
+    # An IPv6 address has no brackets here, as in a parsed URL.
+    pattern, host, port = _HOST_AND_PORT, value, None
+    if '://' in value:
+        try:
+            parts = parse.urlsplit(value)
+            pattern, host, port = _HOST, parts.hostname or '', parts.port
+        except ValueError:
+            host = ''
+    if port == 0 or not pattern.fullmatch(host):
+        raise ValueError(
+            f'{value!r} must be a host, host:port, or a URL with a host, '
+            'without wildcards'
+        )
+
+
+def _check_host(value: str) -> None:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        if not _NAME.fullmatch(value):
+            raise ValueError(
+                f'{value!r} must be a host name, an address or a network, '
+                'without scheme, port and wildcards'
+            ) from None
+
+
+def _check_not_everything(value: str) -> None:
+    if not value.strip() or not value.strip('./*'):
+        raise ValueError(f'{value!r} is refused: it stands for everything')
+
+
+def _check_expression(value: str) -> None:
+    if not value:
+        raise ValueError('it must not be empty')
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(
+            f'it must be a regular expression ({error})'
+        ) from None
+
+
+def _check_writable(value: str) -> None:
+    directory = os.path.dirname(os.path.abspath(value))
+    if not value or os.path.isdir(value) or not os.access(directory, os.W_OK):
+        raise ValueError(
+            'it must be a file in a directory that exists and is writable'
+        )
+
+
 _OPTS = [
     cfg.StrOpt(
         'mode',
@@ -56,59 +159,65 @@ _OPTS = [
         choices=[
             ('default', "each rule's own mode"),
             ('enforce', 'a violation of any rule fails the test'),
-            ('audit', 'violations are recorded and change no outcome'),
+            ('audit', 'violations are recorded and fail nothing'),
             ('off', 'no rule is checked'),
         ],
         help='What a violation does. SF202 is enforced in every mode.',
     ),
-    cfg.DictOpt(
+    cfg.Opt(
         'rule_modes',
+        type=_RuleModes(),
         default={},
-        help='Modes of single rules, which go before ``mode``: '
+        help='Modes of single rules, which override ``mode``: '
         '``SF203:enforce,SF104:off``.',
     ),
-    cfg.StrOpt(
+    cfg.Opt(
         'pinned_microversion',
-        help='The compute microversion that ``latest`` is served at. '
+        type=_Checked(_check_microversion),
+        help='The compute microversion to send instead of ``latest``. '
         'Default: the vetted one of the installed Nova release.',
     ),
     cfg.StrOpt(
         'latest_policy',
         default='pin',
         choices=[
-            ('pin', 'latest is served at the pin'),
-            ('refuse', 'latest is SF101'),
+            ('pin', 'send the pin instead'),
+            ('refuse', 'it is a violation of SF101'),
         ],
-        help='What becomes of a request for microversion ``latest``.',
+        help='What happens to a request for microversion ``latest``.',
     ),
-    cfg.FloatOpt(
+    cfg.Opt(
         'restore_timeout',
+        type=_Seconds(min=0.1),
         default=10.0,
-        min=0.1,
-        help='Seconds that toggling one service, or giving it back its '
-        'state, may wait for its compute or its client.',
+        help='How many seconds changing or restoring one service may wait '
+        'for its compute or its client.',
     ),
-    cfg.ListOpt(
+    cfg.Opt(
         'allowed_endpoints',
+        type=types.List(_Checked(_check_endpoint)),
         default=[],
-        help='Endpoints, besides intercepted ones and loopback, where '
-        'services may be toggled: ``host``, ``host:port`` or a URL prefix.',
+        help='Endpoints where services may be toggled, besides intercepted '
+        'ones and loopback: ``host``, ``host:port`` or a URL prefix.',
     ),
-    cfg.ListOpt(
+    cfg.Opt(
         'allowed_hosts',
+        type=types.List(_Checked(_check_host)),
         default=[],
-        help='What the network may lead to, besides loopback, and what a '
-        'request may hold, besides made-up data: host names, domains, '
+        help='Hosts that a test may connect to, besides loopback, and that '
+        'may stand in a request, besides made-up ones: host names, domains, '
         'addresses, and networks such as ``10.0.0.0/8``.',
     ),
-    cfg.ListOpt(
+    cfg.Opt(
         'allowed_programs',
+        type=types.List(_Checked(_check_not_everything)),
         default=['grep', 'ldconfig'],
-        help="What may be started: paths, and names of programs in the "
-        "system's directories. Default: what importing Nova starts.",
+        help='Programs that a test may start: paths, and names of programs '
+        "in the system's directories. Default: what importing Nova starts.",
     ),
-    cfg.ListOpt(
+    cfg.Opt(
         'allowed_paths',
+        type=types.List(_Checked(_check_not_everything)),
         default=[
             '__pycache__',
             '.coverage*',
@@ -116,25 +225,27 @@ _OPTS = [
             '.testrepository',
             'python-entrypoints',
         ],
-        help='Files and directories that may be written, besides temporary '
+        help='Files and directories that a test may write, besides temporary '
         'ones: paths, and patterns without a slash for a file or directory '
         'of that name anywhere. A value replaces the default: import caches, '
-        'coverage, the repository of stestr, and the cache of stevedore '
+        'coverage data, the repository of stestr, and the cache of stevedore '
         '(``~/.cache/python-entrypoints``).',
     ),
     cfg.IntOpt(
         'max_image_bytes',
         default=1024 * 1024,
         min=0,
-        help='Bytes of stored data above which an image is not dummy.',
+        help='How many bytes of stored data a dummy image may have.',
     ),
-    cfg.StrOpt(
+    cfg.Opt(
         'dummy_image_name',
+        type=_Checked(_check_expression),
         help='A regular expression that the whole name of every image must '
         'match. Default: any name.',
     ),
-    cfg.StrOpt(
+    cfg.Opt(
         'dummy_flavor_name',
+        type=_Checked(_check_expression),
         help='A regular expression that the whole name of every flavor must '
         'match. Default: any name.',
     ),
@@ -144,36 +255,31 @@ _OPTS = [
         help="Whether the waits of Nova's test helpers end as soon as what "
         'they wait for is there, rather than at their next poll.',
     ),
-    cfg.StrOpt(
+    cfg.Opt(
         'audit_file',
+        type=_Checked(_check_writable),
         help='A file to which every audit event is appended, as one line of '
-        'JSON. Its directory must exist. ``{pid}`` in its name is the number '
-        'of the process, so that each has a file of its own. Default: events '
-        'stay in memory.',
+        'JSON. Its directory must exist. ``{pid}`` in its name stands for '
+        'the process id, so that each process has a file of its own. '
+        'Default: events stay in memory.',
     ),
     cfg.StrOpt(
         'waivers_file',
-        help='A TOML file with waivers of the whole suite: tables '
-        '``[[waiver]]``, each with ``rule``, ``tests`` (a pattern for the '
-        'ids of the tests) and ``reason``. Default: there are none but '
-        'those that the tests state.',
+        help='A TOML file with the waivers of the whole suite: tables '
+        '``[[waiver]]``, each with ``rule``, ``tests`` (a pattern for test '
+        'ids) and ``reason``. Default: only the waivers that tests state.',
     ),
 ]
 
 
 class _ConfigOpts(cfg.ConfigOpts):
-    """Options that know whether they were read, and checked, as they are."""
-
-    #: What the values were read from; None before and after.
-    sources: tuple[str | None, ...] | None = None
-    #: Whether each of them was found valid, as they are. To clear a default
-    #: makes nothing invalid: those of the options themselves are valid.
-    checked = False
+    """Options that know what they were read from."""
 
     def __init__(self) -> None:
         super().__init__()
-        #: What others derived from the values. Emptied when they are read
-        #: again.
+        #: Where the values came from when they were read and found valid.
+        self.sources: tuple[str | None, ...] | None = None
+        #: What others derived from the values.
         self.derived: dict[str, Any] = {}
 
     def clear(self) -> None:
@@ -181,21 +287,16 @@ class _ConfigOpts(cfg.ConfigOpts):
         self.sources = None
         self.derived = {}
 
-    def set_default(self, *args: Any, **kwargs: Any) -> None:
-        super().set_default(*args, **kwargs)
-        self.checked = False
-
-    def set_override(self, *args: Any, **kwargs: Any) -> None:
-        super().set_override(*args, **kwargs)
-        self.checked = False
-
     def clear_override(self, *args: Any, **kwargs: Any) -> None:
         super().clear_override(*args, **kwargs)
-        self.checked = False
+        # What it hid may be invalid.
+        self.sources = None
 
 
 _PREFIX = f'OS_{GROUP.name.upper()}__'
 _VARIABLES = tuple(f'{_PREFIX}{opt.name.upper()}' for opt in _OPTS)
+
+_TYPES = {opt.name: opt.type for opt in _OPTS}
 
 CONF = _ConfigOpts()
 CONF.register_group(GROUP)
@@ -207,16 +308,11 @@ def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     return [(GROUP, copy.deepcopy(_OPTS))]
 
 
-def is_microversion(value: Any) -> bool:
-    """Whether *value* is a concrete compute microversion, such as '2.53'."""
-    return isinstance(value, str) and bool(_MICROVERSION.fullmatch(value))
-
-
 def load() -> Any:
-    """Read and validate the settings.
+    """Return the settings; read and check them if they may have changed.
 
     They come from ``OS_SAFE_FIXTURES__<OPTION>`` in the environment and
-    from the file that ``SAFE_FIXTURES_CONFIG`` names; nothing is read from
+    from the file that ``SAFE_FIXTURES_CONFIG`` names. Nothing is read from
     ``/etc`` or the home directory.
 
     :returns: the option group, with every value checked.
@@ -228,198 +324,30 @@ def load() -> Any:
     sources = (path, *map(os.environ.get, _VARIABLES))
     if CONF.sources != sources:
         _read(path)
-        CONF.sources = sources
-        CONF.checked = False
-    # Guards ask dozens of times in a test.
-    if not CONF.checked:
+        given = dict(_given(path))
         for opt in _OPTS:
-            _check(opt)
-        CONF.checked = True
+            _check_option(opt, given.get(opt.name))
+        CONF.sources = sources
     return CONF.safe_fixtures
 
 
-def check(name: str, value: Any) -> Any:
-    """Check a list that is given in the place of an option.
+def check(name: str, value: Any) -> list[str]:
+    """Check a list that a caller gives in the place of an option.
 
-    :param name: of the option, and of the argument (str).
+    :param name: the name of the option and of the argument (str).
     :returns: the value as a list.
     :raises: ConfigurationError that names the argument.
     """
-    allowed: str | None = 'give a list of strings'
+    allowed = 'give a list of strings'
     if not isinstance(value, str):
         value = list(value)
         if all(isinstance(entry, str) for entry in value):
-            allowed = _CHECKS[name](value)
-    if allowed:
-        raise exceptions.ConfigurationError(name, value, allowed)
-    return value
-
-
-def _read(path: str | None) -> None:
-    if path is not None and not os.path.isfile(path):
-        raise exceptions.ConfigurationError(
-            'SAFE_FIXTURES_CONFIG', path, 'it must name a readable file'
-        )
-    try:
-        CONF(
-            [],
-            project='safe_fixtures',
-            default_config_files=[] if path is None else [path],
-            default_config_dirs=[],
-        )
-    except (cfg.Error, OSError, UnicodeError) as error:
-        raise exceptions.ConfigurationError(
-            'SAFE_FIXTURES_CONFIG', path, str(error)
-        ) from None
-    known = {opt.name for opt in _OPTS}
-    for name, value in _given(path):
-        # A misspelt option would leave a guard as it is by default.
-        if name not in known:
-            raise exceptions.ConfigurationError(
-                f'[{GROUP.name}] {name}',
-                value,
-                'there is no such option; there are '
-                + ', '.join(sorted(known)),
-            )
-
-
-def _given(path: str | None) -> Iterator[tuple[str, str]]:
-    """Yield the name and the value of each option that somebody set."""
-    for name, value in os.environ.items():
-        if name.startswith(_PREFIX):
-            yield name.removeprefix(_PREFIX).lower(), value
-    if path is not None:
-        sections: dict[str, dict[str, list[str]]] = {}
-        cfg.ConfigParser(path, sections).parse()
-        for group, section in sections.items():
-            # oslo.config takes the name of a group in any case.
-            if group.lower() == GROUP.name:
-                for name, values in section.items():
-                    yield name, values[-1]
-
-
-def _raw_value(opt: cfg.Opt) -> str | None:
-    # The environment goes before the file.
-    for name, value in _given(os.environ.get('SAFE_FIXTURES_CONFIG')):
-        if name == opt.name:
-            return value
-    return None
-
-
-def _check(opt: cfg.Opt) -> None:
-    option = f'[{GROUP.name}] {opt.name}'
-    try:
-        value = CONF.safe_fixtures[opt.dest]
-    except (ValueError, cfg.Error) as error:
-        raise exceptions.ConfigurationError(
-            option, _raw_value(opt), str(error)
-        ) from None
-    # oslo.config reads an empty number as None, and None as a default.
-    if value is None and opt.default is not None:
-        raise exceptions.ConfigurationError(
-            option, _raw_value(opt), 'it must not be empty'
-        )
-    check = _CHECKS.get(opt.name)
-    if check is not None and value is not None:
-        allowed = check(value)
-        if allowed:
-            raise exceptions.ConfigurationError(option, value, allowed)
-
-
-def _rule_modes(value: dict[str, str]) -> str | None:
-    if all(
-        code in rules.RULES and mode in rules.MODES
-        for code, mode in value.items()
-    ):
-        return None
-    return (
-        f'each must be one of {", ".join(rules.RULES)}, a colon, and one of '
-        f'{", ".join(rules.MODES)}'
-    )
-
-
-def _microversion(value: str) -> str | None:
-    return None if is_microversion(value) else f'give {MICROVERSION_FORM}'
-
-
-def _finite(value: float) -> str | None:
-    # A minimum does not keep out what compares with nothing.
-    return None if math.isfinite(value) else 'it must be a finite number'
-
-
-def _endpoints(value: list[str]) -> str | None:
-    if all(_is_endpoint(entry) for entry in value):
-        return None
-    return (
-        'each must be a host, host:port, or a URL that has a host, without '
-        'wildcards'
-    )
-
-
-def _hosts(value: list[str]) -> str | None:
-    if all(_is_host(entry) for entry in value):
-        return None
-    return (
-        'each must be a host name, an address or a network, without scheme, '
-        'port and wildcards'
-    )
-
-
-def _is_host(entry: str) -> bool:
-    try:
-        ipaddress.ip_network(entry, strict=False)
-    except ValueError:
-        return bool(_NAME.fullmatch(entry))
-    return True
-
-
-def _entries(value: list[str]) -> str | None:
-    if all(entry.strip() and entry.strip('./*') for entry in value):
-        return None
-    return 'each must name something; what stands for everything is refused'
-
-
-def _is_endpoint(entry: str) -> bool:
-    # An IPv6 address stands without its brackets, as in a parsed URL.
-    if '://' not in entry:
-        return bool(_HOST_AND_PORT.fullmatch(entry))
-    try:
-        parts = parse.urlsplit(entry)
-        port = parts.port
-    except ValueError:
-        return False
-    return port != 0 and bool(_HOST.fullmatch(parts.hostname or ''))
-
-
-def _expression(value: str) -> str | None:
-    if not value:
-        return 'it must not be empty'
-    try:
-        re.compile(value)
-    except re.error as error:
-        return f'it must be a regular expression ({error})'
-    return None
-
-
-def _writable_file(value: str) -> str | None:
-    directory = os.path.dirname(os.path.abspath(value))
-    if not value or os.path.isdir(value) or not os.access(directory, os.W_OK):
-        return 'it must be a file in a directory that exists and is writable'
-    return None
-
-
-_CHECKS: dict[str, Callable[[Any], str | None]] = {
-    'rule_modes': _rule_modes,
-    'pinned_microversion': _microversion,
-    'restore_timeout': _finite,
-    'allowed_endpoints': _endpoints,
-    'allowed_hosts': _hosts,
-    'allowed_programs': _entries,
-    'allowed_paths': _entries,
-    'dummy_image_name': _expression,
-    'dummy_flavor_name': _expression,
-    'audit_file': _writable_file,
-}
+            try:
+                checked: list[str] = _TYPES[name](value)
+                return checked
+            except ValueError as error:
+                allowed = str(error)
+    raise exceptions.ConfigurationError(name, value, allowed)
 
 
 def mode_of(code: str) -> rules.Mode:
@@ -432,5 +360,63 @@ def mode_of(code: str) -> rules.Mode:
     if rule.always:
         return 'enforce'
     settings = load()
-    mode = settings.rule_modes.get(code, settings.mode)
+    mode: Any = settings.rule_modes.get(code, settings.mode)
     return rule.default if mode == 'default' else mode
+
+
+def _read(path: str | None) -> None:
+    name = 'SAFE_FIXTURES_CONFIG'
+    if path is not None and not os.path.isfile(path):
+        raise exceptions.ConfigurationError(
+            name, path, 'it must name a readable file'
+        )
+    try:
+        CONF(
+            [],
+            project='safe_fixtures',
+            default_config_files=[] if path is None else [path],
+            default_config_dirs=[],
+        )
+    except (cfg.Error, OSError, UnicodeError) as error:
+        raise exceptions.ConfigurationError(name, path, str(error)) from None
+    known = sorted(opt.name for opt in _OPTS)
+    for name, value in _given(path):
+        # A misspelt option would leave its guard at the default.
+        if name not in known:
+            raise exceptions.ConfigurationError(
+                f'[{GROUP.name}] {name}',
+                value,
+                f'there is no such option; there are {", ".join(known)}',
+            )
+
+
+def _given(path: str | None) -> Iterator[tuple[str, str]]:
+    """Yield the name and the value of each option that somebody set.
+
+    The environment comes last, since it overrides the file.
+    """
+    if path is not None:
+        sections: dict[str, dict[str, list[str]]] = {}
+        cfg.ConfigParser(path, sections).parse()
+        for group, section in sections.items():
+            # oslo.config accepts the name of a group in any case.
+            if group.lower() == GROUP.name:
+                for name, values in section.items():
+                    yield name, values[-1]
+    for name, value in os.environ.items():
+        if name.startswith(_PREFIX):
+            yield name.removeprefix(_PREFIX).lower(), value
+
+
+def _check_option(opt: cfg.Opt, given: str | None) -> None:
+    allowed = 'it must not be empty'
+    try:
+        # oslo.config reads an empty number as None.
+        if CONF.safe_fixtures[opt.dest] is not None or opt.default is None:
+            return
+    except (ValueError, cfg.Error) as error:
+        # oslo.config puts the option and its source before the reason.
+        allowed = str(error).partition(' is not valid: ')[2] or str(error)
+    raise exceptions.ConfigurationError(
+        f'[{GROUP.name}] {opt.name}', given, allowed
+    )

@@ -10,42 +10,38 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The one place where every API request of a test is seen."""
+"""The one place that sees every API request of a test."""
 
 import contextvars
 import functools
 import json
 import re
-import sys
 from typing import Any, Protocol
 from urllib import parse
 
 import fixtures
-import wrapt
 
 from safe_fixtures.runtime import patching
 
 __all__ = ['ApiCall', 'ApiGate', 'Observer', 'current_call']
 
 _SLASHES = re.compile('//+')
-# Nova takes as a project id what is made of these.
-# The URL of a compute API, as devstack and Nova's own fixtures have it; that
-# of Placement has no version, and those of other services have others.
+# The URL of a compute API, as devstack and Nova's own fixtures have it.
+# Placement's has no version, and other services have other versions.
 _COMPUTE_URL = re.compile(r'[^:]+://[^/]+(?:/compute)?/v2(?:\.1)?(?:[/?#]|$)')
+# Nova accepts these characters in a project id.
 _VERSION_PREFIX = re.compile(r'/v2(?:\.[0-9]+)?(?:/[0-9a-f-]+)?(?=/|$)')
 
 
 class ApiCall:
-    """One request to an API, and its response once there is one.
+    """One request to an API, with its response as soon as there is one.
 
-    :ivar request: the ``requests.PreparedRequest``; its headers may be
-        changed before it is sent.
+    :ivar request: the ``requests.PreparedRequest``; an observer may change
+        its headers before it is sent.
     :ivar method: the HTTP method, in capitals (str).
     :ivar url: the whole URL (str).
-    :ivar response: the ``requests.Response``, or None before it is there.
+    :ivar response: the ``requests.Response``, or None before there is one.
     """
-
-    __slots__ = ('_body', '_path', 'method', 'request', 'response', 'url')
 
     def __init__(self, request: Any) -> None:
         self.request = request
@@ -53,37 +49,40 @@ class ApiCall:
         self.url: str = request.url
         self.response: Any = None
 
-    @property
+    @functools.cached_property
     def path(self) -> str:
         """The path below the API's version and project: ``/servers/1``."""
-        try:
-            return self._path
-        except AttributeError:
-            path = _path(self.url)
-            prefix = _VERSION_PREFIX.search(path)
-            self._path: str = path[prefix.end() :] if prefix else path
-            return self._path
+        path = _path(self.url)
+        prefix = _VERSION_PREFIX.search(path)
+        return path[prefix.end() :] if prefix else path
 
     @property
     def is_compute(self) -> bool:
-        """Whether its URL is one of the compute API."""
+        """Whether the URL is one of the compute API."""
         return _COMPUTE_URL.match(self.url) is not None
 
     @property
     def content(self) -> Any:
-        """The request's body as it is sent, text or bytes; None if there
-        is none, or if it is a stream that can be read only once.
-        """
-        return _content(self.request.body)
+        """The request's body as it is sent, text or bytes.
 
-    @property
+        None without a body, and for a stream that can be read only once.
+        """
+        body = self.request.body
+        if not hasattr(body, 'read'):
+            return body
+        try:
+            position = body.tell()
+            try:
+                return body.read()
+            finally:
+                body.seek(position)
+        except (AttributeError, OSError, ValueError):
+            return None
+
+    @functools.cached_property
     def body(self) -> Any:
         """The request's body as read from JSON; None if it is not JSON."""
-        try:
-            return self._body
-        except AttributeError:
-            self._body: Any = _from_json(self.content)
-            return self._body
+        return _from_json(self.content)
 
     @property
     def response_body(self) -> Any:
@@ -95,12 +94,12 @@ class ApiCall:
 
 
 class Observer(Protocol):
-    """Who looks at requests."""
+    """Sees requests."""
 
     def before(self, call: ApiCall) -> None:
-        """See a request that is about to be sent.
+        """See a request before it is sent.
 
-        What this raises goes to the client, and nothing is sent.
+        An exception goes to the client, and the request is not sent.
         """
 
     def after(self, call: ApiCall) -> None:
@@ -108,14 +107,14 @@ class Observer(Protocol):
 
 
 class ApiGate(fixtures.Fixture):
-    """Shows an observer every API request while it is active.
+    """Shows every API request to an observer while it is active.
 
-    It stands where every client that is built on ``requests`` must pass,
-    once for each request that would go out: the fixture clients of Nova,
-    those made by hand, keystoneauth and what is built on it, ``requests``
-    itself. Any number of gates can be active, in any order; the last one
-    takes away what the first one installed. (Where ``requests`` was not
-    imported yet, a hook that waits for it stays, and does nothing.)
+    The gate patches ``requests`` where it sends a request. Every client
+    that builds on ``requests`` passes it, once for each request: Nova's
+    fixture clients, clients made by hand, keystoneauth and what builds on
+    it, and ``requests`` itself. Any number of gates can be active, and end
+    in any order. The last one restores ``requests``. If ``requests`` is not
+    imported yet, it is patched when it is.
 
     Example::
 
@@ -137,14 +136,38 @@ class ApiGate(fixtures.Fixture):
         self.observer = observer
 
     def _setUp(self) -> None:
-        self.addCleanup(_remove, self)
-        _add(self)
+        self.addCleanup(OBSERVERS.add(self.observer))
 
 
-_gates: tuple[ApiGate, ...] = ()
-_restore_send: Any = None
-_hooked = False
-# A context variable is each thread's own and each greenlet's, even if it was
+def _patch(adapters: Any) -> Any:
+    send = adapters.HTTPAdapter.send
+
+    @functools.wraps(send)
+    def gated(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        # As if each had wrapped the client: the newest observer sees a
+        # request first, so that its changes win.
+        observers = OBSERVERS.users
+        call = ApiCall(request)
+        for observer in reversed(observers):
+            observer.before(call)
+        token = _current.set(call)
+        try:
+            call.response = send(self, request, *args, **kwargs)
+        finally:
+            _current.reset(token)
+        for observer in observers:
+            observer.after(call)
+        return call.response
+
+    return patching.patch_attribute(adapters.HTTPAdapter, 'send', gated)
+
+
+#: The observers of all active gates. The patch waits for ``requests``:
+#: importing it here could be too early for eventlet.
+OBSERVERS: patching.SharedPatch[Observer] = patching.SharedPatch(
+    lambda: patching.patch_when_imported('requests.adapters', _patch)
+)
+# Each thread and each greenlet has its own value, even if the variable was
 # made before eventlet patched threading.
 _current: contextvars.ContextVar[ApiCall | None] = contextvars.ContextVar(
     'safe_fixtures_api_call', default=None
@@ -152,74 +175,13 @@ _current: contextvars.ContextVar[ApiCall | None] = contextvars.ContextVar(
 
 
 def current_call() -> ApiCall | None:
-    """Return the request that this thread is being served, or None."""
+    """Return the request that this thread is sending, or None."""
     return _current.get()
-
-
-def _add(gate: ApiGate) -> None:
-    global _gates, _hooked
-    _gates = (*_gates, gate)
-    if 'requests.adapters' in sys.modules:
-        _install(sys.modules['requests.adapters'])
-    elif not _hooked:
-        # Importing it here could be too early for eventlet.
-        _hooked = True
-        wrapt.register_post_import_hook(_install, 'requests.adapters')
-
-
-def _remove(gate: ApiGate) -> None:
-    global _gates, _restore_send
-    _gates = tuple(other for other in _gates if other is not gate)
-    if not _gates and _restore_send is not None:
-        _restore_send, restore = None, _restore_send
-        restore()
-
-
-def _install(adapters: Any) -> None:
-    global _restore_send
-    if not _gates or _restore_send is not None:
-        return
-    send = adapters.HTTPAdapter.send
-
-    @functools.wraps(send)
-    def gated(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        # As if each had wrapped the client: the last one is the first to
-        # see a request, so that what it asks for goes before the others'.
-        gates = _gates
-        call = ApiCall(request)
-        for gate in reversed(gates):
-            gate.observer.before(call)
-        token = _current.set(call)
-        try:
-            call.response = send(self, request, *args, **kwargs)
-        finally:
-            _current.reset(token)
-        for gate in gates:
-            gate.observer.after(call)
-        return call.response
-
-    _restore_send = patching.patch_attribute(
-        adapters.HTTPAdapter, 'send', gated
-    )
 
 
 def _path(url: str) -> str:
     # Nova's own client writes /v2.1//servers, and Nova serves that.
     return _SLASHES.sub('/', parse.urlsplit(url).path)
-
-
-def _content(body: Any) -> Any:
-    """Return a request's body, of a stream without using it up."""
-    if not hasattr(body, 'read'):
-        return body
-    try:
-        position = body.tell()
-        try:
-            return body.read()
-        finally:
-            body.seek(position)
-    except (AttributeError, OSError, ValueError):
-        return None
 
 
 def _from_json(content: Any) -> Any:

@@ -10,12 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Know on whose behalf a thread or a greenlet runs."""
+"""Know who started a thread or a greenlet."""
 
 from _thread import get_ident
 from collections.abc import Callable
 from concurrent import futures
-import contextlib
 import contextvars
 import functools
 import sys
@@ -29,26 +28,26 @@ __all__ = ['Owner', 'find', 'follow']
 
 _OWNER = '_safe_fixtures_owner'
 
-# Whom the task that is worked on belongs to.
+# The owner of the task that a pool works on now.
 _working: contextvars.ContextVar['Owner | None'] = contextvars.ContextVar(
     'safe_fixtures_working', default=None
 )
 
 
 class Owner:
-    """Somebody who starts threads and greenlets."""
+    """Starts threads and greenlets, such as the guard of a test."""
 
     def __init__(self) -> None:
         self._started: dict[int, weakref.ref[Any]] = {}
 
     def is_alive(self) -> bool:
-        """Whether something that it started may still run."""
+        """Whether a thread or greenlet that it started may still run."""
         return any(
             _is_alive(started()) for started in list(self._started.values())
         )
 
     def own(self, started: Any) -> None:
-        """Take what it starts now for its own."""
+        """Note that it starts a thread or greenlet now."""
         vars(started)[_OWNER] = self
         key = id(started)
         self._started[key] = weakref.ref(
@@ -59,66 +58,51 @@ class Owner:
 def follow(current: Callable[[], Owner | None]) -> Callable[[], None]:
     """Note who starts each thread and greenlet from now on.
 
-    :param current: returns whom those belong to that are started now.
-    :returns: a callable that ends it; what is noted stays.
+    :param current: returns the owner of what is started now, or None.
+    :returns: a callable that stops noting; the notes stay.
     """
 
-    def noting(method: Any) -> Any:
-        @functools.wraps(method)
-        def noted(started: Any, *args: Any, **kwargs: Any) -> Any:
-            _note(started, current())
-            return method(started, *args, **kwargs)
+    def start(method: Any, started: Any, *args: Any, **kwargs: Any) -> Any:
+        _note(started, current())
+        return method(started, *args, **kwargs)
 
-        return noted
+    def spawn(function: Any, *args: Any, **kwargs: Any) -> Any:
+        spawned = function(*args, **kwargs)
+        _note(spawned[1], current())
+        return spawned
 
-    def noting_spawned(spawn: Any) -> Any:
-        @functools.wraps(spawn)
-        def noted(*args: Any, **kwargs: Any) -> Any:
-            spawned = spawn(*args, **kwargs)
-            _note(spawned[1], current())
-            return spawned
-
-        return noted
-
-    def submitting(submit: Any) -> Any:
-        @functools.wraps(submit)
-        def noted(pool: Any, task: Any, /, *args: Any, **kwargs: Any) -> Any:
-            owner = current()
-            if owner is not None:
-                task = functools.partial(_work_for, owner, task)
-            return submit(pool, task, *args, **kwargs)
-
-        return noted
+    def submit(
+        method: Any, pool: Any, task: Any, /, *args: Any, **kwargs: Any
+    ) -> Any:
+        owner = current()
+        if owner is not None:
+            task = functools.partial(_work_for, owner, task)
+        return method(pool, task, *args, **kwargs)
 
     def patch_eventlet(greenthread: Any) -> Callable[[], None]:
-        with contextlib.ExitStack() as stack:
-            cls = greenthread.GreenThread
-            stack.callback(_patch(cls, '__init__', noting))
-            stack.callback(_patch(greenthread, '_spawn_n', noting_spawned))
-            return stack.pop_all().close
+        return patching.patch_together(
+            lambda: _wrap(greenthread.GreenThread, '__init__', start),
+            lambda: _wrap(greenthread, '_spawn_n', spawn),
+        )
 
-    with contextlib.ExitStack() as stack:
-        stack.callback(_patch(threading.Thread, 'start', noting))
-        stack.callback(
-            _patch(futures.ThreadPoolExecutor, 'submit', submitting)
-        )
-        stack.callback(
-            patching.patch_when_imported(
-                'eventlet.greenthread', patch_eventlet
-            )
-        )
-        return stack.pop_all().close
+    return patching.patch_together(
+        lambda: _wrap(threading.Thread, 'start', start),
+        lambda: _wrap(futures.ThreadPoolExecutor, 'submit', submit),
+        lambda: patching.patch_when_imported(
+            'eventlet.greenthread', patch_eventlet
+        ),
+    )
 
 
 def find() -> Owner | None:
     """Return the owner of the thread or greenlet that runs this, or None.
 
-    That of a task that a pool works on is who gave it to the pool.
+    A task that a pool works on belongs to who submitted it.
     """
     working = _working.get()
     if working is not None:
         return working
-    # While greenlet is imported it is there, and empty.
+    # The module is empty while it is being imported.
     getcurrent = getattr(sys.modules.get('greenlet'), 'getcurrent', None)
     current = None if getcurrent is None else getcurrent()
     while current is not None:
@@ -126,7 +110,7 @@ def find() -> Owner | None:
         if owner is not None:
             return owner
         current = current.parent
-    # Not current_thread(), which makes one up for what is none.
+    # current_thread() would make one up for a thread it does not know.
     thread = threading._active.get(get_ident())  # type: ignore[attr-defined]
     return None if thread is None else vars(thread).get(_OWNER)
 
@@ -144,10 +128,15 @@ def _note(started: Any, owner: Owner | None) -> None:
         owner.own(started)
 
 
-def _patch(
-    target: Any, name: str, wrap: Callable[[Any], Any]
-) -> Callable[[], None]:
-    return patching.patch_attribute(target, name, wrap(vars(target)[name]))
+def _wrap(target: Any, name: str, wrapper: Any) -> Callable[[], None]:
+    """Pass calls of a function to *wrapper*, after the function itself."""
+    function = vars(target)[name]
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        return wrapper(function, *args, **kwargs)
+
+    return patching.patch_attribute(target, name, wrapped)
 
 
 def _is_alive(started: Any) -> bool:

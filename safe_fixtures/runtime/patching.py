@@ -13,12 +13,18 @@
 """Patch attributes, and restore them exactly."""
 
 from collections.abc import Callable
+import contextlib
 import sys
 from typing import Any, Generic, TypeVar
 
 import wrapt
 
-__all__ = ['SharedPatch', 'patch_attribute', 'patch_when_imported']
+__all__ = [
+    'SharedPatch',
+    'patch_attribute',
+    'patch_together',
+    'patch_when_imported',
+]
 
 _User = TypeVar('_User')
 
@@ -112,6 +118,21 @@ def patch_attribute(
 
     setattr(target, name, replacement)
     return restore
+
+
+def patch_together(
+    *patches: Callable[[], Callable[[], None]],
+) -> Callable[[], None]:
+    """Patch several things, or none if one fails.
+
+    :param patches: each patches something and returns a callable that
+        restores it.
+    :returns: a callable that restores all, the last one first.
+    """
+    with contextlib.ExitStack() as stack:
+        for patch in patches:
+            stack.callback(patch())
+        return stack.pop_all().close
 
 
 def patch_when_imported(

@@ -10,15 +10,16 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Find out who called, for messages and records."""
+"""Find the caller and its test, and tidy tracebacks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import os
 import sys
 import sysconfig
 from types import FrameType
 from types import ModuleType
 from types import TracebackType
+from typing import Any
 import unittest
 
 import fixtures
@@ -47,7 +48,7 @@ def _folder_of(package: ModuleType) -> str:
 
 _RUNNERS = (_HERE, _folder_of(testtools), _folder_of(unittest))
 
-# What runs cleanups: of testtools and unittest, of a test and of a fixture.
+# What runs cleanups, in testtools and unittest: of a test and of a fixture.
 _CLEANERS = {
     '_callTearDown',
     '_run_cleanups',
@@ -59,9 +60,9 @@ _CLEANING = (*_RUNNERS, _folder_of(fixtures))
 
 
 def calling_test() -> unittest.TestCase | None:
-    """Return the test case on whose behalf this is called, or None.
+    """Return the test case that led here, or None.
 
-    ``useFixture`` does not tell a fixture which test uses it; the stack
+    ``useFixture`` does not tell a fixture which test uses it. The stack
     does.
     """
     frame = _testcase_frame()
@@ -71,30 +72,26 @@ def calling_test() -> unittest.TestCase | None:
 def where() -> str | None:
     """Return ``file:line`` of the test's line that led here.
 
-    None in a cleanup of a fixture, which no line of the test led to. In a
-    thread that no test called, the innermost line outside this package and
-    the standard library is as near as one can come.
+    In a thread that no test called, it is the innermost line outside this
+    package and the standard library. In a cleanup of a fixture, which no
+    line of the test led to, it is None.
     """
-    frame = _testcase_frame()
-    if frame is None:
-        return _innermost()
-    test = frame.f_locals['self']
+    test_frame = _testcase_frame()
+    if test_frame is None:
+        return _innermost(lambda path: not _is_elsewhere(path))
+    test = test_frame.f_locals['self']
+    # Helpers in its base classes are methods of the same test. The runner
+    # calls the outermost one.
     found = None
-    while frame is not None:
-        # Helpers of its bases are methods of the same test: the outermost
-        # is the one that the runner calls.
-        code = frame.f_code
-        if (
-            code.co_varnames[:1] == ('self',)
-            and frame.f_locals.get('self') is test
-            and not code.co_filename.startswith(_RUNNERS)
-        ):
-            found = f'{code.co_filename}:{frame.f_lineno}'
-        frame = frame.f_back
+    for frame in _frames(test_frame):
+        own = frame.f_code.co_filename.startswith(_RUNNERS)
+        if _self_of(frame) is test and not own:
+            found = _line_of(frame)
     if found is None:
         # A function of the test's module, such as a lambda that cleans up.
         module = sys.modules.get(type(test).__module__)
-        found = _innermost(getattr(module, '__file__', ''))
+        test_path = getattr(module, '__file__', '')
+        found = _innermost(lambda path: path == test_path)
     return found
 
 
@@ -129,42 +126,42 @@ def without_own_frames(
     return kept[0] if kept else None
 
 
-def _frames() -> Iterator[FrameType]:
-    frame: FrameType | None = sys._getframe(1)
+def _frames(frame: FrameType | None = None) -> Iterator[FrameType]:
+    """Yield a frame, or else the caller's, and all that led to it."""
+    frame = frame or sys._getframe(1)
     while frame is not None:
         yield frame
         frame = frame.f_back
 
 
-def _innermost(path: str | None = None) -> str | None:
-    """Return the innermost line of a file, or else of what is not ours."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if name == path or (path is None and not _is_elsewhere(name)):
-            return f'{frame.f_code.co_filename}:{frame.f_lineno}'
-        frame = frame.f_back
+def _self_of(frame: FrameType) -> Any:
+    # By custom only, so look at what it holds. Reading f_locals is slow.
+    is_method = frame.f_code.co_varnames[:1] == ('self',)
+    return frame.f_locals.get('self') if is_method else None
+
+
+def _line_of(frame: FrameType) -> str:
+    return f'{frame.f_code.co_filename}:{frame.f_lineno}'
+
+
+def _innermost(is_wanted: Callable[[str], bool]) -> str | None:
+    for frame in _frames():
+        if is_wanted(frame.f_code.co_filename):
+            return _line_of(frame)
     return None
 
 
-def _is_elsewhere(name: str) -> bool:
+def _is_elsewhere(path: str) -> bool:
     """Whether a file is this package's or the standard library's."""
-    return name.startswith((_HERE, '<frozen ')) or (
-        name.startswith(_LIBRARY) and not name.startswith(_PACKAGES)
+    return path.startswith((_HERE, '<frozen ')) or (
+        path.startswith(_LIBRARY) and not path.startswith(_PACKAGES)
     )
 
 
 def _testcase_frame() -> FrameType | None:
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        # A method names its first argument self by custom only, but the
-        # check is on what it holds.
-        code = frame.f_code
-        if (
-            code.co_varnames[:1] == ('self',)
-            and not code.co_filename.startswith(_HERE)
-            and isinstance(frame.f_locals.get('self'), unittest.TestCase)
+    for frame in _frames():
+        if not frame.f_code.co_filename.startswith(_HERE) and isinstance(
+            _self_of(frame), unittest.TestCase
         ):
             return frame
-        frame = frame.f_back
     return None

@@ -116,7 +116,7 @@ class TestGate(base.TestCase):
 
     def assertUntouched(self):
         self.assertIs(SEND, vars(adapters.HTTPAdapter)['send'])
-        self.assertEqual((), gate._gates)
+        self.assertEqual((), gate.OBSERVERS.users)
         self.assertIsNone(gate.current_call())
 
     def test_every_client_is_seen_once(self):
@@ -462,4 +462,4 @@ class TestGateContract(testing.FixtureContract, base.TestCase):
         bare()
 
     def state(self):
-        return id(vars(adapters.HTTPAdapter)['send']), gate._gates
+        return id(vars(adapters.HTTPAdapter)['send']), gate.OBSERVERS.users

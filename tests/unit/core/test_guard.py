@@ -591,12 +591,12 @@ class TestLife(base.TestCase):
         error = self.assertRaises(fixtures.MultipleExceptions, Broken().setUp)
         self.assertIs(ZeroDivisionError, error.args[0][0])
         self.assertIsNone(audit.current())
-        self.assertEqual((), gate._gates)
+        self.assertEqual((), gate.OBSERVERS.users)
 
     def test_refusal_leaves_nothing_and_is_not_wrapped(self):
         self.assertRaises(exceptions.ConfigurationError, Refusing().setUp)
         self.assertIsNone(audit.current())
-        self.assertEqual((), gate._gates)
+        self.assertEqual((), gate.OBSERVERS.users)
 
 
 class TestContract(testing.FixtureContract, base.TestCase):
@@ -607,7 +607,7 @@ class TestContract(testing.FixtureContract, base.TestCase):
         fixture.violate('SF104', 'drift')
 
     def state(self):
-        return list(audit_trail._active), gate._gates
+        return list(audit_trail._active), gate.OBSERVERS.users
 
 
 class TestExpectViolation(base.TestCase):

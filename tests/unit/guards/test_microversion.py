@@ -94,7 +94,7 @@ class TestCase(base.TestCase):
 
     def assertUntouched(self):
         self.assertIs(SEND, vars(adapters.HTTPAdapter)['send'])
-        self.assertEqual((), gate._gates)
+        self.assertEqual((), gate.OBSERVERS.users)
         self.assertIsNone(audit.current())
 
 
@@ -569,7 +569,7 @@ class TestContract(testing.FixtureContract, TestCase):
         latest()
 
     def state(self):
-        return id(vars(adapters.HTTPAdapter)['send']), gate._gates
+        return id(vars(adapters.HTTPAdapter)['send']), gate.OBSERVERS.users
 
 
 class TestRecordOfRequests(TestCase):

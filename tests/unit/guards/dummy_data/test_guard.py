@@ -527,7 +527,7 @@ class TestGuard(TestCase):
             safe_fixtures.DummyDataGuard().setUp,
         )
         self.assertIn('DummyDataGuard source', str(error))
-        self.assertEqual((), gate._gates)
+        self.assertEqual((), gate.OBSERVERS.users)
 
     def test_temporary_directory_by_a_link(self):
         link = os.path.join(self.tmp, 'link')
@@ -545,4 +545,4 @@ class TestContract(testing.FixtureContract, TestCase):
         fixture.assert_only_dummy_data()
 
     def state(self):
-        return gate._gates, len(self.source.watchers)
+        return gate.OBSERVERS.users, len(self.source.watchers)

@@ -262,7 +262,7 @@ class TestCase(base.TestCase):
 
     def assertUntouched(self):
         self.assertIs(SEND, vars(adapters.HTTPAdapter)['send'])
-        self.assertEqual((), gate._gates)
+        self.assertEqual((), gate.OBSERVERS.users)
 
 
 class TestJudgement(TestCase):

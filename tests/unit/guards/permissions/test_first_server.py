@@ -33,7 +33,7 @@ class TestFirstServer(cases.RequestsTestCase):
         with self.checked() as check:
             self.create()
             self.send('GET', f'/servers/{cases.SERVER}')
-            self.assertNotIn(check, [each.observer for each in gate._gates])
+            self.assertNotIn(check, gate.OBSERVERS.users)
         self.assertEqual(0, self.source.probers)
         self.assertEqual([], self.said())
 

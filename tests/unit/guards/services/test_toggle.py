@@ -141,7 +141,7 @@ class TestCase(base.TestCase):
     def assertRestored(self, client=None):
         self.assertEqual(self.before, (client or self.client).state())
         self.assertNotIn('put_service', vars(client or self.client))
-        self.assertEqual((), gate._gates)
+        self.assertEqual((), gate.OBSERVERS.users)
 
 
 class TestToggle(TestCase):
@@ -999,7 +999,7 @@ class TestRestoreFails(TestCase):
         }
         self.assertEqual(expected, states)
         self.assertNotIn('put_service', vars(self.client))
-        self.assertEqual((), gate._gates)
+        self.assertEqual((), gate.OBSERVERS.users)
 
     def says(self, host, how):
         return (
@@ -1236,4 +1236,4 @@ class TestContract(testing.FixtureContract, TestCase):
 
     def state(self):
         wrapped = vars(self.client).get('put_service')
-        return self.client.state(), id(wrapped), len(gate._gates)
+        return self.client.state(), id(wrapped), len(gate.OBSERVERS.users)
