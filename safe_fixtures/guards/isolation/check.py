@@ -15,7 +15,10 @@
 from collections.abc import Collection
 from typing import Any, NamedTuple, Protocol
 
-__all__ = ['Check', 'Finding']
+__all__ = ['Args', 'Check', 'Finding']
+
+#: The arguments of an interpreter event.
+Args = tuple[Any, ...]
 
 
 class Finding(NamedTuple):
@@ -42,7 +45,7 @@ class Check(Protocol):
 
     events: Collection[str]
 
-    def check_event(self, event: str, args: tuple[Any, ...]) -> Finding | None:
+    def check_event(self, event: str, args: Args) -> Finding | None:
         """Return what is wrong with an event, or None.
 
         It is called in the thread that causes the event, before the act

@@ -86,11 +86,11 @@ def faults(
     """
     allowed = tuple(allowed)
     own_hosts = functools.cache(lambda: _own_hosts(conf))
-    is_given = _given(conf)
+    given_of = _given(conf)
     for group, opts in _groups(conf):
-        given = is_given(group)
+        given = given_of(group)
         for dest, info in list(opts.items()):
-            if given and given(dest):
+            if given is None or (given and dest.upper() in given):
                 value = _effective(conf, group, dest)
             else:
                 value = _set_value(info)
@@ -172,33 +172,27 @@ def _groups(
         yield name, group._opts
 
 
-def _given(
-    conf: cfg.ConfigOpts,
-) -> Callable[[str | None], Callable[[str], bool] | None]:
+def _given(conf: cfg.ConfigOpts) -> Callable[[str | None], set[str] | None]:
     """Find the options that may have a value from outside the process.
 
-    :returns: a function of a group, which returns a function of an option,
-        or None if no option of that group has one.
+    :returns: a function of a group, which returns the names of its options
+        in capital letters, or None for all of them.
     """
     namespaces = filter(None, (conf._namespace, conf._mutable_ns))
-    if (
-        conf._args
-        or conf._sources
-        or any(any(each._parsed) for each in namespaces)
-    ):
-        return lambda group: lambda dest: True
+    is_parsed = any(any(each._parsed) for each in namespaces)
+    if conf._args or conf._sources or is_parsed:
+        return lambda group: None
     variables = [
         name for name in os.environ if conf._use_env and name.startswith('OS_')
     ]
 
-    def of_group(group: str | None) -> Callable[[str], bool] | None:
+    def of_group(group: str | None) -> set[str]:
         prefix = f'OS_{(group or "DEFAULT").upper()}__'
-        names = {
+        return {
             name.removeprefix(prefix)
             for name in variables
             if name.startswith(prefix)
         }
-        return (lambda dest: dest.upper() in names) if names else None
 
     return of_group
 

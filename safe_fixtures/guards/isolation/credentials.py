@@ -88,9 +88,6 @@ _CLOUDS = tuple(
     for name in ('clouds', 'secure')
     for ending in ('yaml', 'yml', 'json')
 )
-_IN_HOME = (
-    '.aws/config', '.aws/credentials', '.boto', '.kube/config', '.ssh/id_*',
-)  # fmt: skip
 _GCLOUD = (
     'access_tokens.db', 'application_default_credentials.json',
     'credentials.db', 'legacy_credentials/*/*',
@@ -98,6 +95,12 @@ _GCLOUD = (
 _AZURE = (
     'accessTokens.json', 'msal_token_cache.*', 'service_principal_entries.*',
 )  # fmt: skip
+_IN_HOME = (
+    '.aws/config', '.aws/credentials', '.boto', '.kube/config', '.ssh/id_*',
+    *(f'.azure/{name}' for name in _AZURE),
+)  # fmt: skip
+_OPENSTACK = tuple(f'openstack/{name}' for name in _CLOUDS)
+_IN_CONFIG = (*(f'gcloud/{name}' for name in _GCLOUD), *_OPENSTACK)
 # The variables that say where such files are.
 _PLACES = (
     'HOME', 'SNAP_REAL_HOME', 'XDG_CONFIG_HOME', 'XDG_CONFIG_DIRS',
@@ -111,16 +114,12 @@ def _matcher(patterns: Iterable[str]) -> Callable[[str], Any]:
 
 _is_variable = _matcher(_VARIABLES)
 _is_telling = _matcher(
-    map(os.path.basename, _CLOUDS + _IN_HOME + _GCLOUD[:-1] + _AZURE)
+    map(os.path.basename, (*_CLOUDS, *_IN_HOME, *_GCLOUD[:-1]))
 )
-
 # What identifies a file; None for what is no file.
 _Key = tuple[int, int] | None
 # Paths, and the variables that name them, by what identifies the files.
 _Known = dict[_Key, tuple[str, str | None]]
-# What was found the last time, by where it was looked for.
-_known: dict[Any, _Known] = {}
-_KEPT = 16
 # What is taken out of the environment now, outermost first.
 _hidden: list[Mapping[str, str]] = []
 
@@ -170,27 +169,24 @@ class CredentialFiles:
     events: Collection[str] = ('open', 'socket.connect', *temporary.MAKING)
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self._named: dict[str, str] = {}
+        named: dict[str, str] = {}
         # An outer guard has taken some out.
         for each in (*_hidden, environ):
             for name in _NAMING:
                 for entry in filter(None, each.get(name, '').split(':')):
                     path = temporary.absolute(os.path.expanduser(entry))
                     if path is not None:
-                        self._named[path] = name
-        self._patterns = _patterns(
-            tuple(map(environ.get, _PLACES)), _current_directory()
+                        named[path] = name
+        self._names = frozenset(map(os.path.basename, named))
+        places = tuple(map(environ.get, _PLACES))
+        self._where = (
+            tuple(named.items()),
+            _patterns(places, _current_directory()),
         )
-        self._names = frozenset(map(os.path.basename, self._named))
-        key = (tuple(self._named.items()), self._patterns)
-        if key not in _known:
-            if len(_known) > _KEPT:
-                _known.clear()
-            _known[key] = self._look()
-        self._known = _known[key]
+        self._known = _first_look(*self._where)
 
     def check_event(
-        self, event: str, args: tuple[Any, ...]
+        self, event: str, args: check.Args
     ) -> check.Finding | None:
         """See ``check.Check``."""
         if event in temporary.MAKING:
@@ -222,7 +218,7 @@ class CredentialFiles:
             )
         return None
 
-    def _keys(self, name: str, args: tuple[Any, ...]) -> list[_Key]:
+    def _keys(self, name: str, args: check.Args) -> list[_Key]:
         """Return what identifies the files that *name* may mean.
 
         If the name is one that credentials have, it may be a file that came
@@ -240,23 +236,31 @@ class CredentialFiles:
         except ValueError:
             return []
         if is_telling and any(keys):
-            self._known = self._look()
+            self._known = _look(*self._where)
         return keys
 
-    def _look(self) -> _Known:
-        """Return the files that there are now."""
-        found: _Known = {}
-        for path, variable in self._named.items():
-            found.setdefault(_key(path), (path, variable))
-        for pattern in (
-            *self._patterns,
-            *_below(_current_directory(), _CLOUDS),
-        ):
-            for path in glob.iglob(pattern):
-                if not path.endswith('.pub'):
-                    found.setdefault(_key(path), (path, None))
-        found.pop(None, None)
-        return found
+
+def _look(
+    named: tuple[tuple[str, str], ...], patterns: tuple[str, ...]
+) -> _Known:
+    """Return the files that there are now.
+
+    :param named: paths, and the variables that name them.
+    :param patterns: of paths.
+    """
+    found: _Known = {}
+    for path, variable in named:
+        found.setdefault(_key(path), (path, variable))
+    for pattern in (*patterns, *_below(_current_directory(), _CLOUDS)):
+        for path in glob.iglob(pattern):
+            if not path.endswith('.pub'):
+                found.setdefault(_key(path), (path, None))
+    found.pop(None, None)
+    return found
+
+
+# What comes later is found by its name.
+_first_look = functools.lru_cache(maxsize=16)(_look)
 
 
 def _is_own(path: str, variable: str | None) -> bool:
@@ -298,23 +302,22 @@ def _patterns(
     homes = [home, real_home]
     with contextlib.suppress(KeyError):
         homes.append(pwd.getpwuid(os.getuid()).pw_dir)
-    found: list[str] = []
-    configs = [config]
-    for each in filter(None, dict.fromkeys(homes)):
-        found += _below(each, _IN_HOME)
-        found += _below(os.path.join(each, '.azure'), _AZURE)
-        configs.append(os.path.join(each, '.config'))
-    for each in filter(None, configs):
-        found += _below(os.path.join(each, 'gcloud'), _GCLOUD)
-        found += _below(os.path.join(each, 'openstack'), _CLOUDS)
-    found += _below(gcloud, _GCLOUD)
-    found += _below(azure, _AZURE)
-    # That of the current directory is looked for as it is at the time, too.
-    found += _below(directory, _CLOUDS)
-    found += _below('/etc/openstack', _CLOUDS)
-    for each in filter(None, (sites or '/etc/xdg').split(os.pathsep)):
-        found += _below(os.path.join(each, 'openstack'), _CLOUDS)
-    return tuple(found)
+    homes = [each for each in dict.fromkeys(homes) if each]
+    configs = [config, *(f'{each}/.config' for each in homes)]
+    return tuple(
+        pattern
+        for place, patterns in (
+            *((each, _IN_HOME) for each in homes),
+            *((each, _IN_CONFIG) for each in configs),
+            (gcloud, _GCLOUD),
+            (azure, _AZURE),
+            # The current directory of the moment is looked at, too.
+            (directory, _CLOUDS),
+            ('/etc', _OPENSTACK),
+            *((each, _OPENSTACK) for each in (sites or '/etc/xdg').split(':')),
+        )
+        for pattern in _below(place, patterns)
+    )
 
 
 def _below(directory: str | None, patterns: tuple[str, ...]) -> Iterator[str]:

@@ -33,15 +33,18 @@ _DEVICES = frozenset((
     '/dev/pts/ptmx',
 ))  # fmt: skip
 _TERMINALS = '/dev/pts/'
-# Where the event has a path, and the directory that it is relative to.
-_CHANGES = {
+# Where the event has a path, and the directory that it is relative to. These
+# change the path itself; what a symbolic link leads to is not written.
+_ENTRIES = {
     'os.mkdir': ((0, 2),),
     'os.rmdir': ((0, 1),),
     'os.remove': ((0, 1),),
     'os.rename': ((0, 2), (1, 3)),
     'os.link': ((0, 2), (1, 3)),
-    # What a symbolic link leads to is not written.
     'os.symlink': ((1, 2),),
+}
+# These change what a symbolic link at the path leads to.
+_CONTENTS = {
     'os.truncate': ((0, 2),),
     'os.chmod': ((0, 2),),
     'os.chown': ((0, 3),),
@@ -50,14 +53,7 @@ _CHANGES = {
     'os.setxattr': ((0, 4),),
     'os.removexattr': ((0, 2),),
 }
-# These act on what a symbolic link leads to.
-_FOLLOWING = frozenset(
-    f'os.{name}'
-    for name in (
-        'truncate', 'chmod', 'chown', 'chflags', 'utime', 'setxattr',
-        'removexattr',
-    )
-)  # fmt: skip
+_CHANGES = {**_ENTRIES, **_CONTENTS}
 
 
 class HostFiles:
@@ -85,7 +81,7 @@ class HostFiles:
                 self._patterns.append(entry)
 
     def check_event(
-        self, event: str, args: tuple[Any, ...]
+        self, event: str, args: check.Args
     ) -> check.Finding | None:
         """See ``check.Check``."""
         # First what happens most often: an import reads a file.
@@ -101,7 +97,7 @@ class HostFiles:
         temporary.note_made(args)
         return None
 
-    def _check_open(self, args: tuple[Any, ...]) -> check.Finding | None:
+    def _check_open(self, args: check.Args) -> check.Finding | None:
         name, _, flags = args
         if isinstance(name, int):
             return None
@@ -131,13 +127,13 @@ class HostFiles:
         return _finding('open for writing', target)
 
     def _check_change(
-        self, event: str, args: tuple[Any, ...]
+        self, event: str, args: check.Args
     ) -> check.Finding | None:
         what = event.removeprefix('os.')
         places = _CHANGES[event]
         directories = [args[at] if at < len(args) else -1 for _, at in places]
         # Linux follows the source of a link only if it is asked to.
-        follows = event in _FOLLOWING or (
+        follows = event in _CONTENTS or (
             what == 'link' and directories != [-1, -1]
         )
         for (at, _), directory in zip(places, directories, strict=True):
@@ -217,7 +213,7 @@ def _finding(what: str, path: str) -> check.Finding:
 
 
 def _resolve(
-    path: str | None, follows: bool = False, args: tuple[Any, ...] = ()
+    path: str | None, follows: bool = False, args: check.Args = ()
 ) -> str | None:
     """Return the path that an act on *path* changes, or None."""
     if path is None:

@@ -66,7 +66,7 @@ class Network:
         self._resolved: set[references.Address] = set()
 
     def check_event(
-        self, event: str, args: tuple[Any, ...]
+        self, event: str, args: check.Args
     ) -> check.Finding | None:
         """See ``check.Check``."""
         if event in _TRANSFERS:

@@ -51,7 +51,7 @@ class Processes:
         self._allowed = frozenset(allowed)
 
     def check_event(
-        self, event: str, args: tuple[Any, ...]
+        self, event: str, args: check.Args
     ) -> check.Finding | None:
         """See ``check.Check``."""
         how = event.rpartition('.')[2]

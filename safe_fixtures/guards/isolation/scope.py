@@ -15,7 +15,6 @@
 import _thread
 from collections.abc import Callable
 import contextlib
-from typing import Any
 import unittest
 
 from safe_fixtures import audit
@@ -73,7 +72,7 @@ class Scope(owners.Owner):
         self._test_id = None if test is None else test.id()
         self._waivers = waivers.of(test)
 
-    def check_event(self, event: str, args: tuple[Any, ...]) -> None:
+    def check_event(self, event: str, args: check.Args) -> None:
         """Check an event and report what is wrong with it."""
         for each in self.by_event.get(event, ()):
             self.report(each.check_event(event, args))
@@ -131,7 +130,7 @@ def _current() -> Scope | None:
     return next(tests, _process)
 
 
-def _on_event(event: str, args: tuple[Any, ...]) -> None:
+def _on_event(event: str, args: check.Args) -> None:
     scope = _current()
     if scope is not None:
         scope.check_event(event, args)

@@ -83,12 +83,7 @@ class PostureGuard(guard.Guard):
         source = posture_source.SOURCE.find()
         return [
             config_probe.ConfigProbe(source.configs if source else dict),
-            posture_probes.EnvironProbe(),
-            posture_probes.ProcessProbe(),
-            posture_probes.TlsProbe(),
-            posture_probes.LoggingProbe(),
-            posture_probes.WsgiInterceptProbe(),
-            posture_probes.ThreadProbe(),
+            *(make() for make in posture_probes.DEFAULT),
             *(source.probes() if source else ()),
         ]
 
@@ -203,7 +198,7 @@ class PostureGuard(guard.Guard):
             *facts.policy_faults(denies, allowed=False),
             *facts.policy_faults(allows, allowed=True),
             *facts.option_faults(options or {}),
-            *(posture_probes.TlsProbe.faults() if tls else ()),
+            *(posture_probes.tls_faults() if tls else ()),
         ]
         self.trail.record(
             events.POSTURE,

@@ -29,14 +29,7 @@ import warnings
 from safe_fixtures.guards.posture import probe
 from safe_fixtures.redaction import names
 
-__all__ = [
-    'EnvironProbe',
-    'LoggingProbe',
-    'ProcessProbe',
-    'ThreadProbe',
-    'TlsProbe',
-    'WsgiInterceptProbe',
-]
+__all__ = ['DEFAULT', 'tls_faults']
 
 #: Seconds in which a thread that is about to end may do so.
 _GRACE = 2.0
@@ -135,32 +128,32 @@ class TlsProbe(probe.Probe):
             if key in before and key in after:
                 yield key, old, new
 
-    @staticmethod
-    def faults() -> list[str]:
-        """Return why connections would not be verified; empty if they are."""
-        found = []
-        ssl = sys.modules.get('ssl')
-        if ssl is not None:
-            for name in (
-                'create_default_context',
-                '_create_default_https_context',
-            ):
-                context = getattr(ssl, name)()
-                if context.verify_mode != ssl.CERT_REQUIRED:
-                    found.append(f'ssl.{name}() does not verify')
-                elif not context.check_hostname:
-                    found.append(f'ssl.{name}() does not check host names')
-        requests = sys.modules.get('requests')
-        if requests is not None:
-            session = requests.Session()
-            settings = session.merge_environment_settings(
-                'https://verified.invalid/', {}, None, None, None
-            )
-            if not (session.verify and settings['verify']):
-                found.append('requests.Session() does not verify')
-        if _action_on_insecure_requests() == 'ignore':
-            found.append('InsecureRequestWarning of urllib3 is silenced')
-        return found
+
+def tls_faults() -> list[str]:
+    """Return why connections would not be verified; empty if they are."""
+    found = []
+    ssl = sys.modules.get('ssl')
+    if ssl is not None:
+        for name in (
+            'create_default_context',
+            '_create_default_https_context',
+        ):
+            context = getattr(ssl, name)()
+            if context.verify_mode != ssl.CERT_REQUIRED:
+                found.append(f'ssl.{name}() does not verify')
+            elif not context.check_hostname:
+                found.append(f'ssl.{name}() does not check host names')
+    requests = sys.modules.get('requests')
+    if requests is not None:
+        session = requests.Session()
+        settings = session.merge_environment_settings(
+            'https://verified.invalid/', {}, None, None, None
+        )
+        if not (session.verify and settings['verify']):
+            found.append('requests.Session() does not verify')
+    if _action_on_insecure_requests() == 'ignore':
+        found.append('InsecureRequestWarning of urllib3 is silenced')
+    return found
 
 
 def _action_on_insecure_requests() -> str | None:
@@ -176,6 +169,14 @@ def _action_on_insecure_requests() -> str | None:
 
 
 _DISABLE = 'logging.disable()'
+# A logger that passes everything to its parents.
+_NEW_LOGGER: dict[str, Any] = {
+    'level': logging.NOTSET,
+    'propagate': True,
+    'disabled': False,
+    'filters': (),
+    'handlers': (),
+}
 
 
 class LoggingProbe(probe.Probe):
@@ -186,41 +187,35 @@ class LoggingProbe(probe.Probe):
 
     name = 'logging'
 
-    _FIELDS = ('level', 'propagate', 'disabled', 'filters', 'handlers')
-    _NEW: tuple[Any, ...] = (logging.NOTSET, True, False, (), ())
-
     def snapshot(self) -> dict[str, Any]:
         manager = logging.root.manager
+        found: dict[str, Any] = {_DISABLE: manager.disable}
         loggers = {**manager.loggerDict, 'root': logging.root}
-        found = {
-            name: _logger_state(logger)
-            for name, logger in loggers.items()
-            if isinstance(logger, logging.Logger)
-        }
-        return {**found, _DISABLE: (manager.disable,)}
+        for name, logger in loggers.items():
+            if isinstance(logger, logging.Logger):
+                for field in ('level', 'propagate', 'disabled'):
+                    found[f'{name} {field}'] = getattr(logger, field)
+                found[f'{name} filters'] = tuple(logger.filters)
+                found[f'{name} handlers'] = tuple(
+                    [(each, each.level) for each in logger.handlers]
+                )
+        return found
 
     def changes(
         self, before: dict[str, Any], after: dict[str, Any]
     ) -> Iterator[tuple[str, Any, Any]]:
-        for key in sorted(after):
-            old, new = before.get(key, self._NEW), after[key]
-            if old == new:
-                continue
-            if key == _DISABLE:
-                yield key, old[0], new[0]
-                continue
-            if key not in before:
+        for key, new in sorted(after.items()):
+            field = key.rpartition(' ')[2]
+            if key not in before and field == 'handlers':
                 # Libraries give their new loggers a NullHandler.
-                *others, handlers = new
-                handlers = tuple(
+                new = tuple(
                     each
-                    for each in handlers
+                    for each in new
                     if not isinstance(each[0], logging.NullHandler)
                 )
-                new = (*others, handlers)
-            for what, was, is_ in zip(self._FIELDS, old, new, strict=True):
-                if was != is_:
-                    yield f'{key} {what}', was, is_
+            old = before.get(key, _NEW_LOGGER.get(field))
+            if old != new:
+                yield key, old, new
 
     def describe(self, key: str, value: Any) -> str:
         what = key.rpartition(' ')[2]
@@ -228,22 +223,10 @@ class LoggingProbe(probe.Probe):
         if what in ('level', _DISABLE):
             return str(level(value))
         if what == 'handlers':
-            return str(
-                [f'{type(each).__name__} {level(n)}' for each, n in value]
-            )
+            return str([f'{type(h).__name__} {level(at)}' for h, at in value])
         if what == 'filters':
             return str([repr(probe.Thing(each)) for each in value])
         return super().describe(key, value)
-
-
-def _logger_state(logger: logging.Logger) -> tuple[Any, ...]:
-    return (
-        logger.level,
-        logger.propagate,
-        logger.disabled,
-        tuple(logger.filters),
-        tuple([(each, each.level) for each in logger.handlers]),
-    )
 
 
 class WsgiInterceptProbe(probe.Probe):
@@ -287,3 +270,13 @@ class ThreadProbe(probe.Probe):
                 thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
                 yield thread.name, probe.ABSENT, 'alive'
+
+
+DEFAULT: tuple[type[probe.Probe], ...] = (
+    EnvironProbe,
+    ProcessProbe,
+    TlsProbe,
+    LoggingProbe,
+    WsgiInterceptProbe,
+    ThreadProbe,
+)

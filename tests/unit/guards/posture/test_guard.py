@@ -32,7 +32,7 @@ from tests.support import posture as support
 
 
 class TestWays(testscenarios.WithScenarios, support.WaysTestCase):
-    """Each way to change the posture is support.seen; undone, it is none."""
+    """Each way to change the posture is seen, unless it is undone."""
 
     scenarios = [
         (
