@@ -21,7 +21,6 @@ from safe_fixtures.audit.events import details
 from safe_fixtures.audit.events import Event
 from safe_fixtures.audit.trail import AuditTrail
 from safe_fixtures.audit.trail import current
-from safe_fixtures.audit.trail import MAX_EVENTS
 from safe_fixtures.audit.trail import WORKER
 
 __all__ = [
@@ -31,7 +30,6 @@ __all__ = [
     'AuditTrail',
     'Event',
     'LIMITS',
-    'MAX_EVENTS',
     'WORKER',
     'current',
     'details',

@@ -16,6 +16,7 @@ import collections
 from collections.abc import Mapping
 import dataclasses
 import datetime
+import inspect
 import math
 import threading
 from typing import Any
@@ -29,15 +30,6 @@ LEFT_DISABLED = 'service left disabled'
 REFUSED_STARTS = 'repeated refused starts'
 UNDECLARED = 'toggle outside a declared block'
 REFUSALS = 'burst of refusals'
-
-#: The default limits; see :class:`.Alerts`.
-LIMITS: Mapping[str, float] = {
-    'disabled_seconds': 60.0,
-    'refused_starts': 3,
-    'undeclared_toggles': 0,
-    'refusals': 10,
-    'refusals_seconds': 10.0,
-}
 
 _DECLARED = 'SafeServiceToggle.'
 _MOST = 1000  # alerts, disabled services and started services in memory
@@ -97,11 +89,11 @@ class Alerts:
     def __init__(
         self,
         *,
-        disabled_seconds: float = LIMITS['disabled_seconds'],
-        refused_starts: int = int(LIMITS['refused_starts']),
-        undeclared_toggles: bool = bool(LIMITS['undeclared_toggles']),
-        refusals: int = int(LIMITS['refusals']),
-        refusals_seconds: float = LIMITS['refusals_seconds'],
+        disabled_seconds: float = 60.0,
+        refused_starts: int = 3,
+        undeclared_toggles: bool = False,
+        refusals: int = 10,
+        refusals_seconds: float = 10.0,
     ) -> None:
         _check(
             disabled_seconds=disabled_seconds,
@@ -148,6 +140,13 @@ class Alerts:
     def dropped(self) -> int:
         """How many alerts were dropped: beyond 1000, new ones are."""
         return self._board.dropped
+
+
+#: The limits of :class:`.Alerts` and their defaults.
+LIMITS: Mapping[str, float] = {
+    name: argument.default
+    for name, argument in inspect.signature(Alerts).parameters.items()
+}
 
 
 class _Board:

@@ -109,7 +109,7 @@ class AuditTrail(fixtures.Fixture):
         self._check_arguments()
         if any(trail is self for trail in _active):
             raise RuntimeError(f'{self!r} is set up already')
-        self._file: str | None = conf.load().audit_file
+        self._begin()
         super().setUp()
 
     def _check_arguments(self) -> None:
@@ -130,17 +130,16 @@ class AuditTrail(fixtures.Fixture):
         :param test_id: as for the class.
         """
         trail = cls(test_id)
-        trail._file = conf.load().audit_file
         trail._begin(fails_at_once=True)
         return trail
 
     def _setUp(self) -> None:
-        self._begin()
         self.addCleanup(_deactivate, self)
         self.addCleanup(self.check)
         _active.append(self)
 
     def _begin(self, *, fails_at_once: bool = False) -> None:
+        self._file: str | None = conf.load().audit_file
         self.events = []
         self.dropped = 0
         self._began = time.monotonic()

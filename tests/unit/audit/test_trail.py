@@ -299,7 +299,7 @@ class TestMemory(base.TestCase):
     def test_bytes(self):
         full = self.traced(500)
         # 100,000 of them cost what so many cost that are kept.
-        self.assertLess(full / 500 * audit.MAX_EVENTS, 20_000_000)
+        self.assertLess(full / 500 * audit_trail.MAX_EVENTS, 20_000_000)
         self.assertLess(self.traced(2000), 1.2 * full)
 
 
