@@ -25,7 +25,7 @@ import fixtures
 
 from safe_fixtures.guards.isolation import credentials
 from tests.support import base
-from tests.unit.guards.isolation import test_files
+from tests.support import host_files
 
 AUTHENTICATE = """
     OS_USERNAME OS_USER_ID OS_USER_DOMAIN_ID OS_USER_DOMAIN_NAME OS_PASSWORD
@@ -221,7 +221,7 @@ class TestFiles(TestCase):
         self.check = credentials.CredentialFiles(self.environ)
 
     def found(self, act, *args):
-        return test_files.found_in(self.check, act, *args)
+        return host_files.found_in(self.check, act, *args)
 
     def use(self, **environ):
         self.check = credentials.CredentialFiles(dict(self.environ, **environ))
@@ -272,7 +272,7 @@ class TestFiles(TestCase):
         with contextlib.chdir(self.home + '/.aws'):
             self.assertFound(path, read, 'credentials')
             self.assertFound(path, read, '../.aws/./credentials')
-        with test_files.directory(self.home + '/.aws') as aws:
+        with host_files.directory(self.home + '/.aws') as aws:
             self.assertFound(
                 path,
                 lambda: os.close(

@@ -93,7 +93,7 @@ class TestCase(test_credentials.TestCase):
         for name in credentials.variables(os.environ):
             self.useFixture(fixtures.EnvironmentVariable(name))
         self.useFixture(fixtures.EnvironmentVariable('HOME', self.home))
-        # So that opening one for writing is judged by that rule alone.
+        # So that opening one for writing is checked by that rule alone.
         self.configure(rule_modes='SF404:enforce,SF405:off')
 
     def run_way(self, way, **arguments):

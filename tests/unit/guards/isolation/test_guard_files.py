@@ -27,7 +27,7 @@ import testtools
 from safe_fixtures.boundary import temporary
 from safe_fixtures.guards import isolation
 from tests.support import base
-from tests.unit.guards.isolation import test_files
+from tests.support import host_files
 
 
 def in_a_thread(path):
@@ -38,7 +38,7 @@ def in_a_thread(path):
 
 def written_quietly(path):
     with contextlib.suppress(AssertionError):
-        test_files.written(path + '/new')
+        host_files.written(path + '/new')
 
 
 def swallowed(path):
@@ -46,7 +46,7 @@ def swallowed(path):
         os.remove(path + '/f')
 
 
-WAYS = dict(test_files.ACTS, in_a_thread=in_a_thread, swallowed=swallowed)
+WAYS = dict(host_files.ACTS, in_a_thread=in_a_thread, swallowed=swallowed)
 
 
 def case_of(way, **arguments):
@@ -66,7 +66,7 @@ def contents(path):
     }
 
 
-class TestWays(test_files.TestCase):
+class TestWays(host_files.TestCase):
     def run_way(self, way, **arguments):
         result = testtools.TestResult()
         case_of(way, **arguments)('test').run(result)
@@ -100,7 +100,7 @@ class TestWays(test_files.TestCase):
 
     def test_reads_pass(self):
         self.configure(mode='enforce')
-        for name, way in test_files.READS.items():
+        for name, way in host_files.READS.items():
             if name == 'null':
                 continue
             with self.subTest(name):
@@ -113,7 +113,7 @@ class TestWays(test_files.TestCase):
     def test_message(self):
         self.configure(mode='enforce')
         path = self.host + '/new'
-        (text,) = self.run_way(lambda: test_files.written(path))
+        (text,) = self.run_way(lambda: host_files.written(path))
         self.assertIn(f'SF405 (CWE-668): open for writing of {path} in', text)
         self.assertIn('test_guard_files.py:', text.rpartition('SF405')[2])
 
@@ -128,7 +128,7 @@ class TestWays(test_files.TestCase):
             self.assertEqual(
                 [],
                 self.run_way(
-                    functools.partial(test_files.written, path),
+                    functools.partial(host_files.written, path),
                     **arguments,
                 ),
             )
@@ -141,14 +141,14 @@ class TestWays(test_files.TestCase):
             self.assertEqual(
                 [],
                 self.run_way(
-                    lambda: test_files.written(path),
+                    lambda: host_files.written(path),
                     allowed_paths=allowed,
                 ),
             )
         self.assertIn(
             'SF405',
             self.run_way(
-                lambda: test_files.written(path),
+                lambda: host_files.written(path),
                 allowed_paths=[self.host + '/other'],
             )[0],
         )
@@ -193,7 +193,7 @@ class TestWays(test_files.TestCase):
         self.assertPasses(Case)
 
 
-class TestExits(test_files.TestCase):
+class TestExits(host_files.TestCase):
     """Nothing is checked any more, however the test ended."""
 
     def run_case(self, error, in_set_up):
@@ -220,7 +220,7 @@ class TestExits(test_files.TestCase):
             result = self.run_case(error, in_set_up)
             self.assertEqual(error is None, result.wasSuccessful())
             self.assertNotIn('SF405', '\n'.join(base.problems(result)))
-            test_files.written(self.host + '/after')
+            host_files.written(self.host + '/after')
 
     def test_import_caches(self):
         # By the defaults.
@@ -275,7 +275,7 @@ class TestExits(test_files.TestCase):
         )
 
 
-class TestMade(test_files.TestCase):
+class TestMade(host_files.TestCase):
     def test_is_noted_through_the_guard(self):
         with isolation.IsolationGuard():
             path = os.path.realpath(tempfile.mkdtemp())

@@ -121,7 +121,7 @@ class TestWays(base.TestCase):
                 self.assertTrue(texts, f'{name} got through')
                 for text in texts:
                     self.assertIn('SF406 (CWE-668)', text)
-                    self.assertIn('test_guard_processes.py', text)
+                    self.assertIn('test_processes.py', text)
 
     def test_nothing_else_is(self):
         self.configure(mode='enforce')

@@ -264,7 +264,7 @@ class TestWays(base.TestCase):
                 self.assertTrue(texts, f'{name} got through')
                 said = [text for text in texts if 'SF401 (CWE-668)' in text]
                 self.assertEqual(texts, said, name)
-                self.assertIn('test_guard_network.py', texts[0])
+                self.assertIn('test_network.py', texts[0])
                 self.assertIn('Case.test_way', texts[0])
 
     def test_nothing_else_is(self):
