@@ -33,11 +33,12 @@ from safe_fixtures.runtime import stack as runtime_stack
 
 __all__ = ['DEFAULT_ALLOWED', 'ServiceStartGuard', 'Starts', 'Watcher']
 
-#: What a test may start that does not say what it may start.
+#: What a test may start if it does not say so itself.
 DEFAULT_ALLOWED = ('compute', 'conductor', 'scheduler')
 
 _ON_TEST = '_safe_fixtures_service_start'
-_UNTOLD = tuple(
+# The folders of this package and of what runs tests.
+_NOT_SHOWN = tuple(
     os.path.join(os.path.dirname(os.path.abspath(path)), '')
     for path in (
         os.path.dirname(__file__),
@@ -47,32 +48,36 @@ _UNTOLD = tuple(
 )
 
 
-class Watcher(Protocol):
-    """What is told of services that are started."""
+class Watcher:
+    """Sees services being made, started and stopped.
+
+    A subclass overrides the methods that it needs; here they do nothing.
+    """
 
     def permit(self, service: Any, binary: str, host: str) -> None:
-        """Raise if a service must not be made, or not be started.
+        """Raise an error if a service must not be made or started.
 
-        Called for each of the two, before anything of it is done.
+        It is called before a service is made, and again before it is
+        started.
         """
 
     def starting(self, service: Any, binary: str, host: str) -> None:
-        """Note a service that is started now: all watchers permitted it."""
+        """See a service that all watchers permitted, before its start."""
 
     def stopping(self, service: Any, binary: str, host: str) -> None:
-        """A service that runs is about to be stopped.
+        """See a service that runs, before it is stopped.
 
-        What this raises goes to who stops it, and it is not.
+        What this raises goes to the caller, and the service is not stopped.
         """
 
     def started(
         self, service: Any, uuid: str | None, seconds: float, failed: bool
     ) -> None:
-        """Note that the start is over.
+        """See the end of a start.
 
-        :param uuid: of its record, if it has one.
-        :param seconds: how long it took.
-        :param failed: whether it raised something.
+        :param uuid: of the service record, if there is one.
+        :param seconds: how long the start took.
+        :param failed: whether it raised an error.
         """
 
 
@@ -86,10 +91,13 @@ class Starts(Protocol):
     usual: Sequence[str]
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
-        """Tell of every service from now on; returns an end."""
+        """Show every service to *watcher*.
+
+        :returns: a callable that ends it.
+        """
 
     def remains(self, service: Any) -> list[str]:
-        """Return what still runs of a service that nobody is stopping.
+        """Return what still runs of a service that is not being stopped.
 
         :returns: parts of a sentence, such as ``it listens``.
         """
@@ -97,7 +105,7 @@ class Starts(Protocol):
     def halt(self, service: Any, seconds: float) -> None:
         """Stop what still runs of a service, and nothing else of it.
 
-        :param seconds: how long to wait for it.
+        :param seconds: how long to wait.
         :raises: Exception if it does not stop.
         """
 
@@ -105,13 +113,32 @@ class Starts(Protocol):
 _STARTS = plugins.Source[Starts]('service_starts', 'a Starts')
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Term:
+    """The time in which a test has an active guard.
+
+    :ivar test_id: None without a test; such a term is never over.
+    """
+
+    test_id: str | None
+
+    @property
+    def is_over(self) -> bool:
+        active = any(guard._term is self for guard in _active)
+        return self.test_id is not None and not active
+
+
 @dataclasses.dataclass
 class _Start:
+    """A service that was made or started.
+
+    :ivar stack: the lines that led to it, the test's own line first.
+    """
+
     service: Any
     binary: str
     host: str
     where: str | None
-    # From the test's own line inwards.
     stack: list[str]
     uuid: str | None = None
 
@@ -119,39 +146,30 @@ class _Start:
         return f'{self.binary} on {self.host}'
 
 
-@dataclasses.dataclass
-class _Term:
-    """The time in which a test is guarded."""
-
-    test_id: str
-    guards: int = 0
-
-    @property
-    def is_over(self) -> bool:
-        return self.guards == 0
-
-
+_NO_TEST = _Term(None)
+# The guards that are set up, in that order.
 _active: list['ServiceStartGuard'] = []
-# The tests that a service was made in.
+# The terms in which each service was made or started.
 _made: weakref.WeakKeyDictionary[Any, list[_Term]] = (
     weakref.WeakKeyDictionary()
 )
 
 
-class ServiceStartGuard(core_guard.Guard):
-    """Lets a test start only certain services, and sees what it leaves.
+class ServiceStartGuard(core_guard.Guard, Watcher):
+    """Lets a test start only certain services, and finds what it leaves.
 
-    While it is active, a service that the test may not start is refused
-    (SF204) before anything of it exists: no manager, no record, no RPC
-    server. So is one that a test that is over starts, from a thread it left
-    behind or by a service it made. At cleanup, a service that still listens
-    or has a periodic timer that runs is reported with the stack that started
-    it (SF205), and stopped, so that it does not disturb the next test.
+    While it is active, it refuses a service that the test may not start
+    (SF204), before anything of the service exists: no manager, no record, no
+    RPC server. It also refuses a service that is started for a test that is
+    over, from a thread that the test left behind or by a service that it
+    made. At cleanup, it reports each service that still listens or has a
+    running periodic timer, with the stack that started it (SF205). Then it
+    stops the service, so that the next test is not disturbed.
 
     Set it up before the fixtures that start services, so that it outlives
-    them. Nested guards must all permit a start; what an inner one sees left
-    is judged by the outer one of the same test. The classes that it watches
-    are given back at cleanup.
+    them. Nested guards must all permit a start. A service that is left is
+    reported by the outermost guard of the test. At cleanup, the classes that
+    it watches are restored.
 
     Example::
 
@@ -197,17 +215,15 @@ class ServiceStartGuard(core_guard.Guard):
     def _setUp(self) -> None:
         super()._setUp()
         self._seen: dict[int, _Start] = {}
-        # What was reported when it was made is not when it is started.
+        # What was reported when a service was made is not reported again
+        # when it is started.
         self._reported: set[tuple[int, str]] = set()
         self._term = _term_of(self._test)
         self.addCleanup(self._seen.clear)
-        self.addCleanup(_deactivate, self)
-        self._term.guards += 1
         _active.append(self)
+        self.addCleanup(_active.remove, self)
         self.addCleanup(self._starts.watch(self))
         self.addCleanup(self._report_left)
-
-    # What the starts tell.
 
     def permit(self, service: Any, binary: str, host: str) -> None:
         """Refuse what may not be started; see ``Watcher``."""
@@ -226,19 +242,13 @@ class ServiceStartGuard(core_guard.Guard):
                 host=host,
             )
             self._reported.add((id(service), binary))
-        # One that starts itself in its own way is at least seen here.
+        # Noted here too, as a subclass may start in its own way.
         self._seen[id(service)] = _Start(
             service, binary, host, runtime_stack.where(), stack
         )
         terms = _made.setdefault(service, [])
-        if all(term is not self._term for term in terms):
+        if self._term not in terms:
             terms.append(self._term)
-
-    def starting(self, service: Any, binary: str, host: str) -> None:
-        """See ``Watcher``."""
-
-    def stopping(self, service: Any, binary: str, host: str) -> None:
-        """See ``Watcher``."""
 
     def started(
         self, service: Any, uuid: str | None, seconds: float, failed: bool
@@ -246,16 +256,15 @@ class ServiceStartGuard(core_guard.Guard):
         """Record a start; see ``Watcher``."""
         start = self._seen.get(id(service))
         if start is None:
-            # The guard has come, or gone, meanwhile.
+            # The guard was set up, or cleaned up, meanwhile.
             return
         start.uuid = uuid
-        inner = _active[_active.index(self) + 1 :] if self in _active else []
-        if any(
-            guard.trail is self.trail and id(service) in guard._seen
-            for guard in inner
-        ):
-            # It is on record there.
-            return
+        for guard in reversed(_active):
+            if guard is self:
+                break
+            if guard.trail is self.trail and id(service) in guard._seen:
+                # An inner guard records it.
+                return
         self.trail.record(
             events.START,
             str(start),
@@ -274,19 +283,13 @@ class ServiceStartGuard(core_guard.Guard):
         if _plain(binary) not in self._allowed:
             allowed = ', '.join(sorted(self._allowed)) or 'nothing'
             return f'in a test that may start {allowed}'
-        terms = _made.get(service)
-        if not terms:
-            # Who calls is asked where what is called does not tell.
-            terms = [
-                vars(test)[_ON_TEST]
-                for test in tests
-                if _ON_TEST in vars(test)
-            ]
+        # A service that is unknown here belongs to its caller.
+        terms = _made.get(service) or [
+            vars(test)[_ON_TEST] for test in tests if _ON_TEST in vars(test)
+        ]
         if terms and all(term.is_over for term in terms):
             return f'for a test that is over ({terms[0].test_id})'
         return None
-
-    # What is left.
 
     def _report_left(self) -> None:
         """Report what was left running, and stop it.
@@ -312,10 +315,10 @@ class ServiceStartGuard(core_guard.Guard):
         core_guard.raise_all(errors)
 
     def _is_left_to_another(self, start: _Start) -> bool:
-        """Whether a guard around this one will judge what is left."""
+        """Whether a guard around this one will report what is left."""
         return any(
             guard is not self
-            and guard._test is self._test
+            and guard._term is self._term
             and id(start.service) in guard._seen
             for guard in _active
         )
@@ -380,39 +383,30 @@ def _plain(binary: str) -> str:
 def _term_of(test: unittest.TestCase | None) -> _Term:
     """Return the term of a test, the same one for all its guards."""
     if test is None:
-        # Nobody can tell when it is over.
-        return _Term('no test', guards=1)
-    term: _Term | None = vars(test).get(_ON_TEST)
-    if term is None:
-        term = vars(test)[_ON_TEST] = _Term(test.id())
+        return _NO_TEST
+    term: _Term = vars(test).setdefault(_ON_TEST, _Term(test.id()))
     return term
 
 
-def _deactivate(guard: ServiceStartGuard) -> None:
-    guard._term.guards -= 1
-    # By identity, and even if it was not activated.
-    _active[:] = [other for other in _active if other is not guard]
-
-
 def _walk() -> tuple[list[unittest.TestCase], list[str]]:
-    """Return who called in a thread, and the lines that led here.
+    """Return the tests and the lines that led here.
 
-    :returns: the tests whose methods these are, none where a test is being
-        run; and ``file:line`` from the test's own line inwards, without this
-        package and what runs tests.
+    :returns: the tests that a thread was started by, by their methods on the
+        stack; none if a test is being run. And ``file:line`` of each call,
+        the test's own line first, without this package and what runs tests.
     """
     tests: list[unittest.TestCase] = []
     lines: list[str] = []
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        own = not code.co_filename.startswith(_UNTOLD)
-        if own:
+        is_ours = code.co_filename.startswith(_NOT_SHOWN)
+        if not is_ours:
             lines.append(f'{code.co_filename}:{frame.f_lineno}')
         if code.co_varnames[:1] == ('self',):
             test = frame.f_locals.get('self')
             if isinstance(test, unittest.TestCase):
-                if code.co_name == 'run' and not own:
+                if code.co_name == 'run' and is_ours:
                     return [], lines[::-1]
                 tests.append(test)
         frame = frame.f_back

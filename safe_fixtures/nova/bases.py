@@ -187,7 +187,7 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
     # Before Nova creates its default flavors, which are dummy.
     case.addCleanup(backend.BACKEND.dummy_source.record())
     # Before Nova starts its first service.
-    case.addCleanup(backend.BACKEND.services.note_started())
+    case.addCleanup(backend.BACKEND.service_starts.note_started())
     set_up()
     case.isolation_guard.check_configuration()
     case.audit_trail = trail

@@ -10,11 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The starts of the services of the Nova in this process."""
+"""The services of the Nova in this process, as they start and stop."""
 
 from collections.abc import Callable
 import contextlib
 import functools
+import gc
 import threading
 import time
 from typing import Any
@@ -30,7 +31,7 @@ __all__ = ['STARTS', 'ServiceStarts']
 
 CONF = nova.conf.CONF
 
-# That a test replaces must not stop the clock.
+# Bound at import, so that a test that patches `time` cannot stop it.
 _now = time.monotonic
 
 # Nova 31 has services of their own for its WSGI applications.
@@ -44,30 +45,47 @@ class ServiceStarts:
     usual = () if _WSGI is None else ('metadata',)
 
     def __init__(self) -> None:
-        self._watchers: tuple[service_start.Watcher, ...] = ()
-        self._patches = contextlib.ExitStack()
-        # One item for each call that is stopping a service just now.
+        self._watchers: patching.SharedPatch[service_start.Watcher] = (
+            patching.SharedPatch(self._patch)
+        )
+        # The services that were started, and the RPC servers that each of
+        # them had before its last start.
+        self._started: Any = weakref.WeakKeyDictionary()
+        # Whether these are all services that there are.
+        self._knows_all = False
+        # One item for each call that is stopping a service now.
         self._stopping: Any = weakref.WeakKeyDictionary()
-        # The RPC servers of a service before it was started once more.
-        self._former: Any = weakref.WeakKeyDictionary()
 
     def watch(self, watcher: service_start.Watcher) -> Callable[[], None]:
-        """See ``service_start.Starts``."""
-        if not self._watchers:
-            self._patch()
-        self._watchers = (*self._watchers, watcher)
+        """Show every service to *watcher*; see ``service_start.Starts``."""
+        return self._watchers.add(watcher)
 
-        def unwatch() -> None:
-            self._watchers = tuple(
-                other for other in self._watchers if other is not watcher
-            )
-            if not self._watchers:
-                self._unpatch()
+    def note_started(self) -> Callable[[], None]:
+        """Note every service from now on, as none has been started yet.
 
-        return unwatch
+        :returns: a callable that ends it.
+        """
+        end = self.watch(service_start.Watcher())
+        self._knows_all = True
+        return end
+
+    def services(self) -> list[Any]:
+        """Return the services that there are in this process.
+
+        Nova keeps no list of them, and a call to one that was stopped hangs.
+        Those that were not seen as they started are found among all objects,
+        which takes tens of milliseconds. It is done once while anybody
+        watches.
+        """
+        if not self._knows_all:
+            for found in gc.get_referrers(nova_service.Service):
+                if type(found) is nova_service.Service:
+                    self._started.setdefault(found, ())
+            self._knows_all = bool(self._watchers.users)
+        return list(self._started)
 
     def remains(self, service: Any) -> list[str]:
-        """See ``service_start.Starts``."""
+        """Return what still runs of a service; see ``Starts``."""
         if self._stopping.get(service):
             return []
         timers = len(_running_timers(service))
@@ -78,18 +96,17 @@ class ServiceStarts:
         ]
 
     def halt(self, service: Any, seconds: float) -> None:
-        """See ``service_start.Starts``.
+        """Stop what still runs of a service; see ``Starts``.
 
-        Not through ``service.stop()``, which would shut down the thread
-        pools that the next test needs, and may wait for minutes.
+        It does not call ``service.stop()``, which may wait for minutes and
+        shuts down the thread pools that the next test needs.
         """
         for timer in _running_timers(service):
             timer.stop()
-        servers = self._listening(service)
-        # It waits for the thread that polls, which may wait for anything.
+        # Each waits for the thread that polls, which may wait for anything.
         threads = [
             threading.Thread(target=server.stop, daemon=True)
-            for server in servers
+            for server in self._listening(service)
         ]
         for thread in threads:
             thread.start()
@@ -99,76 +116,84 @@ class ServiceStarts:
             raise TimeoutError(f'it did not stop in {seconds} seconds')
 
     def _listening(self, service: Any) -> list[Any]:
-        servers = [*self._former.get(service, ()), *_rpc_servers(service)]
+        # Not getattr: Service looks up what it lacks at its manager.
+        current = [
+            vars(service).get(name) for name in ('rpcserver', 'rpcserver_alt')
+        ]
         return [
             server
-            for server in servers
+            for server in (*self._started.get(service, ()), *current)
             if getattr(server, '_started', False) is True
         ]
 
-    def _patch(self) -> None:
-        try:
-            self._patch_class(nova_service.Service, _named)
-            if _WSGI is not None:
-                self._patch_class(_WSGI, _named_wsgi)
-        except BaseException:
-            self._unpatch()
-            raise
+    def _patch(self) -> Callable[[], None]:
+        with contextlib.ExitStack() as undo:
+            undo.callback(setattr, self, '_knows_all', False)
+            for cls, named in (
+                (nova_service.Service, _named),
+                (_WSGI, _named_wsgi),
+            ):
+                # The class itself, so that no other name and no subclass
+                # goes unseen.
+                for name, watched in (
+                    ('__init__', functools.partial(self._watched_init, named)),
+                    ('start', self._watched_start),
+                    ('stop', self._watched_stop),
+                ):
+                    if cls is not None:
+                        replacement = watched(vars(cls)[name])
+                        undo.callback(
+                            patching.patch_attribute(cls, name, replacement)
+                        )
+            return undo.pop_all().close
 
-    def _unpatch(self) -> None:
-        self._patches.pop_all().close()
-
-    def _patch_class(self, cls: Any, named: Callable[..., Any]) -> None:
-        # At the class: whatever name somebody has it by, and subclasses.
-        original_init, original_start, original_stop = (
-            vars(cls)[name] for name in ('__init__', 'start', 'stop')
-        )
-
-        @functools.wraps(original_init)
+    def _watched_init(
+        self, named: Callable[..., tuple[str, str]], original: Any
+    ) -> Any:
+        @functools.wraps(original)
         def init(service: Any, *args: Any, **kwargs: Any) -> None:
             self._permit(service, *named(*args, **kwargs))
-            original_init(service, *args, **kwargs)
+            original(service, *args, **kwargs)
 
-        @functools.wraps(original_start)
+        return init
+
+    def _watched_start(self, original: Any) -> Any:
+        @functools.wraps(original)
         def start(service: Any, *args: Any, **kwargs: Any) -> None:
             known = (service, service.binary, service.host)
             self._permit(*known)
-            for watcher in self._watchers:
+            for watcher in self._watchers.users:
                 watcher.starting(*known)
-            self._former[service] = self._listening(service)
+            self._started[service] = self._listening(service)
             began = _now()
             failed = True
             try:
-                original_start(service, *args, **kwargs)
+                original(service, *args, **kwargs)
                 failed = False
             finally:
                 seconds = _now() - began
-                for watcher in self._watchers:
+                for watcher in self._watchers.users:
                     watcher.started(service, _uuid(service), seconds, failed)
 
-        @functools.wraps(original_stop)
+        return start
+
+    def _watched_stop(self, original: Any) -> Any:
+        @functools.wraps(original)
         def stop(service: Any, *args: Any, **kwargs: Any) -> None:
             if self.remains(service):
-                for watcher in self._watchers:
+                for watcher in self._watchers.users:
                     watcher.stopping(service, service.binary, service.host)
             calls = self._stopping.setdefault(service, [])
             calls.append(None)
             try:
-                original_stop(service, *args, **kwargs)
+                original(service, *args, **kwargs)
             finally:
                 calls.pop()
 
-        for name, replacement in (
-            ('__init__', init),
-            ('start', start),
-            ('stop', stop),
-        ):
-            self._patches.callback(
-                patching.patch_attribute(cls, name, replacement)
-            )
+        return stop
 
     def _permit(self, service: Any, binary: str, host: str) -> None:
-        for watcher in self._watchers:
+        for watcher in self._watchers.users:
             watcher.permit(service, binary, host)
 
 
@@ -178,21 +203,14 @@ def _uuid(service: Any) -> str | None:
     return uuid if isinstance(uuid, str) else None
 
 
-def _named(
-    host: str, binary: str, *_args: Any, **_kwargs: Any
-) -> tuple[str, str]:
+def _named(host: str, binary: str, *_: Any, **__: Any) -> tuple[str, str]:
     """Return the binary and host that ``Service`` is made with."""
     return binary, host
 
 
-def _named_wsgi(name: str, *_args: Any, **_kwargs: Any) -> tuple[str, str]:
+def _named_wsgi(name: str, *_: Any, **__: Any) -> tuple[str, str]:
     """Return the binary and host that ``WSGIService`` is made with."""
     return f'nova-{name}', getattr(CONF, f'{name}_listen', CONF.host)
-
-
-def _rpc_servers(service: Any) -> list[Any]:
-    # Not getattr: what a service lacks is looked up at its manager.
-    return [vars(service).get(name) for name in ('rpcserver', 'rpcserver_alt')]
 
 
 def _running_timers(service: Any) -> list[Any]:
@@ -201,7 +219,7 @@ def _running_timers(service: Any) -> list[Any]:
         timer
         # Tests put mocks in many places.
         for timer in (list(timers) if isinstance(timers, list) else ())
-        # It does not say when it ended by itself, but then nothing runs it.
+        # A timer that ended by itself does not say so, but nothing runs it.
         if timer._running is True
         and (
             getattr(timer, '_thread', None) is not None
@@ -210,5 +228,5 @@ def _running_timers(service: Any) -> list[Any]:
     ]
 
 
-# There is one Nova in a process: whoever watches it does it here.
+# There is one Nova in a process, so there is one watch.
 STARTS = ServiceStarts()

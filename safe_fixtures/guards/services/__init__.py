@@ -12,17 +12,13 @@
 
 """Toggle compute services, and restore them."""
 
-from safe_fixtures.guards.services.actor import judge
 from safe_fixtures.guards.services.ledger import LedgerEntry
-from safe_fixtures.guards.services.lookup import identify
-from safe_fixtures.guards.services.lookup import pick_one
 from safe_fixtures.guards.services.model import HostedServer
 from safe_fixtures.guards.services.model import ServiceGone
 from safe_fixtures.guards.services.model import ServiceRef
 from safe_fixtures.guards.services.model import Services
 from safe_fixtures.guards.services.model import ServiceState
 from safe_fixtures.guards.services.model import ServiceUnreachable
-from safe_fixtures.guards.services.model import taken_out
 from safe_fixtures.guards.services.model import Watcher
 from safe_fixtures.guards.services.outage import Moment
 from safe_fixtures.guards.services.outage import Outage
@@ -42,8 +38,4 @@ __all__ = [
     'Services',
     'ToggleHandle',
     'Watcher',
-    'identify',
-    'judge',
-    'pick_one',
-    'taken_out',
 ]

@@ -10,95 +10,132 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Who is changing a service now."""
+"""Who is changing a service now, and who called.
+
+A service is changed by the toggle, by a restore, or by a request. One
+context variable says by which: it follows the call from the test through the
+API to the record.
+"""
 
 from collections.abc import Iterator
 import contextlib
 import contextvars
+import dataclasses
+from typing import Any
 
 from safe_fixtures.core import gate
 from safe_fixtures.guards.services import model
 from safe_fixtures.runtime import stack
 
 __all__ = [
-    'described',
-    'is_judged',
-    'judge',
-    'judged',
-    'judged_by',
-    'labelled',
-    'silent',
+    'checker',
+    'describe',
+    'is_exempt',
+    'is_restoring',
+    'requesting',
+    'restoring',
+    'toggling',
 ]
 
 
-# The services that are being changed and whose order is judged already.
-_judged: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
-    'safe_fixtures_judged', default=()
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Actor:
+    """The toggle, a restore or a request that changes services.
+
+    :ivar name: what it is and where the test called it; None for a request.
+    :ivar restoring: the ledgers whose restore is under way.
+    :ivar checked: the services whose order is checked already.
+    :ivar checker: the watcher that checks the order; None for the last one.
+    """
+
+    name: str | None = None
+    restoring: tuple[Any, ...] = ()
+    checked: tuple[model.ServiceRef, ...] = ()
+    checker: model.Watcher | None = None
+
+
+_NOBODY = _Actor()
+_actor: contextvars.ContextVar[_Actor] = contextvars.ContextVar(
+    'safe_fixtures_actor', default=_NOBODY
 )
 
 
 @contextlib.contextmanager
-def judged(ref: model.ServiceRef) -> Iterator[None]:
-    """Let nobody else judge what happens to a service in the block."""
-    token = _judged.set((*_judged.get(), ref.uuid))
+def _acting(**changes: Any) -> Iterator[None]:
+    token = _actor.set(dataclasses.replace(_actor.get(), **changes))
     try:
         yield
     finally:
-        _judged.reset(token)
+        _actor.reset(token)
 
 
-# Who judges what happens to services now, instead of the last watcher.
-_judge: contextvars.ContextVar[model.Watcher | None] = contextvars.ContextVar(
-    'safe_fixtures_judge', default=None
-)
+def toggling(
+    verb: str, ref: model.ServiceRef
+) -> contextlib.AbstractContextManager[None]:
+    """Act as a method of the toggle, which checks the order itself."""
+    # The line of the test is found now: the change may be made in another
+    # thread.
+    return _acting(
+        name=f'SafeServiceToggle.{verb} ({stack.where()})',
+        checked=(*_actor.get().checked, ref),
+    )
 
 
-@contextlib.contextmanager
-def judged_by(watcher: model.Watcher) -> Iterator[None]:
-    """Let a watcher judge what happens to services in the block."""
-    token = _judge.set(watcher)
-    try:
-        yield
-    finally:
-        _judge.reset(token)
+def restoring(ledger: Any) -> contextlib.AbstractContextManager[None]:
+    """Act as the restore of a ledger."""
+    return _acting(
+        name=f'SafeServiceToggle restore ({stack.where()})',
+        restoring=(*_actor.get().restoring, ledger),
+    )
 
 
-def judge() -> model.Watcher | None:
-    """Return who judges what happens to services now, if that is set."""
-    return _judge.get()
+def requesting(
+    *,
+    checked: model.ServiceRef | None = None,
+    checker: model.Watcher | None = None,
+) -> contextlib.AbstractContextManager[None]:
+    """Act as a client that sends a request.
+
+    :param checked: the service whose order the client has checked.
+    :param checker: the watcher that checks it where the record changes.
+    """
+    if checked is not None:
+        return _acting(checked=(*_actor.get().checked, checked))
+    return _acting(checker=checker)
 
 
-def is_judged(ref: model.ServiceRef) -> bool:
-    """Whether somebody has judged what happens to a service now."""
-    return ref.uuid in _judged.get()
+def checker() -> model.Watcher | None:
+    """Return the watcher that checks the order now; None for the last."""
+    return _actor.get().checker
 
 
-# What this package itself is doing to a service, for the ledger.
-_doing: contextvars.ContextVar[str | None] = contextvars.ContextVar(
-    'safe_fixtures_toggle', default=None
-)
-# The toggles whose own restore is under way.
-silent: contextvars.ContextVar[tuple[int, ...]] = contextvars.ContextVar(
-    'safe_fixtures_silent', default=()
-)
+def is_restoring(ledger: object) -> bool:
+    """Whether a ledger restores services now."""
+    return ledger in _actor.get().restoring
 
 
-@contextlib.contextmanager
-def labelled(what: str) -> Iterator[None]:
-    # Found here: the change may come about in another thread.
-    token = _doing.set(f'{what} ({stack.where()})')
-    try:
-        yield
-    finally:
-        _doing.reset(token)
+def is_exempt(ref: model.ServiceRef) -> bool:
+    """Whether a service may be taken out of service without a check.
+
+    It may in a restore, in a cleanup, while Nova's helper restarts a
+    compute, and where its order is checked already.
+    """
+    actor = _actor.get()
+    return (
+        bool(actor.restoring)
+        or ref in actor.checked
+        or stack.in_cleanup()
+        or stack.is_within('restart_compute_service')
+    )
 
 
-def described(what: str | None = None) -> str:
-    """Return what is changing a service now, and where it was called."""
-    label = _doing.get()
-    if label is not None:
-        return label
-    call = gate.current_call()
-    if call is not None:
-        what = str(call)
-    return f'{what or "the record"} ({stack.where()})'
+def describe(by: str | None = None) -> str:
+    """Return what is changing a service now, and where it was called.
+
+    :param by: what it is, if neither the toggle nor a request; default: the
+        record.
+    """
+    name = _actor.get().name
+    if name is not None:
+        return name
+    return f'{gate.current_call() or by or "the record"} ({stack.where()})'

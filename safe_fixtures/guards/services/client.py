@@ -10,20 +10,20 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Services behind a client that is not watched at its records."""
+"""The services behind a client of the API."""
 
 from collections.abc import Callable, Mapping
 import contextlib
 import contextvars
 import dataclasses
-import functools
 import inspect
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 from oslo_utils import strutils
 import wrapt
 
+from safe_fixtures import exceptions
 from safe_fixtures.guards.services import actor
 from safe_fixtures.guards.services import lookup
 from safe_fixtures.guards.services import model
@@ -31,7 +31,7 @@ from safe_fixtures.runtime import patching
 
 __all__ = ['ClientServices']
 
-# The actions of the API before 2.53, and the status that each sets.
+# The actions of the API before 2.53, and the status that each one sets.
 _ACTIONS = {
     'enable': 'enabled',
     'disable': 'disabled',
@@ -41,15 +41,16 @@ _ACTIONS = {
 
 
 class ClientServices:
-    """Services behind an object with get_services and put_service.
+    """The services behind an object with get_services and put_service.
 
-    What they are is listed when the first one is needed, and kept up with
-    by what the client puts; a restore lists them again.
+    They are listed when the first one is needed, and then kept up to date
+    with what the client puts. A restore lists them again.
 
     :param client: the object.
-    :param refuse: called before the client puts anything.
-    :param records: the services of the Nova that the client talks to, if
-        that is in this process: read and written there.
+    :param refuse: called before the client sends anything.
+    :param records: the services of the Nova that the client talks to, if it
+        is in this process: they are read and written there.
+    :raises: ConfigurationError if the client cannot be watched.
     """
 
     torn_down_by_test = False
@@ -60,100 +61,94 @@ class ClientServices:
         refuse: Callable[[], None],
         records: model.WatchedServices | None,
     ) -> None:
+        _check(client)
         self._client = client
         self.refuse = refuse
         self._records = records
         self._known: dict[model.ServiceRef, model.ServiceState] = {}
-        self._by_name: dict[str, list[model.ServiceRef]] = {}
+        # By uuid, host and binary.
+        self._by_name: dict[str, set[model.ServiceRef]] = {}
 
     def watch(self, watcher: model.Watcher) -> Callable[[], None]:
-        """See ``_services.Services``."""
+        """Show *watcher* what the client puts; see ``Services``."""
         self._watcher = watcher
-        # One wrapper serves all who watch this client, in any order.
         put = vars(self._client).get('put_service')
         if not isinstance(put, _WatchedPut):
             put = _WatchedPut(self._client)
-        put.add(self)
-        return functools.partial(put.remove, self)
+        return put._self_shared.add(self)
 
-    def changing(self, service_id: Any, body: Mapping[str, Any]) -> Any:
-        """Tell the watcher what is about to be put; returns a token."""
+    def _planned(
+        self, service_id: Any, body: Mapping[str, Any]
+    ) -> '_Change | None':
+        """Return what a put would change; None if the service is unknown."""
         try:
             ref = self.find(_named_by(service_id, body))
             before = self.read(ref)
         except LookupError:
-            # The API says what is wrong with it.
+            # The API answers with an error.
             return None
-        after = _applied(before, service_id, body)
-        if after == before:
-            return None
-        return ref, after, self._watcher.changing(ref, before)
+        return _Change(ref, before, _applied(before, service_id, body))
 
-    def changed(self, token: Any) -> None:
-        """Tell the watcher that it was put."""
-        if token is not None:
-            ref, after, watching = token
-            self._known[ref] = after
-            self._watcher.changed(watching, after)
-
-    def judging(
+    def checking(
         self, service_id: Any, body: Mapping[str, Any]
     ) -> contextlib.AbstractContextManager[None]:
-        """Let the watcher judge what is put in a block."""
+        """Check the order of a put, and act as the client in the block."""
         if self._records is not None and self._records.is_watched:
-            # There what the API does is told from what it refuses.
-            return actor.judged_by(self._watcher)
-        try:
-            ref = self.find(_named_by(service_id, body))
-            before = self.read(ref)
-        except LookupError:
+            # It is checked at the record, when the API accepts the put.
+            return actor.requesting(checker=self._watcher)
+        change = self._planned(service_id, body)
+        if change is None:
             return contextlib.nullcontext()
-        how = model.taken_out(before, _applied(before, service_id, body))
+        how = model.taken_out(change.before, change.after)
         if how:
-            self._watcher.leaving(ref, how, 'put_service')
-        # Also where the API is in this process.
-        return actor.judged(ref)
+            self._watcher.leaving(change.ref, how, 'put_service')
+        # The API may be in this process all the same.
+        return actor.requesting(checked=change.ref)
 
-    def servers_on(
-        self, ref: model.ServiceRef
-    ) -> list[model.HostedServer] | None:
-        if self._records is not None:
-            return self._records.servers_on(ref)
-        get_servers = getattr(self._client, 'get_servers', None)
-        if get_servers is None:
-            return None
-        self.refuse()
-        return [
-            model.HostedServer(str(server['id']), server['status'])
-            for server in get_servers(
-                search_opts={'all_tenants': 1, 'host': ref.host}
-            )
-        ]
+    def changing(
+        self, service_id: Any, body: Mapping[str, Any]
+    ) -> Callable[[], None]:
+        """Show the watcher what is about to be put.
+
+        :returns: to be called after the put.
+        """
+        change = self._planned(service_id, body)
+        return (lambda: None) if change is None else self._changing(*change)
+
+    def _changing(
+        self,
+        ref: model.ServiceRef,
+        before: model.ServiceState,
+        after: model.ServiceState,
+    ) -> Callable[[], None]:
+        if after == before:
+            return lambda: None
+        token = self._watcher.changing(ref, before)
+
+        def changed() -> None:
+            self._known[ref] = after
+            self._watcher.changed(token, after)
+
+        return changed
 
     def find(self, service: Any) -> model.ServiceRef:
+        """Find a service, among the known ones first; see ``Services``."""
         if self._records is not None:
             return self._records.find(service)
-        names = [
-            str(name)
-            for name in lookup.identify(service).values()
-            if name is not None
-        ]
-        matches = self._matches(names)
+        known = lookup.identify(service)
+        matches = self._matches(known)
         if not matches:
             self._list()
-            matches = self._matches(names)
+            matches = self._matches(known)
         return lookup.pick_one(service, matches, self._known)
 
-    def _matches(self, names: list[str]) -> list[model.ServiceRef]:
-        # From the rarest name on: all have the same binary.
-        found = sorted(
-            (self._by_name.get(name, []) for name in names), key=len
-        )
-        return [
-            ref
-            for ref in (found[0] if found else ())
-            if {ref.uuid, ref.host, ref.binary}.issuperset(names)
+    def _matches(self, known: lookup.Known) -> set[model.ServiceRef]:
+        found = [
+            self._by_name.get(name, set())
+            for name in known
+            if name is not None
         ]
+        return set.intersection(*found) if found else set()
 
     def _list(self) -> None:
         self.refuse()
@@ -170,18 +165,39 @@ class ClientServices:
                 # As the client gave it: a number before 2.53.
                 handle=service['id'],
             )
-            self._known[ref] = _state_of(service)
+            self._known[ref] = model.ServiceState(
+                disabled=service.get('status') == 'disabled',
+                disabled_reason=service.get('disabled_reason'),
+                forced_down=bool(service.get('forced_down')),
+            )
             for name in (ref.uuid, ref.host, ref.binary):
-                self._by_name.setdefault(name, []).append(ref)
+                self._by_name.setdefault(name, set()).add(ref)
+
+    def servers_on(
+        self, ref: model.ServiceRef
+    ) -> list[model.HostedServer] | None:
+        """Ask the client for the servers; see ``Services``."""
+        if self._records is not None:
+            return self._records.servers_on(ref)
+        get_servers = getattr(self._client, 'get_servers', None)
+        if get_servers is None:
+            return None
+        self.refuse()
+        return [
+            model.HostedServer(str(server['id']), server['status'])
+            for server in get_servers(
+                search_opts={'all_tenants': 1, 'host': ref.host}
+            )
+        ]
 
     def read(self, ref: model.ServiceRef) -> model.ServiceState:
+        """Return the last known state; see ``Services``."""
         if self._records is not None:
             return self._records.read(ref)
         return self._known[ref]
 
-    def read_all(
-        self, refs: list[model.ServiceRef]
-    ) -> Mapping[model.ServiceRef, model.ServiceState | Exception]:
+    def read_all(self, refs: list[model.ServiceRef]) -> model.States:
+        """List the services again; see ``Services``."""
         if self._records is not None:
             return self._records.read_all(refs)
         self._list()
@@ -189,18 +205,20 @@ class ClientServices:
         return {ref: self._known.get(ref, gone) for ref in refs}
 
     def write(
-        self,
-        ref: model.ServiceRef,
-        state: model.ServiceState,
-        timeout: float,
+        self, ref: model.ServiceRef, state: model.ServiceState, timeout: float
     ) -> str:
+        """Put what differs; see ``Services``."""
+        current = self.read(ref)
         if self._records is not None:
-            return self._write_record(self._records, ref, state, timeout)
+            # The put of the client does not see this.
+            changed = self._changing(ref, current, state)
+            how = self._records.write(ref, state, timeout)
+            changed()
+            return how
         body: dict[str, Any] = {}
-        current = self._known[ref]
-        if (current.disabled, current.disabled_reason) != (
-            state.disabled,
-            state.disabled_reason,
+        if (
+            dataclasses.replace(current, forced_down=state.forced_down)
+            != state
         ):
             body['status'] = state.status
             if state.disabled and state.disabled_reason:
@@ -211,66 +229,57 @@ class ClientServices:
             _bounded(timeout, self._client.put_service, ref.handle, body)
         return 'put_service'
 
-    def _write_record(
-        self,
-        records: model.Services,
-        ref: model.ServiceRef,
-        state: model.ServiceState,
-        timeout: float,
-    ) -> str:
-        # It does not go through put_service, where it would be seen.
-        before = records.read(ref)
-        if before == state:
-            return records.write(ref, state, timeout)
-        token = self._watcher.changing(ref, before)
-        how = records.write(ref, state, timeout)
-        self._watcher.changed(token, state)
-        return how
+
+class _Change(NamedTuple):
+    ref: model.ServiceRef
+    before: model.ServiceState
+    after: model.ServiceState
 
 
 class _WatchedPut(wrapt.FunctionWrapper):  # type: ignore[type-arg]
-    """Stands in for the ``put_service`` of one client."""
+    """Replaces the ``put_service`` of a client, for all who watch it."""
 
     def __init__(self, client: Any) -> None:
         super().__init__(client.put_service, self._self_put)
-        self._self_watching: list[ClientServices] = []
-        self._self_client = client
-        self._self_restore: Callable[[], None] | None = None
-
-    def add(self, services: ClientServices) -> None:
-        """Show *services* what is put from now on."""
-        self._self_watching.append(services)
-        if self._self_restore is None:
-            self._self_restore = patching.patch_attribute(
-                self._self_client, 'put_service', self
+        self._self_shared: patching.SharedPatch[ClientServices] = (
+            patching.SharedPatch(
+                lambda: patching.patch_attribute(client, 'put_service', self)
             )
-
-    def remove(self, services: ClientServices) -> None:
-        """Show it nothing more; the last one restores the client."""
-        self._self_watching.remove(services)
-        if not self._self_watching and self._self_restore is not None:
-            self._self_restore()
+        )
 
     def _self_put(
         self, wrapped: Any, instance: Any, args: Any, kwargs: Any
     ) -> Any:
-        watching = list(self._self_watching)
-        for services in watching:
-            services.refuse()
+        users = self._self_shared.users
+        for each in users:
+            each.refuse()
         bound = inspect.signature(wrapped).bind(*args, **kwargs)
         given = [*bound.args, *bound.kwargs.values(), None, None]
         service_id, body = given[:2]
-        if not isinstance(body, Mapping):
+        if not users or not isinstance(body, Mapping):
             return wrapped(*args, **kwargs)
-        with watching[-1].judging(service_id, body):
-            tokens = [
-                (services, services.changing(service_id, body))
-                for services in watching
-            ]
+        with users[-1].checking(service_id, body):
+            notes = [each.changing(service_id, body) for each in users]
             result = wrapped(*args, **kwargs)
-            for services, token in tokens:
-                services.changed(token)
+            for changed in notes:
+                changed()
             return result
+
+
+def _check(client: Any) -> None:
+    for name in ('get_services', 'put_service'):
+        if not callable(getattr(client, name, None)):
+            raise exceptions.ConfigurationError(
+                'SafeServiceToggle api', client, f'it must have {name}()'
+            )
+    if not hasattr(client, '__dict__') or isinstance(
+        getattr(type(client), 'put_service', None), property
+    ):
+        raise exceptions.ConfigurationError(
+            'SafeServiceToggle api',
+            client,
+            'the put_service of the instance must be replaceable',
+        )
 
 
 def _named_by(service_id: Any, body: Any) -> Any:
@@ -299,14 +308,6 @@ def _applied(
             after, forced_down=strutils.bool_from_string(body['forced_down'])
         )
     return after
-
-
-def _state_of(service: Mapping[str, Any]) -> model.ServiceState:
-    return model.ServiceState(
-        disabled=service.get('status') == 'disabled',
-        disabled_reason=service.get('disabled_reason'),
-        forced_down=bool(service.get('forced_down')),
-    )
 
 
 def _bounded(timeout: float, function: Callable[..., Any], *args: Any) -> None:

@@ -10,29 +10,41 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The ledger of service changes."""
+"""What services are owed: every change to one, and its restore."""
 
+from collections.abc import Callable, Iterable, Mapping
 import dataclasses
+import time
+import unittest
 
+from safe_fixtures import audit
+from safe_fixtures.audit import events
+from safe_fixtures import conf
+from safe_fixtures.core import gate
+from safe_fixtures.core import guard
+from safe_fixtures import exceptions
+from safe_fixtures.guards.services import actor
 from safe_fixtures.guards.services import model
-from safe_fixtures.guards.services import outage as services_outage
+from safe_fixtures.guards.services import order as service_order
+from safe_fixtures.guards.services import outage as service_outage
 
-__all__ = [
-    'LedgerEntry',
-]
+__all__ = ['Ledger', 'LedgerEntry']
+
+# Nothing is left to restore, or it cannot be reached: no failure.
+_OUT_OF_REACH = (model.ServiceGone, model.ServiceUnreachable)
 
 
 @dataclasses.dataclass(slots=True)
 class LedgerEntry:
     """One change to one service.
 
-    :ivar service: which (ServiceRef).
+    :ivar service: which service (ServiceRef).
     :ivar by: what changed it, and where it was called (str).
     :ivar before: its state before (ServiceState).
-    :ivar after: its state after; None if the change did not come about.
-    :ivar restored: how it was given back its state; None before that.
-    :ivar outage: the outage that it is part of; None if no
-        server was on it.
+    :ivar after: its state after; None if the change failed.
+    :ivar restored: how its state was restored; None before that.
+    :ivar outage: the outage that the change is part of; None if no server
+        was on the service.
     """
 
     service: model.ServiceRef
@@ -40,4 +52,308 @@ class LedgerEntry:
     before: model.ServiceState
     after: model.ServiceState | None = None
     restored: str | None = None
-    outage: services_outage.Outage | None = None
+    outage: service_outage.Outage | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Attempt:
+    """One attempt to restore a service.
+
+    :ivar wanted: the state that it should have.
+    :ivar how: how it was restored, or why it was not.
+    :ivar seconds: how long its own write took.
+    :ivar error: what the write raised, or None.
+    """
+
+    ref: model.ServiceRef
+    wanted: model.ServiceState
+    how: str
+    seconds: float
+    error: Exception | None = None
+
+
+class Ledger:
+    """Notes every change to a service, and restores what is owed.
+
+    A service is owed the state it had before its first change. That ends
+    when the service is seen in that state again, or at the cleanup.
+
+    :param services: the services; the ledger is their watcher.
+    :param order: checks what takes a compute out of service.
+    :param report: reports a violation, as ``Guard`` does.
+    :param trail: where changes and restores are recorded.
+    :param test: the test whose cleanups restore; None for none.
+    :ivar entries: every change, oldest first (list of LedgerEntry).
+    """
+
+    def __init__(
+        self,
+        services: model.Services,
+        order: service_order.Order,
+        report: Callable[..., str | None],
+        trail: audit.AuditTrail,
+        test: unittest.TestCase | None,
+    ) -> None:
+        self.entries: list[LedgerEntry] = []
+        self._services = services
+        self._order = order
+        self._report = report
+        self._trail = trail
+        self._test = test
+        # The state of each service before its first change.
+        self._first: dict[model.ServiceRef, model.ServiceState] = {}
+        # What each service is owed, in the order of the first changes.
+        self._owed: dict[model.ServiceRef, model.ServiceState] = {}
+        # The entries that do not say yet how they were restored.
+        self._unsettled: dict[model.ServiceRef, list[LedgerEntry]] = {}
+        # A violation during a request becomes a 500 in Nova. It is kept
+        # for the client.
+        self._refused: dict[gate.ApiCall, exceptions.SafetyViolation] = {}
+
+    # What the services report; see ``Watcher``.
+
+    def leaving(self, ref: model.ServiceRef, how: str, by: str | None) -> None:
+        """Check the servers on a compute."""
+        if actor.is_exempt(ref):
+            return
+        by = actor.describe(by)
+        try:
+            departure = self.check(ref, how, by)
+        except exceptions.SafetyViolation as violation:
+            call = gate.current_call()
+            if call is not None:
+                self._refused[call] = violation
+            raise
+        if departure and departure.servers and not departure.is_change:
+            self._order.left(ref, by)
+
+    def check(
+        self, ref: model.ServiceRef, how: str, by: str, enforced: bool = False
+    ) -> service_order.Departure | None:
+        """Report a compute that leaves its servers undeclared.
+
+        :param how: such as ``forced down``.
+        :param by: what does it, and where it was called.
+        :param enforced: refuse it whatever the mode of the rule.
+        :returns: what was found; None if it is not known.
+        :raises: WrongOrder (SF203).
+        """
+        departure = self._order.check(ref, how, by, enforced)
+        if departure is None or not departure.servers:
+            return departure
+        if departure.reason is None:
+            departure.reason = self._report(
+                departure.violation(),
+                str(ref),
+                enforced=enforced,
+                **departure.details,
+            )
+        self._order.allow(departure)
+        return departure
+
+    def changing(
+        self, ref: model.ServiceRef, before: model.ServiceState
+    ) -> LedgerEntry | None:
+        """Owe a service the state it has, and note the change."""
+        if actor.is_restoring(self):
+            return None
+        if ref not in self._owed:
+            if self._test is not None and self._services.torn_down_by_test:
+                self._test.addCleanup(self._restore_if_owed, ref)
+            # Another thread may have been first.
+            self._owed.setdefault(ref, self._first.setdefault(ref, before))
+        entry = LedgerEntry(ref, actor.describe(), before)
+        self.entries.append(entry)
+        self._unsettled.setdefault(ref, []).append(entry)
+        return entry
+
+    def changed(
+        self, entry: LedgerEntry | None, after: model.ServiceState
+    ) -> None:
+        """Complete an entry, and record it."""
+        if entry is None:
+            return
+        entry.after = after
+        if model.taken_out(entry.before, after):
+            entry.outage = self._order.left(entry.service, entry.by, after)
+        else:
+            self._order.changed(entry.service, after, entry.by)
+        self._trail.record(
+            _action(entry.before, after),
+            str(entry.service),
+            target_id=entry.service.uuid,
+            by=entry.by,
+            before=str(entry.before),
+            after=str(after),
+        )
+
+    def started(self, host: str, binary: str) -> None:
+        """Note that a service is being started."""
+        self._order.started(host, binary, actor.describe('Service.start'))
+
+    def served(self, call: gate.ApiCall) -> None:
+        """Note a request that was served.
+
+        :raises: SafetyViolation if it was refused.
+        """
+        refused = self._refused.pop(call, None)
+        if refused is not None:
+            raise refused
+        self._order.served(call)
+
+    # Restoring.
+
+    def restore_owed(self) -> None:
+        """Restore every service that is owed its state, last one first.
+
+        :raises: as :meth:`restore`.
+        """
+        self.restore(dict(reversed(self._owed.items())), final=True)
+
+    def _restore_if_owed(self, ref: model.ServiceRef) -> None:
+        if ref in self._owed:
+            self.restore({ref: self._owed[ref]}, final=True)
+
+    def restore(
+        self,
+        wanted: Mapping[model.ServiceRef, model.ServiceState],
+        *,
+        final: bool,
+    ) -> None:
+        """Restore services, in the order given, and read each back.
+
+        :param wanted: the state that each should have.
+        :param final: whether this is the cleanup. Before it, a service that
+            is not restored is still owed its state, and the failure is
+            raised again at cleanup in case it is swallowed.
+        :raises: RestoreFailed (SF201), or MultipleExceptions of them, after
+            all were tried.
+        """
+        with actor.restoring(self):
+            found = self._read_all(wanted)
+            attempts = [
+                self._attempt(ref, state, found[ref])
+                for ref, state in wanted.items()
+            ]
+            actual = self._read_all(wanted)
+        errors: list[exceptions.SafetyViolation] = []
+        for attempt in attempts:
+            try:
+                self._conclude(attempt, actual[attempt.ref], final)
+            except exceptions.SafetyViolation as violation:
+                errors.append(violation)
+        guard.raise_all(errors)
+
+    def _read_all(self, wanted: Iterable[model.ServiceRef]) -> model.States:
+        try:
+            return self._services.read_all(list(wanted))
+        except Exception as error:
+            return dict.fromkeys(wanted, error)
+
+    def _attempt(
+        self,
+        ref: model.ServiceRef,
+        wanted: model.ServiceState,
+        found: model.ServiceState | Exception,
+    ) -> _Attempt:
+        error = None
+        began = time.monotonic()
+        try:
+            how = self._write(ref, wanted, found)
+        except Exception as raised:
+            how = f'restore failed: {type(raised).__name__}: {raised}'
+            error = raised
+        return _Attempt(ref, wanted, how, time.monotonic() - began, error)
+
+    def _write(
+        self,
+        ref: model.ServiceRef,
+        wanted: model.ServiceState,
+        found: model.ServiceState | Exception,
+    ) -> str:
+        """Write the state that is wanted; return how."""
+        if isinstance(found, _OUT_OF_REACH):
+            return f'not restored: {found}'
+        if isinstance(found, Exception):
+            raise found
+        if found == wanted:
+            return 'already as before'
+        return self._services.write(ref, wanted, conf.load().restore_timeout)
+
+    def _conclude(
+        self,
+        attempt: _Attempt,
+        actual: model.ServiceState | Exception,
+        final: bool,
+    ) -> None:
+        """Verify an attempt, record it, and report it if it failed."""
+        ref, wanted = attempt.ref, attempt.wanted
+        out_of_reach = isinstance(actual, _OUT_OF_REACH)
+        done = out_of_reach or actual == wanted
+        first = self._first.get(ref, wanted)
+        if final or out_of_reach or actual == wanted == first:
+            self._owed.pop(ref, None)
+        else:
+            # Also if a handle restored a state that is not the first.
+            self._owed.setdefault(ref, first)
+        self._settle(attempt, done, final)
+        if isinstance(actual, model.ServiceState):
+            self._order.changed(ref, actual, 'SafeServiceToggle restore')
+        self._trail.record(
+            events.RESTORE,
+            str(ref),
+            target_id=ref.uuid,
+            outcome='success' if done else 'failure',
+            wanted=str(wanted),
+            actual=str(actual),
+            how=attempt.how,
+            seconds=round(attempt.seconds, 6),
+        )
+        if not done:
+            self._fail(attempt, actual, final)
+
+    def _fail(
+        self,
+        attempt: _Attempt,
+        actual: model.ServiceState | Exception,
+        final: bool,
+    ) -> None:
+        violation = exceptions.RestoreFailed(
+            f'{attempt.ref} should be {attempt.wanted} again, and is '
+            f'{actual} ({attempt.how})',
+            service=str(attempt.ref),
+            wanted=attempt.wanted,
+            actual=actual if isinstance(actual, model.ServiceState) else None,
+        )
+        violation.__cause__ = attempt.error
+        self._report(violation, str(attempt.ref), keep=not final)
+
+    def _settle(self, attempt: _Attempt, done: bool, final: bool) -> None:
+        """Note in the entries of a service how each was restored."""
+        entries = self._unsettled.pop(attempt.ref, [])
+        if final:
+            kept = 0
+        elif not done:
+            kept = len(entries)
+        else:
+            # A handle undoes what came after the state that it restores.
+            kept = max(
+                (
+                    number
+                    for number, entry in enumerate(entries)
+                    if entry.before == attempt.wanted
+                ),
+                default=0,
+            )
+        for entry in entries[kept:]:
+            entry.restored = attempt.how
+        if kept:
+            self._unsettled[attempt.ref] = entries[:kept]
+
+
+def _action(before: model.ServiceState, after: model.ServiceState) -> str:
+    if before.disabled != after.disabled:
+        return events.DISABLE if after.disabled else events.ENABLE
+    if before.forced_down != after.forced_down:
+        return events.FORCE_DOWN
+    return events.DISABLED_REASON

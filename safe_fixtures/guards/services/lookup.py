@@ -12,21 +12,33 @@
 
 """Find a service by uuid, host or object."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from oslo_utils import uuidutils
 
 from safe_fixtures.guards.services import model
 
-__all__ = [
-    'identify',
-    'pick_one',
-]
+__all__ = ['Known', 'identify', 'pick_one']
 
 
-def identify(service: Any) -> dict[str, str | None]:
-    """Return what is known of a service: its uuid, host and binary.
+class Known(NamedTuple):
+    """What is known of a service; None for what is not."""
+
+    uuid: str | None = None
+    host: str | None = None
+    binary: str | None = None
+
+    def fits(self, ref: model.ServiceRef) -> bool:
+        """Whether a service can be the one that is meant."""
+        found = (ref.uuid, ref.host, ref.binary)
+        return all(
+            mine in (None, its) for mine, its in zip(self, found, strict=True)
+        )
+
+
+def identify(service: Any) -> Known:
+    """Return what is known of a service.
 
     :param service: a host name, a uuid, a service as the API shows it, or a
         Nova service object.
@@ -34,19 +46,15 @@ def identify(service: Any) -> dict[str, str | None]:
     """
     if isinstance(service, str) and service:
         if uuidutils.is_uuid_like(service):
-            return {'uuid': service, 'host': None, 'binary': None}
-        return {'uuid': None, 'host': service, 'binary': 'nova-compute'}
+            return Known(service)
+        return Known(host=service, binary='nova-compute')
     if isinstance(service, Mapping):
         uuid = service.get('uuid') or service.get('id')
-        # Before 2.53 the API shows the number of the record, which another
-        # cell may have given too.
+        # Before 2.53 the API shows the number of the record, and a record
+        # of another cell may have the same number.
         if isinstance(uuid, int):
             uuid = None if service.get('host') else str(uuid)
-        return {
-            'uuid': uuid,
-            'host': service.get('host'),
-            'binary': service.get('binary'),
-        }
+        return Known(uuid, service.get('host'), service.get('binary'))
     # A running service carries its record.
     record = getattr(service, 'service_ref', None) or service
     host = getattr(record, 'host', None)
@@ -55,16 +63,14 @@ def identify(service: Any) -> dict[str, str | None]:
             f'{service!r} is not a host name, a uuid, a service of the API '
             'or a Nova service object'
         )
-    return {
-        'uuid': getattr(record, 'uuid', None),
-        'host': host,
-        'binary': getattr(record, 'binary', None),
-    }
+    return Known(
+        getattr(record, 'uuid', None), host, getattr(record, 'binary', None)
+    )
 
 
 def pick_one(
     service: Any,
-    matches: list[model.ServiceRef],
+    matches: Collection[model.ServiceRef],
     candidates: Iterable[model.ServiceRef],
 ) -> model.ServiceRef:
     """Return the only match.
@@ -73,13 +79,11 @@ def pick_one(
         the candidates if there is none.
     """
     if len(matches) == 1:
-        return matches[0]
-    if matches:
-        problem, listed = 'is ambiguous', matches
-    else:
-        problem, listed = 'is unknown', sorted(candidates, key=str)
-    names = ', '.join(f'{ref} ({ref.uuid})' for ref in listed[:20])
-    more = f' and {len(listed) - 20} more' if len(listed) > 20 else ''
+        return next(iter(matches))
+    problem = 'is ambiguous' if matches else 'is unknown'
+    names = [f'{ref} ({ref.uuid})' for ref in matches or candidates]
+    listed = ', '.join(sorted(names)[:20]) or 'none'
+    more = f' and {len(names) - 20} more' if len(names) > 20 else ''
     raise LookupError(
-        f'service {service!r} {problem}; there are: {names or "none"}{more}'
+        f'service {service!r} {problem}; there are: {listed}{more}'
     )

@@ -10,12 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the service toggle and the places where services are agree on."""
+"""Types shared by the service toggle and its backends."""
 
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Mapping
 import dataclasses
-from typing import Any, Protocol
-
+from typing import Any, Protocol, TypeAlias
 
 __all__ = [
     'HostedServer',
@@ -24,21 +23,20 @@ __all__ = [
     'ServiceState',
     'ServiceUnreachable',
     'Services',
+    'States',
     'WatchedServices',
     'Watcher',
-    'counted',
-    'is_change',
     'taken_out',
 ]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServiceState:
-    """What a toggle changes of a service, and a restore gives back.
+    """The state of a service that a toggle changes and a restore restores.
 
-    :ivar disabled: whether the scheduler passes it over (bool).
-    :ivar disabled_reason: why, as the record has it (str or None).
-    :ivar forced_down: whether it counts as down (bool).
+    :ivar disabled: whether the scheduler skips the service (bool).
+    :ivar disabled_reason: why, as the record says (str or None).
+    :ivar forced_down: whether the service counts as down (bool).
     """
 
     disabled: bool = False
@@ -47,7 +45,7 @@ class ServiceState:
 
     @property
     def status(self) -> str:
-        """``enabled`` or ``disabled``, as the API says it."""
+        """``enabled`` or ``disabled``, as the API calls it."""
         return 'disabled' if self.disabled else 'enabled'
 
     def __str__(self) -> str:
@@ -60,10 +58,10 @@ class ServiceState:
 class ServiceRef:
     """One service record.
 
-    :ivar uuid: its uuid, or its id where it has none (str).
+    :ivar uuid: its uuid, or its id if it has no uuid (str).
     :ivar host: the host it runs on (str).
     :ivar binary: its binary, such as ``nova-compute`` (str).
-    :ivar handle: what the backend needs to reach it again.
+    :ivar handle: what the backend needs to find the record again.
     """
 
     uuid: str
@@ -77,11 +75,11 @@ class ServiceRef:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class HostedServer:
-    """A server that is on a compute, or on its way to it.
+    """A server that is on a compute, or is being scheduled to it.
 
     :ivar uuid: its uuid (str).
     :ivar state: its state, such as ``active`` (str).
-    :ivar in_flight: whether it is still to be built there (bool).
+    :ivar in_flight: whether the compute has still to build it (bool).
     """
 
     uuid: str
@@ -101,38 +99,50 @@ class ServiceUnreachable(LookupError):
     """The record is in a cell that does not answer."""
 
 
+#: The state of each service, or what read() raises for it.
+States: TypeAlias = Mapping[ServiceRef, ServiceState | Exception]
+
+
 class Watcher(Protocol):
-    """Who is told of changes to services."""
+    """Sees every change to a service."""
 
     def changing(self, ref: ServiceRef, before: ServiceState) -> Any:
-        """A service is about to change; returns a token for changed()."""
+        """See a service that is about to change.
+
+        :returns: a token to pass to :meth:`changed`.
+        """
 
     def changed(self, token: Any, after: ServiceState) -> None:
-        """The service has changed."""
+        """See the service after the change."""
 
     def leaving(self, ref: ServiceRef, how: str, by: str | None) -> None:
-        """A compute service is about to be taken out of service.
+        """Check a compute that is about to go out of service.
 
-        Of several watchers the last one is told, before ``changing``. What
-        it raises prevents the change.
+        It is called before :meth:`changing`, and of several watchers only
+        the last one is called. What it raises prevents the change.
 
-        :param how: such as ``forced down``; all but that and ``disabled``
-            are no change of its state, and come about at once.
-        :param by: what does it, where that is no request and no toggle.
+        :param how: such as ``forced down``. ``disabled`` and ``forced down``
+            are changes of the state, which :meth:`changed` reports later;
+            anything else happens at once.
+        :param by: what does it, if neither a request nor the toggle.
         """
 
     def started(self, host: str, binary: str) -> None:
-        """A service is being started."""
+        """See a service that is being started."""
 
 
 class Services(Protocol):
     """Where services are found, read, written and watched."""
 
-    #: Whether a test tears it down before the fixtures that it used first.
+    #: Whether a test tears the services down before the fixtures it used
+    #: first.
     torn_down_by_test: bool
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
-        """Tell *watcher* of every change; returns what ends that."""
+        """Show every change to *watcher*.
+
+        :returns: a callable that ends it.
+        """
 
     def find(self, service: Any) -> ServiceRef:
         """Return the one service that is meant.
@@ -141,35 +151,39 @@ class Services(Protocol):
         """
 
     def servers_on(self, ref: ServiceRef) -> list[HostedServer] | None:
-        """Return what is on a compute; None where that cannot be known."""
+        """Return the servers on a compute; None if that is unknown."""
 
     def read(self, ref: ServiceRef) -> ServiceState:
-        """Return its state.
+        """Return the state of a service.
 
         :raises: ServiceGone, ServiceUnreachable.
         """
 
-    def read_all(
-        self, refs: list[ServiceRef]
-    ) -> Mapping[ServiceRef, ServiceState | Exception]:
-        """Return the states of many at once; what read() raises, as value."""
+    def read_all(self, refs: list[ServiceRef]) -> States:
+        """Return the state of each service, or what read() raises for it."""
 
     def write(
         self, ref: ServiceRef, state: ServiceState, timeout: float
     ) -> str:
-        """Give it this state; returns how that was done."""
+        """Change the state of a service.
+
+        :param timeout: how long to wait for an answer (seconds).
+        :returns: how it was done, for the ledger.
+        """
 
 
 class WatchedServices(Services, Protocol):
-    """Those whose changes are seen whoever makes them."""
+    """Services whose every change is seen, whoever makes it."""
 
     @property
     def is_watched(self) -> bool:
-        """Whether anybody is told of changes."""
+        """Whether anybody watches them."""
 
 
 def taken_out(before: ServiceState, after: ServiceState) -> str:
-    """Return how a change takes a service out of service, or nothing."""
+    """Return how a change takes a service out of service, such as
+    ``disabled``; empty if it does not.
+    """
     return ' and '.join(
         how
         for how, is_so in (
@@ -178,16 +192,3 @@ def taken_out(before: ServiceState, after: ServiceState) -> str:
         )
         if is_so
     )
-
-
-def is_change(how: str) -> bool:
-    """Whether it is by a change of its state that a service is taken out.
-
-    :param how: see ``Watcher.leaving``.
-    """
-    return how.startswith(('disabled', 'forced down'))
-
-
-def counted(servers: Sized) -> str:
-    """Return how many servers these are, in words."""
-    return f'{len(servers)} server{"" if len(servers) == 1 else "s"}'

@@ -26,67 +26,104 @@ from safe_fixtures import conf
 from safe_fixtures.core import gate
 from safe_fixtures import exceptions
 from safe_fixtures.guards.services import model
-from safe_fixtures.guards.services import outage as services_outage
+from safe_fixtures.guards.services import outage as service_outage
 
-__all__ = ['CODE', 'Declaration', 'Order', 'declare']
+__all__ = ['Departure', 'Order', 'declare']
 
-CODE = 'SF203'
+_CODE = 'SF203'
 _TIMELINE = 'safe_fixtures.timeline'
+_TEST_ENDED = 'the test ended'
 
 # How many servers a message lists; the record has them all.
 _LISTED = 10
 
+# Host, binary and reason. A declaration holds for all toggles, as a test
+# does not care which of them sees an act.
+_declared: list[tuple[str, str, str]] = []
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Declaration:
-    """A test's word that a compute is to go out of service with servers.
 
-    :ivar ref: which compute service.
-    :ivar reason: why.
+def declare(ref: model.ServiceRef, reason: str) -> Callable[[], None]:
+    """Let a compute go out of service with servers on it from now on.
+
+    :param reason: why.
+    :returns: a callable that withdraws the declaration; later calls do
+        nothing.
     """
+    # By name, as a compute that is deleted and started anew has another
+    # record.
+    declaration = (ref.host, ref.binary, reason)
 
-    ref: model.ServiceRef
-    reason: str
+    def withdraw() -> None:
+        _declared[:] = [each for each in _declared if each is not declaration]
 
-    def covers(self, ref: model.ServiceRef) -> bool:
-        """Whether it is about that compute.
-
-        One that was deleted and started anew has another record.
-        """
-        return (self.ref.host, self.ref.binary) == (ref.host, ref.binary)
-
-    def withdraw(self) -> None:
-        """End it; once is enough."""
-        _declared[:] = [other for other in _declared if other is not self]
-
-
-# What is declared holds for all toggles: which one sees an act is not the
-# test's concern.
-_declared: list[Declaration] = []
-
-
-def declare(ref: model.ServiceRef, reason: str) -> Declaration:
-    """Let a compute go out of service with servers on it from now on."""
-    declaration = Declaration(ref, reason)
     _declared.append(declaration)
-    return declaration
+    return withdraw
 
 
 def _declared_for(ref: model.ServiceRef) -> str | None:
-    for declaration in reversed(_declared):
-        if declaration.covers(ref):
-            return declaration.reason
+    for host, binary, reason in reversed(_declared):
+        if (host, binary) == (ref.host, ref.binary):
+            return reason
     return None
 
 
 @dataclasses.dataclass
-class _Open:
-    """An outage that is open, and what has to change for it to close."""
+class Departure:
+    """A compute that is about to go out of service.
 
-    outage: services_outage.Outage
+    :ivar ref: which compute service.
+    :ivar how: how, such as ``forced down``.
+    :ivar by: what does it, and where it was called.
+    :ivar servers: the servers on it, or being scheduled to it.
+    :ivar reason: why the test declares or waives it; None if it does not.
+    """
+
+    ref: model.ServiceRef
+    how: str
+    by: str
+    servers: tuple[model.HostedServer, ...]
+    reason: str | None = None
+
+    @property
+    def is_change(self) -> bool:
+        """Whether the state of the service changes, after this check."""
+        return self.how.startswith(('disabled', 'forced down'))
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What an audit event says of it."""
+        servers = [str(server) for server in self.servers]
+        return {'how': self.how, 'by': self.by, 'servers': servers}
+
+    def violation(self) -> exceptions.WrongOrder:
+        """Return the violation that it is if nothing allows it."""
+        verb = 'disable' if self.how.startswith('disabled') else 'force_down'
+        listed = ', '.join(map(str, self.servers[:_LISTED]))
+        more = len(self.servers) - _LISTED
+        if more > 0:
+            listed = f'{listed} and {more} more'
+        return exceptions.WrongOrder(
+            f'{self.ref} would be {self.how} with '
+            f'{service_outage.counted(self.servers)} on it ({listed})',
+            service=str(self.ref),
+            how=self.how,
+            servers=self.servers,
+            remedy='Move or delete the servers first, or declare that the '
+            'test needs this order: before it, '
+            f'service_toggle.{verb}({self.ref.host!r}, '
+            "expecting_servers=True, reason='...'), or @waive('SF203', "
+            "reason='...') on the test.",
+        )
+
+
+@dataclasses.dataclass
+class _Open:
+    """An outage that lasts, and what has to change to end it."""
+
+    outage: service_outage.Outage
     state: model.ServiceState
     running: bool = True
-    # Whether something was asked for that may have taken servers away.
+    # Whether a request may have taken servers away.
     emptying: bool = False
 
     @property
@@ -96,12 +133,11 @@ class _Open:
 
 
 class Order:
-    """Judges what takes a compute from its servers, and measures it.
+    """Finds what takes a compute from its servers, and measures outages.
 
     :param services: where the servers are known.
-    :param violate: reports a violation; returns the reason of a waiver.
     :param trail: where it is recorded.
-    :param test: that is given a timeline if it fails.
+    :param test: the test that shows a timeline if it fails.
     :ivar outages: each time a compute was out of service with servers on
         it, oldest first (list of Outage).
     """
@@ -109,127 +145,91 @@ class Order:
     def __init__(
         self,
         services: model.Services,
-        violate: Callable[..., str | None],
         trail: audit.AuditTrail,
         test: unittest.TestCase | None,
     ) -> None:
-        self.outages: list[services_outage.Outage] = []
+        self.outages: list[service_outage.Outage] = []
         self._services = services
-        self._violate = violate
         self._trail = trail
         self._test = test
         self._open: dict[model.ServiceRef, _Open] = {}
-        # What was judged and has not come about yet.
-        self._allowed: dict[
-            model.ServiceRef,
-            tuple[str, tuple[model.HostedServer, ...], str | None],
-        ] = {}
+        # What was allowed and has not happened yet.
+        self._allowed: dict[model.ServiceRef, Departure] = {}
 
-    def judge(
-        self,
-        ref: model.ServiceRef,
-        how: str,
-        by: str,
-        *,
-        enforced: bool = False,
-    ) -> tuple[model.HostedServer, ...] | None:
-        """Judge what is about to be done to a service.
+    def check(
+        self, ref: model.ServiceRef, how: str, by: str, enforced: bool
+    ) -> Departure | None:
+        """Check for servers on a compute that is about to leave service.
 
         :param how: such as ``forced down``.
         :param by: what does it, and where it was called.
-        :param enforced: whether it is refused whatever the mode of the rule.
-        :returns: the servers on it, or in flight to it; None if that was
-            not asked or cannot be known.
-        :raises: WrongOrder if that is neither declared nor waived.
+        :param enforced: check it whatever the mode of the rule.
+        :returns: what was found; None if the servers were not looked up or
+            cannot be known.
         """
         self._allowed.pop(ref, None)
-        if (
-            not enforced
-            and conf.mode_of(CODE) == 'off'
-            or ref.binary != 'nova-compute'
-        ):
+        is_off = not enforced and conf.mode_of(_CODE) == 'off'
+        if is_off or ref.binary != 'nova-compute':
             return None
         servers = self._servers_on(ref)
         if servers is None:
-            self._trail.record(
+            self._record(
                 events.ORDER,
-                str(ref),
-                target_id=ref.uuid,
+                ref,
                 outcome='unknown',
-                code=CODE,
-                event_type='control',
                 how=how,
                 by=by,
-                message='what is on it cannot be known',
+                message='the servers on it cannot be known',
             )
             return None
-        if not servers:
-            return ()
-        listed = [str(server) for server in servers]
-        reason = _declared_for(ref)
-        if reason is not None:
-            self._trail.record(
+        departure = Departure(ref, how, by, servers, _declared_for(ref))
+        if servers and departure.reason is not None:
+            self._record(
                 events.ORDER_DECLARED,
-                str(ref),
-                target_id=ref.uuid,
-                code=CODE,
-                event_type='control',
-                how=how,
-                by=by,
-                reason=reason,
-                servers=listed,
+                ref,
+                reason=departure.reason,
+                **departure.details,
             )
-        else:
-            reason = self._violate(
-                exceptions.WrongOrder(
-                    f'{ref} would be {how} with {model.counted(servers)} '
-                    f'on it ({_enumerated(listed)})',
-                    service=str(ref),
-                    how=how,
-                    servers=servers,
-                    remedy=_remedy(ref, how),
-                ),
-                str(ref),
-                enforced=enforced,
-                how=how,
-                by=by,
-                servers=listed,
-            )
-        self._allowed[ref] = how, servers, reason
-        return servers
+        return departure
+
+    def allow(self, departure: Departure) -> None:
+        """Expect a compute to leave its servers."""
+        self._allowed[departure.ref] = departure
 
     def left(
         self,
         ref: model.ServiceRef,
         by: str,
         state: model.ServiceState | None = None,
-    ) -> services_outage.Outage | None:
-        """Note that what was judged last has come about.
+    ) -> service_outage.Outage | None:
+        """Note that what was allowed last has happened.
 
         :param state: the state of the service now; None if it is as before.
+        :returns: the outage; None if no server was on the compute.
         """
-        judged = self._allowed.pop(ref, None)
-        if judged is None:
+        departure = self._allowed.pop(ref, None)
+        if departure is None:
             return None
-        how, servers, reason = judged
         entry = self._open.get(ref)
         if entry is None:
             entry = self._open[ref] = _Open(
-                services_outage.Outage(ref, servers, reason),
+                service_outage.Outage(
+                    ref, departure.servers, departure.reason
+                ),
                 state or self._state_of(ref),
             )
             self.outages.append(entry.outage)
             self._end_with_test(ref)
-        entry.outage.note(how, by)
+        entry.outage.note(departure.how, by)
         entry.state = state or entry.state
-        # What is no change of its state is that it does not run.
+        # If its state is as before, the service has been stopped.
         entry.running = entry.running and state is not None
         return entry.outage
 
     def changed(
         self, ref: model.ServiceRef, state: model.ServiceState, by: str
     ) -> None:
-        """Note the state that a service has come to."""
+        """Note the state that a service has now."""
         entry = self._open.get(ref)
         if entry is not None and entry.state != state:
             entry.state = state
@@ -237,7 +237,7 @@ class Order:
             self._end_if_over(ref)
 
     def started(self, host: str, binary: str, by: str) -> None:
-        """Note that a service is started."""
+        """Note that a service is being started."""
         for ref, entry in list(self._open.items()):
             if (ref.host, ref.binary) == (host, binary):
                 entry.running = True
@@ -251,26 +251,32 @@ class Order:
         status = call.response.status_code
         for ref, entry in list(self._open.items()):
             entry.outage.note(f'{call.method} {call.path}: {status}')
-            # What takes servers away is often over some requests later.
+            # A server often leaves only some requests after the one that
+            # takes it away.
             entry.emptying |= call.method != 'GET' or status == 404
             if entry.emptying and self._servers_on(ref) == ():
                 self._end(ref, 'no server is on it any more')
 
     def end(self) -> None:
-        """End what is open, as the test has ended."""
+        """End every outage that lasts, as the test has ended."""
         for ref in list(self._open):
-            self._end(ref, 'the test ended')
+            self._end(ref, _TEST_ENDED)
 
     def _servers_on(
         self, ref: model.ServiceRef
     ) -> tuple[model.HostedServer, ...] | None:
-        """Return what is on a compute; None where that cannot be known."""
         try:
             found = self._services.servers_on(ref)
         except Exception:
-            # No test fails because it was looked at.
+            # A look-up must not fail the test.
             return None
         return None if found is None else tuple(found)
+
+    def _state_of(self, ref: model.ServiceRef) -> model.ServiceState:
+        try:
+            return self._services.read(ref)
+        except Exception:
+            return model.ServiceState()
 
     def _end_if_over(self, ref: model.ServiceRef) -> None:
         if self._open[ref].is_over:
@@ -282,11 +288,9 @@ class Order:
             return
         outage = entry.outage
         outage.end(how)
-        self._trail.record(
+        self._record(
             events.OUTAGE,
-            str(ref),
-            target_id=ref.uuid,
-            code=CODE,
+            ref,
             event_type='monitor',
             seconds=round(outage.seconds or 0.0, 6),
             ended=how,
@@ -296,14 +300,30 @@ class Order:
             dropped=outage.dropped,
         )
 
+    def _record(
+        self,
+        action: str,
+        ref: model.ServiceRef,
+        event_type: str = 'control',
+        **details: Any,
+    ) -> None:
+        self._trail.record(
+            action,
+            str(ref),
+            target_id=ref.uuid,
+            code=_CODE,
+            event_type=event_type,
+            **details,
+        )
+
     def _end_with_test(self, ref: model.ServiceRef) -> None:
         test: Any = self._test
         if test is not None:
-            test.addCleanup(self._end, ref, 'the test ended')
+            test.addCleanup(self._end, ref, _TEST_ENDED)
         if hasattr(test, 'addOnException'):
-            test.addOnException(self._explain)
+            test.addOnException(self._show_timeline)
 
-    def _explain(self, exc_info: Any) -> None:
+    def _show_timeline(self, exc_info: Any) -> None:
         if not isinstance(exc_info[1], unittest.SkipTest) and self._test:
             # Read when it is reported, as more may happen until then.
             self._test.addDetail(  # type: ignore[attr-defined]
@@ -313,26 +333,3 @@ class Order:
                     lambda: ['\n'.join(map(str, self.outages)).encode()],
                 ),
             )
-
-    def _state_of(self, ref: model.ServiceRef) -> model.ServiceState:
-        try:
-            return self._services.read(ref)
-        except Exception:
-            return model.ServiceState()
-
-
-def _remedy(ref: model.ServiceRef, how: str) -> str:
-    verb = 'disable' if how.startswith('disabled') else 'force_down'
-    return (
-        'Move or delete the servers first, or declare that the test needs '
-        f'this order: before it, service_toggle.{verb}({ref.host!r}, '
-        "expecting_servers=True, reason='...'), or @waive('SF203', "
-        "reason='...') on the test."
-    )
-
-
-def _enumerated(names: list[str]) -> str:
-    more = len(names) - _LISTED
-    return ', '.join(names[:_LISTED]) + (
-        f' and {more} more' if more > 0 else ''
-    )

@@ -12,25 +12,26 @@
 
 """Measure for how long a compute is out of service with servers on it."""
 
+from collections.abc import Sized
 import dataclasses
 import time
 
 from safe_fixtures.guards.services import model
 
-__all__ = ['Moment', 'Outage']
+__all__ = ['Moment', 'Outage', 'counted']
 
-# That a test replaces must not stop the clock.
+# Bound at import, so that a test that patches `time` cannot stop it.
 _now = time.monotonic
 
-# From where on requests are not kept; a test may poll for minutes.
+# More requests than these are only counted: a test may poll for minutes.
 _KEPT = 200
 
 
 @dataclasses.dataclass(slots=True)
 class Moment:
-    """Something that happened in an outage.
+    """Something that happened during an outage.
 
-    :ivar seconds: after the outage opened (float).
+    :ivar seconds: when, counted from the start of the outage (float).
     :ivar what: what happened, such as ``forced down`` (str).
     :ivar by: what did it and where it was called; None for a request (str).
     :ivar times: how often it happened in a row (int).
@@ -47,12 +48,13 @@ class Moment:
         return f'+{self.seconds:.3f} s  {self.what}{times}{by}'
 
 
+@dataclasses.dataclass(eq=False)
 class Outage:
     """A time in which a compute is out of service with servers on it.
 
     :ivar service: which compute service (ServiceRef).
-    :ivar servers: what was on it when it went (tuple of HostedServer).
-    :ivar reason: why the test says that it is to be so; None if it does not
+    :ivar servers: the servers on it when it started (tuple of HostedServer).
+    :ivar reason: why the test declares or waives it; None if it does neither
         (str or None).
     :ivar moments: what happened meanwhile, oldest first (list of Moment).
     :ivar dropped: how many moments were not kept (int).
@@ -60,20 +62,14 @@ class Outage:
     :ivar ended: what ended it; None while it lasts (str or None).
     """
 
-    def __init__(
-        self,
-        service: model.ServiceRef,
-        servers: tuple[model.HostedServer, ...],
-        reason: str | None,
-    ) -> None:
-        self.service = service
-        self.servers = servers
-        self.reason = reason
-        self.moments: list[Moment] = []
-        self.dropped = 0
-        self.seconds: float | None = None
-        self.ended: str | None = None
-        self._began = _now()
+    service: model.ServiceRef
+    servers: tuple[model.HostedServer, ...]
+    reason: str | None
+    moments: list[Moment] = dataclasses.field(default_factory=list)
+    dropped: int = 0
+    seconds: float | None = None
+    ended: str | None = None
+    _began: float = dataclasses.field(default_factory=_now, repr=False)
 
     def note(self, what: str, by: str | None = None) -> None:
         """Note what happens now."""
@@ -86,7 +82,7 @@ class Outage:
             self.dropped += 1
 
     def end(self, how: str) -> None:
-        """End it."""
+        """End the outage."""
         self.seconds = _now() - self._began
         self.ended = how
 
@@ -94,7 +90,7 @@ class Outage:
         reason = f', as declared: {self.reason}' if self.reason else ''
         lines = [
             f'{self.service} was out of service with '
-            f'{model.counted(self.servers)} on it{reason}',
+            f'{counted(self.servers)} on it{reason}',
             *(f'  {moment}' for moment in self.moments),
         ]
         if self.dropped:
@@ -102,3 +98,8 @@ class Outage:
         if self.seconds is not None:
             lines.append(f'  +{self.seconds:.3f} s  {self.ended}')
         return '\n'.join(lines)
+
+
+def counted(servers: Sized) -> str:
+    """Return a number of servers in words, such as ``2 servers``."""
+    return f'{len(servers)} server{"" if len(servers) == 1 else "s"}'

@@ -10,18 +10,16 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Toggle compute services, and give every one back its prior state."""
+"""Toggle compute services, and restore their prior state."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 import contextlib
 import dataclasses
 import functools
-import time
 from typing import Any
 import unittest
 
 from safe_fixtures import audit
-from safe_fixtures.audit import events
 from safe_fixtures.boundary import endpoints
 from safe_fixtures.core import gate
 from safe_fixtures.core import guard
@@ -29,35 +27,28 @@ from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
 from safe_fixtures.guards.services import actor
 from safe_fixtures.guards.services import client
-from safe_fixtures.guards.services import ledger
+from safe_fixtures.guards.services import ledger as service_ledger
 from safe_fixtures.guards.services import model
-from safe_fixtures.guards.services import order
-from safe_fixtures.guards.services import outage as services_outage
-from safe_fixtures.runtime import stack
+from safe_fixtures.guards.services import order as service_order
+from safe_fixtures.guards.services import outage as service_outage
 
-__all__ = [
-    'SafeServiceToggle',
-    'ToggleHandle',
-]
+__all__ = ['SafeServiceToggle', 'ToggleHandle']
 
-
-_SERVICES = plugins.Source[model.WatchedServices](
+_NOVA = plugins.Source[model.WatchedServices](
     'services', 'an object with get_services and put_service'
 )
-# Nothing is left to restore, or no way to it: noted, no failure.
-_NOTED = (model.ServiceGone, model.ServiceUnreachable)
 
 
 class ToggleHandle:
-    """Gives a service back the state that a toggle found, as a context.
+    """Restores the state that a toggle found; usable as a context.
 
     Example::
 
         with self.service_toggle.disable('host1'):
             ...  # disabled in here, and as before after it
 
-    :ivar service: which (ServiceRef).
-    :ivar before: the state it goes back to (ServiceState).
+    :ivar service: which service (ServiceRef).
+    :ivar before: the state to restore (ServiceState).
     """
 
     def __init__(
@@ -71,9 +62,9 @@ class ToggleHandle:
         self._restore = restore
 
     def restore(self) -> None:
-        """Give the service back its state now.
+        """Restore the service now.
 
-        :raises: RestoreFailed if that cannot be done.
+        :raises: RestoreFailed (SF201) if that fails.
         """
         self._restore(self.service, self.before)
 
@@ -84,28 +75,26 @@ class ToggleHandle:
         self.restore()
 
 
-_RESTORE = 'SafeServiceToggle restore'
-
-
 class SafeServiceToggle(guard.Guard):
-    """Restores every service that a test changes, however it does so.
+    """Restores every service that a test changes, by whatever way.
 
-    While it is active, a change to ``status``, ``disabled_reason`` or
-    ``forced_down`` of any service is noted with the state before it: made
-    by the methods here, by any client of the API, by a driver, or on the
-    record itself. Each service is given back the state it had before its
-    first change, last one first, and read back to be sure. Where the test
-    case is known (given as *test*, or found as the one that uses the
-    fixture) the restore is registered on it at the first change, so that it
-    runs while what was started before that is still alive; else it runs at
-    the cleanup of the fixture. One that cannot be restored is SF201, and
-    the others are restored all the same; one that is gone or unreachable is
-    noted in the ledger.
+    While it is active, it notes each change to ``status``,
+    ``disabled_reason`` or ``forced_down`` of any service, with the state
+    before: changes by its own methods, by any client of the API, by a
+    driver, or on the record itself. Then it restores each service to the
+    state before its first change, the last one first, and reads it back. A
+    service that cannot be restored is SF201, and the others are restored all
+    the same. A service that is gone or unreachable is noted in the ledger.
 
-    A compute that servers are on, or in flight to, is disabled and forced
-    down by the methods here only where that is declared (SF203). How long it
-    was out of service, and what was requested meanwhile, is measured, and
-    shown as a timeline if the test fails.
+    If the test case is known (given as *test*, or found as the one that uses
+    the fixture), the restore is registered on the test at the first change:
+    it runs while everything that was started earlier is still alive.
+    Otherwise it runs at the cleanup of the fixture.
+
+    The methods refuse to disable or force down a compute with servers on it,
+    or being scheduled to it, unless the test declares that (SF203). The
+    fixture measures how long the compute was out of service, and lists what
+    was requested meanwhile. A test that fails shows that as a timeline.
 
     Example::
 
@@ -118,15 +107,16 @@ class SafeServiceToggle(guard.Guard):
 
     :param test: the test case; default: the one that uses the fixture.
     :param api: any object with ``get_services()`` and
-        ``put_service(id, body)``: only what goes through its ``put_service``
+        ``put_service(id, body)``. Only what goes through its ``put_service``
         is seen and restored. Default: the Nova in this process.
     :param endpoint: the URL that *api* talks to (str); default: its
-        ``base_url``. One that has neither is an in-process double.
-    :param services: where services are found; default: as by *api*.
+        ``base_url``. A client without either is an in-process double.
+    :param services: where services are found; default: chosen by *api*.
     :param trail: where acts are recorded; default: the active trail.
     :raises: SafetyViolation (SF202) at set-up if *api* talks to an endpoint
         that is not a test endpoint.
-    :raises: ConfigurationError at set-up without *api* where no Nova is.
+    :raises: ConfigurationError at set-up if *api* cannot be watched, or is
+        not given where there is no Nova.
     """
 
     def __init__(
@@ -143,58 +133,35 @@ class SafeServiceToggle(guard.Guard):
         self._endpoint = endpoint
         self._given_services = services
         #: Every change so far, oldest first (list of LedgerEntry).
-        self.ledger: list[ledger.LedgerEntry] = []
+        self.ledger: list[service_ledger.LedgerEntry] = []
         #: Each time a compute was out of service with servers on it, oldest
         #: first (list of Outage).
-        self.outages: list[services_outage.Outage] = []
+        self.outages: list[service_outage.Outage] = []
 
     def _prepare(self) -> None:
-        if self._given_services is not None:
-            self._services = self._given_services
-        elif self._api is not None:
-            _check_client(self._api)
-            self._refuse_endpoint()
-            self._services = client.ClientServices(
+        self._services = self._given_services or self._find_services()
+
+    def _find_services(self) -> model.Services:
+        if self._api is not None:
+            services = client.ClientServices(
                 self._api, self._refuse_endpoint, self._records_of_api()
             )
-        else:
-            self._services = _SERVICES.require('SafeServiceToggle api')
+            self._refuse_endpoint()
+            return services
+        return _NOVA.require('SafeServiceToggle api')
 
     def _setUp(self) -> None:
         super()._setUp()
-        self.ledger = []
-        # The state of each service before its first change.
-        self._first: dict[model.ServiceRef, model.ServiceState] = {}
-        # Those that are not back in it yet.
-        self._owed: dict[model.ServiceRef, model.ServiceState] = {}
-        # The entries of the ledger that do not say how they were restored.
-        self._unsettled: dict[model.ServiceRef, list[ledger.LedgerEntry]] = {}
-        # What was refused while a request was served, until its client is
-        # told.
-        self._refused: dict[gate.ApiCall, exceptions.SafetyViolation] = {}
-        self._declarations: list[order.Declaration] = []
-        self._order = order.Order(
-            self._services, self._violate, self.trail, self._test
+        order = service_order.Order(self._services, self.trail, self._test)
+        self._ledger = service_ledger.Ledger(
+            self._services, order, self._violate, self.trail, self._test
         )
-        self.outages = self._order.outages
+        self.ledger = self._ledger.entries
+        self.outages = order.outages
         self.useFixture(gate.ApiGate(self))
-        self.addCleanup(self._withdraw)
-        self.addCleanup(self._services.watch(self))
-        self.addCleanup(self._restore_owed)
-        self.addCleanup(self._order.end)
-
-    def _endpoint_of_api(self) -> str | None:
-        # Asked each time: a client can be pointed elsewhere.
-        if self._endpoint is not None:
-            return self._endpoint
-        url = getattr(self._api, 'base_url', None)
-        return url if isinstance(url, str) else None
-
-    def _records_of_api(self) -> model.WatchedServices | None:
-        url = self._endpoint_of_api()
-        if url is None or not endpoints.is_intercepted(url):
-            return None
-        return _SERVICES.find()
+        self.addCleanup(self._services.watch(self._ledger))
+        self.addCleanup(self._ledger.restore_owed)
+        self.addCleanup(order.end)
 
     def disable(
         self,
@@ -208,13 +175,13 @@ class SafeServiceToggle(guard.Guard):
         :param service: a host name, a uuid, a service as the API shows it,
             or a Nova service object.
         :param reason: why (str); default: none is recorded.
-        :param expecting_servers: whether servers are to be on it meanwhile,
-            for the reason given; that holds for all that takes it out of
-            service until it is restored.
+        :param expecting_servers: whether servers are expected on it, for
+            the reason given (bool). This holds for every act that takes it
+            out of service, until it is restored.
         :returns: a handle; as a context it restores at the end of the block.
         :raises: LookupError that lists the candidates, for a service that
             is unknown or ambiguous.
-        :raises: ValueError if servers are expected for no reason.
+        :raises: ValueError if servers are expected without a reason.
         :raises: WrongOrder (SF203) if servers are on it and not expected.
         :raises: SafetyViolation (SF202) while the fixture is not active.
         """
@@ -250,6 +217,15 @@ class SafeServiceToggle(guard.Guard):
         """Let a service count as up again. See :meth:`disable`."""
         return self._toggle('force_up', service, None, forced_down=False)
 
+    def before(self, call: gate.ApiCall) -> None:
+        """Refuse to change services elsewhere; see ``gate.Observer``."""
+        if call.method in ('PUT', 'DELETE') and '/os-services/' in call.path:
+            self._refuse_endpoint(call.url)
+
+    def after(self, call: gate.ApiCall) -> None:
+        """Show the ledger a request; see ``gate.Observer``."""
+        self._ledger.served(call)
+
     def _toggle(
         self, verb: str, service: Any, expected: str | None, **changes: Any
     ) -> ToggleHandle:
@@ -260,38 +236,35 @@ class SafeServiceToggle(guard.Guard):
         before = self._services.read(ref)
         wanted = dataclasses.replace(before, **changes)
         if wanted == before:
-            # It may only be remembered so: somebody else can have changed it.
+            # The state may be remembered, and changed by somebody else.
             found = self._services.read_all([ref])[ref]
             if isinstance(found, Exception):
                 raise found
             before, wanted = found, dataclasses.replace(found, **changes)
         with contextlib.ExitStack() as undo:
-            declaration = None
             if expected is not None:
-                declaration = order.declare(ref, expected)
-                undo.callback(declaration.withdraw)
-            with (
-                actor.labelled(f'SafeServiceToggle.{verb}'),
-                actor.judged(ref),
-            ):
+                undo.callback(service_order.declare(ref, expected))
+            with actor.toggling(verb, ref):
                 how = model.taken_out(before, wanted)
                 if how:
-                    self._judge(ref, how, expected)
+                    self._check_order(ref, how, expected)
                 self._services.write(
                     ref, wanted, self._settings.restore_timeout
                 )
-            undo.pop_all()
-        if declaration is not None:
-            self._declarations.append(declaration)
+            # From here on the declaration holds until the restore.
+            withdraw = undo.pop_all().close
+        self.addCleanup(withdraw)
         return ToggleHandle(
-            ref, before, functools.partial(self._restore_one, declaration)
+            ref, before, functools.partial(self._restore_one, withdraw)
         )
 
-    def _judge(
+    def _check_order(
         self, ref: model.ServiceRef, how: str, expected: str | None
     ) -> None:
-        servers = self._order.judge(ref, how, actor.described(), enforced=True)
-        if servers == () and expected is not None:
+        departure = self._ledger.check(
+            ref, how, actor.describe(), enforced=True
+        )
+        if departure and not departure.servers and expected is not None:
             self._violate(
                 exceptions.SafetyViolation(
                     'SF901',
@@ -303,9 +276,17 @@ class SafeServiceToggle(guard.Guard):
                 keep=False,
             )
 
-    def _withdraw(self) -> None:
-        while self._declarations:
-            self._declarations.pop().withdraw()
+    def _restore_one(
+        self,
+        withdraw: Callable[[], None],
+        ref: model.ServiceRef,
+        wanted: model.ServiceState,
+    ) -> None:
+        self._refuse_inactive('ToggleHandle.restore()', str(ref))
+        self._ledger.restore({ref: wanted}, final=False)
+        withdraw()
+
+    # What is refused because it is not of a test.
 
     def _refuse_inactive(self, what: str, service: str) -> None:
         if not self._active:
@@ -316,21 +297,6 @@ class SafeServiceToggle(guard.Guard):
                 ),
                 service,
             )
-
-    # What the gate shows.
-
-    def before(self, call: gate.ApiCall) -> None:
-        """Refuse to toggle what is not a test's; see ``gate.Observer``."""
-        if call.method in ('PUT', 'DELETE') and '/os-services/' in call.path:
-            self._refuse_endpoint(call.url)
-
-    def after(self, call: gate.ApiCall) -> None:
-        """Tell the client what was refused; see ``gate.Observer``."""
-        refused = self._refused.pop(call, None)
-        if refused is not None:
-            # What serves the request made an error 500 of it.
-            raise refused
-        self._order.served(call)
 
     def _refuse_endpoint(self, url: str | None = None) -> None:
         url = url or self._endpoint_of_api()
@@ -347,250 +313,24 @@ class SafeServiceToggle(guard.Guard):
             url,
         )
 
-    # What the watched services tell.
+    def _endpoint_of_api(self) -> str | None:
+        # Looked up each time: a client can be pointed elsewhere.
+        if self._endpoint is not None:
+            return self._endpoint
+        url = getattr(self._api, 'base_url', None)
+        return url if isinstance(url, str) else None
 
-    def changing(
-        self, ref: model.ServiceRef, before: model.ServiceState
-    ) -> ledger.LedgerEntry | None:
-        """Owe the service its state; see ``Watcher``."""
-        if id(self) in actor.silent.get():
+    def _records_of_api(self) -> model.WatchedServices | None:
+        url = self._endpoint_of_api()
+        if url is None or not endpoints.is_intercepted(url):
             return None
-        if ref not in self._owed:
-            if self._test is not None and self._services.torn_down_by_test:
-                self._test.addCleanup(self._restore_if_owed, ref)
-            # Another thread may have been first.
-            first = self._first.setdefault(ref, before)
-            self._owed.setdefault(ref, first)
-        entry = ledger.LedgerEntry(ref, actor.described(), before)
-        self.ledger.append(entry)
-        self._unsettled.setdefault(ref, []).append(entry)
-        return entry
-
-    def changed(
-        self, entry: ledger.LedgerEntry | None, after: model.ServiceState
-    ) -> None:
-        """Record the change; see ``Watcher``."""
-        if entry is None:
-            return
-        entry.after = after
-        if model.taken_out(entry.before, after):
-            entry.outage = self._order.left(entry.service, entry.by, after)
-        else:
-            self._order.changed(entry.service, after, entry.by)
-        self.trail.record(
-            _action(entry.before, after),
-            str(entry.service),
-            target_id=entry.service.uuid,
-            by=entry.by,
-            before=str(entry.before),
-            after=str(after),
-        )
-
-    def leaving(self, ref: model.ServiceRef, how: str, by: str | None) -> None:
-        """Judge the order in which things are done; see ``Watcher``."""
-        if (
-            actor.silent.get()
-            or actor.is_judged(ref)
-            or stack.in_cleanup()
-            or stack.is_within('restart_compute_service')
-        ):
-            return
-        by = actor.described(by)
-        try:
-            servers = self._order.judge(ref, how, by)
-        except exceptions.SafetyViolation as violation:
-            call = gate.current_call()
-            if call is not None:
-                self._refused[call] = violation
-            raise
-        if servers and not model.is_change(how):
-            self._order.left(ref, by)
-
-    def started(self, host: str, binary: str) -> None:
-        """See ``Watcher``."""
-        self._order.started(host, binary, actor.described('Service.start'))
-
-    # Giving back.
-
-    def _restore_if_owed(self, ref: model.ServiceRef) -> None:
-        if ref in self._owed:
-            self._give_back({ref: self._owed[ref]}, final=True)
-
-    def _restore_one(
-        self,
-        declaration: order.Declaration | None,
-        ref: model.ServiceRef,
-        wanted: model.ServiceState,
-    ) -> None:
-        self._refuse_inactive('ToggleHandle.restore()', str(ref))
-        self._give_back({ref: wanted}, final=False)
-        if declaration is not None:
-            declaration.withdraw()
-
-    def _restore_owed(self) -> None:
-        self._give_back(dict(reversed(self._owed.items())), final=True)
-
-    def _give_back(
-        self,
-        wanted: Mapping[model.ServiceRef, model.ServiceState],
-        *,
-        final: bool,
-    ) -> None:
-        """Restore these services, in this order, and verify each.
-
-        :param final: whether this is the cleanup. Before it, what fails is
-            still owed, and raised once more if it is swallowed.
-        :raises: RestoreFailed, or MultipleExceptions of them, once all were
-            tried.
-        """
-        failed: dict[model.ServiceRef, Exception] = {}
-        how: dict[model.ServiceRef, str] = {}
-        # Of its own write; all are read at once.
-        seconds: dict[model.ServiceRef, float] = {}
-        timeout = self._settings.restore_timeout
-        with actor.labelled(_RESTORE), self._not_noting():
-            for ref, found in self._read_all(wanted).items():
-                began = time.monotonic()
-                try:
-                    if isinstance(found, _NOTED):
-                        how[ref] = f'not restored: {found}'
-                    elif isinstance(found, Exception):
-                        raise found
-                    elif found == wanted[ref]:
-                        how[ref] = 'already as before'
-                    else:
-                        how[ref] = self._services.write(
-                            ref, wanted[ref], timeout
-                        )
-                except Exception as error:
-                    failed[ref] = error
-                seconds[ref] = time.monotonic() - began
-            actual = self._read_all(wanted)
-        errors: list[exceptions.SafetyViolation] = []
-        for ref, state in wanted.items():
-            try:
-                self._conclude(
-                    ref,
-                    state,
-                    actual[ref],
-                    how.get(ref, 'restore failed'),
-                    failed.get(ref),
-                    final,
-                    seconds[ref],
-                )
-            except exceptions.SafetyViolation as violation:
-                errors.append(violation)
-        guard.raise_all(errors)
-
-    def _read_all(
-        self, wanted: Mapping[model.ServiceRef, model.ServiceState]
-    ) -> Mapping[model.ServiceRef, model.ServiceState | Exception]:
-        try:
-            return self._services.read_all(list(wanted))
-        except Exception as error:
-            return dict.fromkeys(wanted, error)
-
-    def _conclude(
-        self,
-        ref: model.ServiceRef,
-        wanted: model.ServiceState,
-        actual: model.ServiceState | Exception,
-        how: str,
-        error: Exception | None,
-        final: bool,
-        seconds: float,
-    ) -> None:
-        """Note how a restore went, and raise if it went wrong."""
-        done = actual == wanted or isinstance(actual, _NOTED)
-        first = self._first.get(ref, wanted)
-        if final or (done and (actual == first or actual != wanted)):
-            self._owed.pop(ref, None)
-        else:
-            # Also where a handle went back to a state in between.
-            self._owed.setdefault(ref, first)
-        if error is not None:
-            how = f'{how}: {type(error).__name__}: {error}'
-        self._settle(ref, wanted, how, done, final)
-        if isinstance(actual, model.ServiceState):
-            self._order.changed(ref, actual, _RESTORE)
-        self.trail.record(
-            events.RESTORE,
-            str(ref),
-            target_id=ref.uuid,
-            outcome='success' if done else 'failure',
-            wanted=str(wanted),
-            actual=str(actual),
-            how=how,
-            seconds=round(seconds, 6),
-        )
-        if done:
-            return
-        violation = exceptions.RestoreFailed(
-            f'{ref} should be {wanted} again, and is {actual} ({how})',
-            service=str(ref),
-            wanted=wanted,
-            actual=actual if isinstance(actual, model.ServiceState) else None,
-        )
-        violation.__cause__ = error
-        self._violate(violation, str(ref), keep=not final)
-
-    def _settle(
-        self,
-        ref: model.ServiceRef,
-        wanted: model.ServiceState,
-        how: str,
-        done: bool,
-        final: bool,
-    ) -> None:
-        """Say in the ledger how the changes were undone that are undone."""
-        entries = self._unsettled.pop(ref, [])
-        undone = 0
-        if not final and done:
-            # A handle undoes what came after the state that it goes back to.
-            undone = max(
-                (
-                    number
-                    for number, entry in enumerate(entries)
-                    if entry.before == wanted
-                ),
-                default=0,
-            )
-        elif not final:
-            undone = len(entries)
-        for entry in entries[undone:]:
-            entry.restored = how
-        if entries[:undone]:
-            self._unsettled[ref] = entries[:undone]
-
-    @contextlib.contextmanager
-    def _not_noting(self) -> Iterator[None]:
-        token = actor.silent.set((*actor.silent.get(), id(self)))
-        try:
-            yield
-        finally:
-            actor.silent.reset(token)
-
-
-def _check_client(api: Any) -> None:
-    for name in ('get_services', 'put_service'):
-        if not callable(getattr(api, name, None)):
-            raise exceptions.ConfigurationError(
-                'SafeServiceToggle api', api, f'it must have {name}()'
-            )
-    if not hasattr(api, '__dict__') or isinstance(
-        getattr(type(api), 'put_service', None), property
-    ):
-        raise exceptions.ConfigurationError(
-            'SafeServiceToggle api',
-            api,
-            'the put_service of the instance must be replaceable',
-        )
+        return _NOVA.find()
 
 
 def _reason_of(verb: str, expecting: bool, reason: str | None) -> str | None:
-    """Return why servers are expected, None if they are not.
+    """Return why servers are expected; None if they are not.
 
-    :raises: ValueError if that is not said.
+    :raises: ValueError if the reason is missing.
     """
     if not expecting:
         return None
@@ -599,11 +339,3 @@ def _reason_of(verb: str, expecting: bool, reason: str | None) -> str | None:
             f'{verb}(expecting_servers=True) needs a reason, not {reason!r}'
         )
     return reason
-
-
-def _action(before: model.ServiceState, after: model.ServiceState) -> str:
-    if before.disabled != after.disabled:
-        return events.DISABLE if after.disabled else events.ENABLE
-    if before.forced_down != after.forced_down:
-        return events.FORCE_DOWN
-    return events.DISABLED_REASON

@@ -10,71 +10,85 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Read and write service records in every cell."""
+"""Find and read service records in every cell."""
 
-from collections.abc import Iterator
 import contextlib
 from typing import Any
 
-from nova.compute import rpcapi
-import nova.conf
 import nova.context
 from nova.db.main import api as db
 from nova import exception
 from nova import objects
 from oslo_db import exception as db_exc
 
-from safe_fixtures.guards import services
+from safe_fixtures.guards.services import lookup
+from safe_fixtures.guards.services import model
 
-__all__ = [
-    'CONF',
-    'FIELDS',
-    'all_computes',
-    'candidates',
-    'cell_context',
-    'cells_of',
-    'items_of',
-    'ref_of',
-    'state_of',
-    'tell_compute',
-]
+__all__ = ['FIELDS', 'context_of', 'find', 'read', 'ref_of', 'state_of']
 
-
-CONF = nova.conf.CONF
+# The columns of a record that ServiceState has.
 FIELDS = ('disabled', 'disabled_reason', 'forced_down')
 
 
-def items_of(
-    state: services.ServiceState,
-) -> list[tuple[str, Any]]:
-    return [(field, getattr(state, field)) for field in FIELDS]
-
-
-def state_of(record: Any) -> services.ServiceState:
-    return services.ServiceState(
+def state_of(record: Any) -> model.ServiceState:
+    """Return the state that a record has."""
+    return model.ServiceState(
         disabled=bool(record.disabled),
         disabled_reason=record.disabled_reason,
         forced_down=bool(record.forced_down),
     )
 
 
-def ref_of(record: Any, manager: Any) -> services.ServiceRef:
-    return services.ServiceRef(
+def ref_of(record: Any, manager: Any) -> model.ServiceRef:
+    """Return a reference to a record.
+
+    :param manager: the context manager of its cell's database.
+    """
+    return model.ServiceRef(
         str(record.uuid), record.host, record.binary, handle=manager
     )
 
 
-def cell_context(manager: Any) -> Any:
-    """Return an admin context that goes to one cell's database."""
+def context_of(manager: Any) -> Any:
+    """Return an admin context that uses one cell's database."""
     context = nova.context.get_admin_context()
     context.db_connection = manager
     return context
 
 
-def cells_of(host: str | None) -> list[Any]:
-    """Return the databases where a service could be, nearest first.
+def find(service: Any) -> model.ServiceRef:
+    """Find a service in any cell; see ``Services``."""
+    known = lookup.identify(service)
+    matches = []
+    for manager in _managers(known.host):
+        for record in _records(context_of(manager), known):
+            ref = ref_of(record, manager)
+            if ref not in matches and known.fits(ref):
+                matches.append(ref)
+    candidates = [] if len(matches) == 1 else _computes()
+    return lookup.pick_one(service, matches, candidates)
 
-    A host that is mapped is in its cell; else it can be in any.
+
+def read(ref: model.ServiceRef) -> model.ServiceState:
+    """Read the state of a service; see ``Services``."""
+    if not ref.handle.is_started:
+        # A query would start the database anew, for all that follow.
+        raise model.ServiceUnreachable('its database is closed')
+    try:
+        record = db.service_get_by_uuid(context_of(ref.handle), ref.uuid)
+    except exception.ServiceNotFound:
+        raise model.ServiceGone('the record is gone') from None
+    except db_exc.DBError as error:
+        raise model.ServiceUnreachable(
+            f'its cell does not answer ({type(error).__name__})'
+        ) from error
+    return state_of(record)
+
+
+def _managers(host: str | None) -> list[Any]:
+    """Return the databases where a service can be, nearest first.
+
+    A host that is mapped is in its cell. Any other can be in each cell.
     """
     context = nova.context.get_admin_context()
     managers: list[Any] = []
@@ -95,56 +109,22 @@ def cells_of(host: str | None) -> list[Any]:
     return managers
 
 
-def candidates(context: Any, known: dict[str, str | None]) -> list[Any]:
-    try:
-        if known['uuid'] is not None:
-            return [db.service_get_by_uuid(context, known['uuid'])]
-        if known['host'] is not None:
-            return db.service_get_all_by_host(context, known['host'])
-    except (exception.ServiceNotFound, db_exc.DBError):
-        pass
+def _records(context: Any, known: lookup.Known) -> list[Any]:
+    with contextlib.suppress(exception.ServiceNotFound, db_exc.DBError):
+        if known.uuid is not None:
+            return [db.service_get_by_uuid(context, known.uuid)]
+        if known.host is not None:
+            return list(db.service_get_all_by_host(context, known.host))
     return []
 
 
-def all_computes() -> list[services.ServiceRef]:
-    found: dict[services.ServiceRef, None] = {}
-    for manager in cells_of(None):
+def _computes() -> list[model.ServiceRef]:
+    """Return all compute services, once each."""
+    found: dict[model.ServiceRef, None] = {}
+    for manager in _managers(None):
         with contextlib.suppress(db_exc.DBError):
             for record in db.service_get_all_by_binary(
-                cell_context(manager), 'nova-compute', include_disabled=True
+                context_of(manager), 'nova-compute', include_disabled=True
             ):
                 found[ref_of(record, manager)] = None
     return list(found)
-
-
-def tell_compute(
-    context: Any, host: str, enabled: bool, timeout: float
-) -> None:
-    with contextlib.ExitStack() as stack:
-        # Also what the compute does by itself is to go to its cell.
-        with contextlib.suppress(
-            exception.HostMappingNotFound, db_exc.DBError
-        ):
-            mapping = objects.HostMapping.get_by_host(
-                nova.context.get_admin_context(), host
-            )
-            context = stack.enter_context(
-                nova.context.target_cell(context, mapping.cell_mapping)
-            )
-        stack.enter_context(_rpc_timeout(timeout))
-        rpcapi.ComputeAPI().set_host_enabled(context, host, enabled)
-
-
-@contextlib.contextmanager
-def _rpc_timeout(seconds: float) -> Iterator[None]:
-    option = CONF._get_opt_info('long_rpc_timeout')
-    unset = 'override' not in option
-    previous = CONF.long_rpc_timeout
-    CONF.set_override('long_rpc_timeout', max(1, round(seconds)))
-    try:
-        yield
-    finally:
-        if unset:
-            CONF.clear_override('long_rpc_timeout')
-        else:
-            CONF.set_override('long_rpc_timeout', previous)

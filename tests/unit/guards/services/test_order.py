@@ -802,9 +802,9 @@ class TestMeanwhile(TestCase):
                 ('full', 'nova-conductor'),
                 ('empty', 'nova-compute'),
             ):
-                case.toggle.started(*started)
+                case.toggle._ledger.started(*started)
             case.assertEqual(1, len(outage.moments))
-            case.toggle.started('full', 'nova-compute')
+            case.toggle._ledger.started('full', 'nova-compute')
             case.assertEqual('started', outage.moments[1].what)
             # It is still disabled.
             case.assertIsNone(outage.ended)

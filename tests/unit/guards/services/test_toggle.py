@@ -1084,7 +1084,7 @@ class TestRestoreFails(TestCase):
         clock = [100.0]
         self.useFixture(
             fixtures.MonkeyPatch(
-                'safe_fixtures.guards.services.toggle.time',
+                'safe_fixtures.guards.services.ledger.time',
                 types.SimpleNamespace(monotonic=lambda: clock[0]),
             )
         )

@@ -1,0 +1,274 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""See every way in which a service of Nova is changed.
+
+Whatever changes a record ends in ``db.service_update``, and whatever takes a
+compute out of service otherwise ends in one of a few other functions. Each is
+patched while anybody watches. A watcher, such as the ledger of a toggle, is
+called straight from the patched function.
+"""
+
+from collections.abc import Callable, Mapping
+import contextlib
+import dataclasses
+import functools
+import inspect
+from typing import Any
+
+from nova.compute import api as compute_api
+from nova.compute import rpcapi
+from nova.db.main import api as db
+
+from safe_fixtures.core import gate
+from safe_fixtures.guards import service_start
+from safe_fixtures.guards.services import actor
+from safe_fixtures.guards.services import model
+from safe_fixtures.nova import service_start as nova_service_start
+from safe_fixtures.nova.services import cells
+from safe_fixtures.runtime import patching
+from safe_fixtures.runtime import stack
+
+__all__ = ['ServiceWatch']
+
+
+@dataclasses.dataclass(frozen=True)
+class _Call:
+    """A call that takes a compute out of service, but not by its record.
+
+    :ivar name: the method of ``rpcapi.ComputeAPI``.
+    :ivar how: how it takes the compute out.
+    :ivar applies: whether it does so, by its arguments.
+    :ivar follows: whether the API also calls it after it has disabled the
+        record. That was checked then.
+    """
+
+    name: str
+    how: str
+    applies: Callable[[Mapping[str, Any]], bool]
+    follows: bool = False
+
+
+_CALLS = (
+    _Call(
+        'set_host_enabled',
+        'closed to new servers',
+        lambda given: not given['enabled'],
+        follows=True,
+    ),
+    _Call(
+        'host_maintenance_mode',
+        'put into maintenance',
+        lambda given: bool(given['mode']),
+    ),
+    _Call(
+        'host_power_action',
+        'shut down or rebooted',
+        lambda given: given['action'] != 'startup',
+    ),
+)
+
+
+class ServiceWatch(service_start.Watcher):
+    """Shows every change to a service to its watchers.
+
+    :ivar watchers: the patch of Nova; its users see the changes.
+    """
+
+    def __init__(self) -> None:
+        self.watchers: patching.SharedPatch[model.Watcher] = (
+            patching.SharedPatch(self._patch)
+        )
+        # The host that each server was last sent to, to be built there.
+        self._sent: dict[str, str] = {}
+
+    def sent_to(self, host: str) -> list[str]:
+        """Return the uuids of the servers that were last sent to a host."""
+        # Another thread may send one meanwhile.
+        return [uuid for uuid, to in list(self._sent.items()) if to == host]
+
+    def starting(self, service: Any, binary: str, host: str) -> None:
+        """Show a service that is started; see ``service_start.Watcher``."""
+        for watcher in self.watchers.users:
+            watcher.started(host, binary)
+
+    def stopping(self, service: Any, binary: str, host: str) -> None:
+        """Check a compute that stops; see ``service_start.Watcher``."""
+        if binary == 'nova-compute' and not stack.in_cleanup():
+            self._compute_leaving(service, host, 'stopped', 'Service.stop')
+
+    def _patch(self) -> Callable[[], None]:
+        looks: tuple[tuple[Any, str, Callable[..., None]], ...] = (
+            (db, 'service_destroy', self._destroying),
+            (
+                compute_api.AggregateAPI,
+                'get_aggregates_by_host',
+                self._deleting,
+            ),
+            (rpcapi.ComputeAPI, 'build_and_run_instance', self._building),
+            *(
+                (rpcapi.ComputeAPI, call.name, self._calling(call))
+                for call in _CALLS
+            ),
+        )
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._sent.clear)
+            for target, name, look in looks:
+                undo.callback(_call_before(target, name, look))
+            undo.callback(
+                patching.patch_attribute(
+                    db, 'service_update', self._watched(db.service_update)
+                )
+            )
+            undo.callback(nova_service_start.STARTS.watch(self))
+            return undo.pop_all().close
+
+    def _watched(self, update: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(update)
+        def service_update(context: Any, service_id: int, values: Any) -> Any:
+            change = _planned(context, service_id, values)
+            if change is None:
+                return update(context, service_id, values)
+            ref, before, after = change
+            how = model.taken_out(before, after)
+            if how:
+                self._leaving(ref, how)
+            tokens = [
+                (watcher, watcher.changing(ref, before))
+                for watcher in self.watchers.users
+            ]
+            updated = update(context, service_id, values)
+            after = cells.state_of(updated)
+            for watcher, token in tokens:
+                watcher.changed(token, after)
+            return updated
+
+        return service_update
+
+    def _destroying(self, context: Any, service_id: int) -> None:
+        # At the end of a test, its fixtures destroy what it started.
+        if not (_is_being_deleted() or stack.in_cleanup()):
+            record = db.service_get(context, service_id)
+            ref = cells.ref_of(record, db.get_context_manager(context))
+            self._leaving(ref, 'deleted', 'Service.destroy')
+
+    def _deleting(self, api: Any, context: Any, compute_host: Any) -> None:
+        # The API calls this after its own checks and before it deletes
+        # anything. The record is the last thing it deletes.
+        if _is_being_deleted():
+            self._compute_leaving(compute_host, compute_host, 'deleted')
+
+    def _building(
+        self,
+        api: Any,
+        context: Any,
+        instance: Any,
+        host: Any,
+        *_: Any,
+        **__: Any,
+    ) -> None:
+        self._sent[instance.uuid] = host
+
+    def _calling(self, call: _Call) -> Callable[..., None]:
+        signature = inspect.signature(vars(rpcapi.ComputeAPI)[call.name])
+
+        def look(*args: Any, **kwargs: Any) -> None:
+            host = None
+            # A replacement by the test may take other arguments.
+            with contextlib.suppress(KeyError, TypeError):
+                given = signature.bind(*args, **kwargs).arguments
+                host = given['host'] if call.applies(given) else None
+            if host is not None:
+                self._compute_leaving(host, host, call.how, None, call.follows)
+
+        return look
+
+    def _compute_leaving(
+        self,
+        service: Any,
+        host: str,
+        how: str,
+        by: str | None = None,
+        follows: bool = False,
+    ) -> None:
+        """Have a compute checked that is known by its host or service."""
+        try:
+            ref = cells.find(service)
+        except LookupError:
+            # It has no record.
+            return
+        except Exception:
+            # The database cannot be queried, so nothing is known of it.
+            ref = model.ServiceRef('unknown', host, 'nova-compute')
+        if not (follows and _is_disabled(ref)):
+            self._leaving(ref, how, by)
+
+    def _leaving(
+        self, ref: model.ServiceRef, how: str, by: str | None = None
+    ) -> None:
+        watcher = actor.checker() or next(reversed(self.watchers.users), None)
+        if watcher is not None:
+            watcher.leaving(ref, how, by)
+
+
+def _call_before(
+    target: Any, name: str, look: Callable[..., None]
+) -> Callable[[], None]:
+    """Call a function before another one, with its arguments.
+
+    What it raises prevents the call.
+    """
+    original = vars(target)[name]
+
+    @functools.wraps(original)
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        look(*args, **kwargs)
+        return original(*args, **kwargs)
+
+    return patching.patch_attribute(target, name, watched)
+
+
+def _planned(
+    context: Any, service_id: int, values: Mapping[str, Any]
+) -> tuple[model.ServiceRef, model.ServiceState, model.ServiceState] | None:
+    """Return which service an update changes, its state before and after.
+
+    :returns: None if the update changes no state.
+    """
+    changes = {name: values[name] for name in cells.FIELDS if name in values}
+    if not changes:
+        return None
+    record = db.service_get(context, service_id)
+    before = cells.state_of(record)
+    after = dataclasses.replace(before, **changes)
+    if after == before:
+        return None
+    ref = cells.ref_of(record, db.get_context_manager(context))
+    return ref, before, after
+
+
+def _is_disabled(ref: model.ServiceRef) -> bool:
+    try:
+        return cells.read(ref).disabled
+    except Exception:
+        # It is checked, as if it were not.
+        return False
+
+
+def _is_being_deleted() -> bool:
+    """Whether the API is serving a request to delete a service."""
+    call = gate.current_call()
+    return (
+        call is not None
+        and call.method == 'DELETE'
+        and '/os-services/' in call.path
+    )
