@@ -14,14 +14,11 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 import dataclasses
-import os
 import sys
 from types import FrameType
 from typing import Any, Protocol
 import unittest
 import weakref
-
-import testtools
 
 from safe_fixtures import audit
 from safe_fixtures.audit import events
@@ -37,15 +34,6 @@ __all__ = ['DEFAULT_ALLOWED', 'ServiceStartGuard', 'Starts', 'Watcher']
 DEFAULT_ALLOWED = ('compute', 'conductor', 'scheduler')
 
 _ON_TEST = '_safe_fixtures_service_start'
-# The folders of this package and of what runs tests.
-_NOT_SHOWN = tuple(
-    os.path.join(os.path.dirname(os.path.abspath(path)), '')
-    for path in (
-        os.path.dirname(__file__),
-        testtools.__file__,
-        unittest.__file__,
-    )
-)
 
 
 class Watcher:
@@ -202,15 +190,13 @@ class ServiceStartGuard(core_guard.Guard, Watcher):
         self._starts = self._given_starts or _STARTS.require(
             'ServiceStartGuard starts'
         )
-        if self._given_allowed is not None:
-            self._allowed = _checked(
-                'ServiceStartGuard allowed', self._given_allowed
-            )
-            return
-        stated = getattr(self._test, 'ALLOWED_SERVICES', None)
-        if stated is None:
-            stated = (*DEFAULT_ALLOWED, *self._starts.usual)
-        self._allowed = _checked('ALLOWED_SERVICES', stated)
+        option, allowed = 'ServiceStartGuard allowed', self._given_allowed
+        if allowed is None:
+            option = 'ALLOWED_SERVICES'
+            allowed = getattr(self._test, option, None)
+        if allowed is None:
+            allowed = (*DEFAULT_ALLOWED, *self._starts.usual)
+        self._allowed = _checked(option, allowed)
 
     def _setUp(self) -> None:
         super()._setUp()
@@ -233,9 +219,9 @@ class ServiceStartGuard(core_guard.Guard, Watcher):
             self._violate(
                 exceptions.SafetyViolation(
                     'SF204',
-                    f'{binary} on {host} was to be started {fault}',
-                    remedy='Start only the services that the test is about; '
-                    'it declares them in ALLOWED_SERVICES.',
+                    f'{binary} on {host} would start, and {fault}',
+                    remedy='Start only the services that the test is about, '
+                    'or list it in ALLOWED_SERVICES.',
                 ),
                 f'{binary} on {host}',
                 binary=binary,
@@ -282,13 +268,13 @@ class ServiceStartGuard(core_guard.Guard, Watcher):
         """Return what is wrong with a start, or None."""
         if _plain(binary) not in self._allowed:
             allowed = ', '.join(sorted(self._allowed)) or 'nothing'
-            return f'in a test that may start {allowed}'
+            return f'the test may start {allowed}'
         # A service that is unknown here belongs to its caller.
         terms = _made.get(service) or [
             vars(test)[_ON_TEST] for test in tests if _ON_TEST in vars(test)
         ]
         if terms and all(term.is_over for term in terms):
-            return f'for a test that is over ({terms[0].test_id})'
+            return f'its test is over ({terms[0].test_id})'
         return None
 
     def _report_left(self) -> None:
@@ -400,7 +386,7 @@ def _walk() -> tuple[list[unittest.TestCase], list[str]]:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        is_ours = code.co_filename.startswith(_NOT_SHOWN)
+        is_ours = code.co_filename.startswith(runtime_stack.RUNNERS)
         if not is_ours:
             lines.append(f'{code.co_filename}:{frame.f_lineno}')
         if code.co_varnames[:1] == ('self',):

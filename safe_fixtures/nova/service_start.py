@@ -45,8 +45,8 @@ class ServiceStarts:
     usual = () if _WSGI is None else ('metadata',)
 
     def __init__(self) -> None:
-        self._watchers: patching.SharedPatch[service_start.Watcher] = (
-            patching.SharedPatch(self._patch)
+        self._watchers = patching.SharedPatch[service_start.Watcher](
+            self._patch
         )
         # The services that were started, and the RPC servers that each of
         # them had before its last start.
@@ -133,29 +133,30 @@ class ServiceStarts:
                 (nova_service.Service, _named),
                 (_WSGI, _named_wsgi),
             ):
+                if cls is None:
+                    continue
                 # The class itself, so that no other name and no subclass
                 # goes unseen.
+                making = functools.partial(self._making, named)
+                undo.callback(patching.call_before(cls, '__init__', making))
                 for name, watched in (
-                    ('__init__', functools.partial(self._watched_init, named)),
                     ('start', self._watched_start),
                     ('stop', self._watched_stop),
                 ):
-                    if cls is not None:
-                        replacement = watched(vars(cls)[name])
-                        undo.callback(
-                            patching.patch_attribute(cls, name, replacement)
-                        )
+                    replacement = watched(vars(cls)[name])
+                    undo.callback(
+                        patching.patch_attribute(cls, name, replacement)
+                    )
             return undo.pop_all().close
 
-    def _watched_init(
-        self, named: Callable[..., tuple[str, str]], original: Any
-    ) -> Any:
-        @functools.wraps(original)
-        def init(service: Any, *args: Any, **kwargs: Any) -> None:
-            self._permit(service, *named(*args, **kwargs))
-            original(service, *args, **kwargs)
-
-        return init
+    def _making(
+        self,
+        named: Callable[..., tuple[str, str]],
+        service: Any,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        self._permit(service, *named(*args, **kwargs))
 
     def _watched_start(self, original: Any) -> Any:
         @functools.wraps(original)

@@ -14,6 +14,7 @@
 
 from collections.abc import Callable
 import contextlib
+import functools
 import sys
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +22,7 @@ import wrapt
 
 __all__ = [
     'SharedPatch',
+    'call_before',
     'patch_attribute',
     'patch_together',
     'patch_when_imported',
@@ -118,6 +120,26 @@ def patch_attribute(
 
     setattr(target, name, replacement)
     return restore
+
+
+def call_before(
+    target: Any, name: str, look: Callable[..., None]
+) -> Callable[[], None]:
+    """Call a function before another one, with the same arguments.
+
+    :param target: a module or class.
+    :param name: the other function or method (str).
+    :param look: the function to call. What it raises prevents the call.
+    :returns: a callable that restores the attribute.
+    """
+    original = vars(target)[name]
+
+    @functools.wraps(original)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        look(*args, **kwargs)
+        return original(*args, **kwargs)
+
+    return patch_attribute(target, name, called)
 
 
 def patch_together(

@@ -26,6 +26,7 @@ import fixtures
 import testtools
 
 __all__ = [
+    'RUNNERS',
     'calling_test',
     'in_cleanup',
     'is_within',
@@ -46,7 +47,8 @@ def _folder_of(package: ModuleType) -> str:
     return os.path.join(os.path.abspath(package.__path__[0]), '')
 
 
-_RUNNERS = (_HERE, _folder_of(testtools), _folder_of(unittest))
+#: The folders of this package and of what runs tests.
+RUNNERS = (_HERE, _folder_of(testtools), _folder_of(unittest))
 
 # What runs cleanups, in testtools and unittest: of a test and of a fixture.
 _CLEANERS = {
@@ -56,7 +58,7 @@ _CLEANERS = {
     'cleanUp',
     'doCleanups',
 }
-_CLEANING = (*_RUNNERS, _folder_of(fixtures))
+_CLEANING = (*RUNNERS, _folder_of(fixtures))
 
 
 def calling_test() -> unittest.TestCase | None:
@@ -84,7 +86,7 @@ def where() -> str | None:
     # calls the outermost one.
     found = None
     for frame in _frames(test_frame):
-        own = frame.f_code.co_filename.startswith(_RUNNERS)
+        own = frame.f_code.co_filename.startswith(RUNNERS)
         if _self_of(frame) is test and not own:
             found = _line_of(frame)
     if found is None:

@@ -28,10 +28,10 @@ from safe_fixtures.guards.services import model
 from safe_fixtures.runtime import stack
 
 __all__ = [
-    'checker',
+    'Actor',
+    'current',
     'describe',
     'is_exempt',
-    'is_restoring',
     'requesting',
     'restoring',
     'toggling',
@@ -39,7 +39,7 @@ __all__ = [
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Actor:
+class Actor:
     """The toggle, a restore or a request that changes services.
 
     :ivar name: what it is and where the test called it; None for a request.
@@ -54,10 +54,15 @@ class _Actor:
     checker: model.Watcher | None = None
 
 
-_NOBODY = _Actor()
-_actor: contextvars.ContextVar[_Actor] = contextvars.ContextVar(
+_NOBODY = Actor()
+_actor: contextvars.ContextVar[Actor] = contextvars.ContextVar(
     'safe_fixtures_actor', default=_NOBODY
 )
+
+
+def current() -> Actor:
+    """Return who is changing services now."""
+    return _actor.get()
 
 
 @contextlib.contextmanager
@@ -102,16 +107,6 @@ def requesting(
     if checked is not None:
         return _acting(checked=(*_actor.get().checked, checked))
     return _acting(checker=checker)
-
-
-def checker() -> model.Watcher | None:
-    """Return the watcher that checks the order now; None for the last."""
-    return _actor.get().checker
-
-
-def is_restoring(ledger: object) -> bool:
-    """Whether a ledger restores services now."""
-    return ledger in _actor.get().restoring
 
 
 def is_exempt(ref: model.ServiceRef) -> bool:

@@ -40,6 +40,14 @@ _ACTIONS = {
 }
 
 
+class _Change(NamedTuple):
+    """What a put changes."""
+
+    ref: model.ServiceRef
+    before: model.ServiceState
+    after: model.ServiceState
+
+
 class ClientServices:
     """The services behind an object with get_services and put_service.
 
@@ -77,9 +85,9 @@ class ClientServices:
             put = _WatchedPut(self._client)
         return put._self_shared.add(self)
 
-    def _planned(
+    def planned(
         self, service_id: Any, body: Mapping[str, Any]
-    ) -> '_Change | None':
+    ) -> _Change | None:
         """Return what a put would change; None if the service is unknown."""
         try:
             ref = self.find(_named_by(service_id, body))
@@ -96,7 +104,7 @@ class ClientServices:
         if self._records is not None and self._records.is_watched:
             # It is checked at the record, when the API accepts the put.
             return actor.requesting(checker=self._watcher)
-        change = self._planned(service_id, body)
+        change = self.planned(service_id, body)
         if change is None:
             return contextlib.nullcontext()
         how = model.taken_out(change.before, change.after)
@@ -105,29 +113,19 @@ class ClientServices:
         # The API may be in this process all the same.
         return actor.requesting(checked=change.ref)
 
-    def changing(
-        self, service_id: Any, body: Mapping[str, Any]
-    ) -> Callable[[], None]:
+    def changing(self, change: _Change | None) -> Callable[[], None]:
         """Show the watcher what is about to be put.
 
         :returns: to be called after the put.
         """
-        change = self._planned(service_id, body)
-        return (lambda: None) if change is None else self._changing(*change)
-
-    def _changing(
-        self,
-        ref: model.ServiceRef,
-        before: model.ServiceState,
-        after: model.ServiceState,
-    ) -> Callable[[], None]:
-        if after == before:
+        if change is None or change.after == change.before:
             return lambda: None
-        token = self._watcher.changing(ref, before)
+        ref, before, after = change
+        noted = self._watcher.changing(ref, before)
 
         def changed() -> None:
             self._known[ref] = after
-            self._watcher.changed(token, after)
+            noted(after)
 
         return changed
 
@@ -211,7 +209,7 @@ class ClientServices:
         current = self.read(ref)
         if self._records is not None:
             # The put of the client does not see this.
-            changed = self._changing(ref, current, state)
+            changed = self.changing(_Change(ref, current, state))
             how = self._records.write(ref, state, timeout)
             changed()
             return how
@@ -230,21 +228,13 @@ class ClientServices:
         return 'put_service'
 
 
-class _Change(NamedTuple):
-    ref: model.ServiceRef
-    before: model.ServiceState
-    after: model.ServiceState
-
-
 class _WatchedPut(wrapt.FunctionWrapper):  # type: ignore[type-arg]
     """Replaces the ``put_service`` of a client, for all who watch it."""
 
     def __init__(self, client: Any) -> None:
         super().__init__(client.put_service, self._self_put)
-        self._self_shared: patching.SharedPatch[ClientServices] = (
-            patching.SharedPatch(
-                lambda: patching.patch_attribute(client, 'put_service', self)
-            )
+        self._self_shared = patching.SharedPatch[ClientServices](
+            lambda: patching.patch_attribute(client, 'put_service', self)
         )
 
     def _self_put(
@@ -259,7 +249,9 @@ class _WatchedPut(wrapt.FunctionWrapper):  # type: ignore[type-arg]
         if not users or not isinstance(body, Mapping):
             return wrapped(*args, **kwargs)
         with users[-1].checking(service_id, body):
-            notes = [each.changing(service_id, body) for each in users]
+            notes = [
+                each.changing(each.planned(service_id, body)) for each in users
+            ]
             result = wrapped(*args, **kwargs)
             for changed in notes:
                 changed()
@@ -292,22 +284,16 @@ def _named_by(service_id: Any, body: Any) -> Any:
 def _applied(
     before: model.ServiceState, service_id: Any, body: Mapping[str, Any]
 ) -> model.ServiceState:
-    status = body.get('status')
-    if service_id in _ACTIONS:
-        status = _ACTIONS[service_id]
-    after = before
+    changes: dict[str, Any] = {}
+    status = _ACTIONS.get(service_id, body.get('status'))
     if status is not None:
         disabled = status == 'disabled'
-        after = dataclasses.replace(
-            after,
-            disabled=disabled,
-            disabled_reason=body.get('disabled_reason') if disabled else None,
-        )
+        reason = body.get('disabled_reason') if disabled else None
+        changes = {'disabled': disabled, 'disabled_reason': reason}
     if 'forced_down' in body:
-        after = dataclasses.replace(
-            after, forced_down=strutils.bool_from_string(body['forced_down'])
-        )
-    return after
+        down = strutils.bool_from_string(body['forced_down'])
+        changes['forced_down'] = down
+    return dataclasses.replace(before, **changes)
 
 
 def _bounded(timeout: float, function: Callable[..., Any], *args: Any) -> None:

@@ -14,6 +14,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 import dataclasses
+import functools
 import time
 import unittest
 
@@ -30,7 +31,6 @@ from safe_fixtures.guards.services import outage as service_outage
 
 __all__ = ['Ledger', 'LedgerEntry']
 
-# Nothing is left to restore, or it cannot be reached: no failure.
 _OUT_OF_REACH = (model.ServiceGone, model.ServiceUnreachable)
 
 
@@ -55,21 +55,44 @@ class LedgerEntry:
     outage: service_outage.Outage | None = None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(slots=True)
 class _Attempt:
     """One attempt to restore a service.
 
-    :ivar wanted: the state that it should have.
+    :ivar wanted: the state that the service should have.
     :ivar how: how it was restored, or why it was not.
     :ivar seconds: how long its own write took.
-    :ivar error: what the write raised, or None.
+    :ivar error: what the write raised; None if it raised nothing.
+    :ivar actual: the state afterwards, or why it cannot be read.
     """
 
     ref: model.ServiceRef
     wanted: model.ServiceState
-    how: str
-    seconds: float
+    how: str = ''
+    seconds: float = 0.0
     error: Exception | None = None
+    actual: model.ServiceState | Exception | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return self.is_out_of_reach or self.actual == self.wanted
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Whether nothing is left to restore, or it cannot be reached."""
+        return isinstance(self.actual, _OUT_OF_REACH)
+
+    def violation(self) -> exceptions.RestoreFailed:
+        state = self.actual
+        violation = exceptions.RestoreFailed(
+            f'{self.ref} should be {self.wanted} again, and is {state} '
+            f'({self.how})',
+            service=str(self.ref),
+            wanted=self.wanted,
+            actual=state if isinstance(state, model.ServiceState) else None,
+        )
+        violation.__cause__ = self.error
+        return violation
 
 
 class Ledger:
@@ -153,10 +176,13 @@ class Ledger:
 
     def changing(
         self, ref: model.ServiceRef, before: model.ServiceState
-    ) -> LedgerEntry | None:
-        """Owe a service the state it has, and note the change."""
-        if actor.is_restoring(self):
-            return None
+    ) -> Callable[[model.ServiceState], None]:
+        """Owe a service the state it has, and note the change.
+
+        :returns: to be called with the state after the change.
+        """
+        if self in actor.current().restoring:
+            return lambda after: None
         if ref not in self._owed:
             if self._test is not None and self._services.torn_down_by_test:
                 self._test.addCleanup(self._restore_if_owed, ref)
@@ -165,14 +191,9 @@ class Ledger:
         entry = LedgerEntry(ref, actor.describe(), before)
         self.entries.append(entry)
         self._unsettled.setdefault(ref, []).append(entry)
-        return entry
+        return functools.partial(self._changed, entry)
 
-    def changed(
-        self, entry: LedgerEntry | None, after: model.ServiceState
-    ) -> None:
-        """Complete an entry, and record it."""
-        if entry is None:
-            return
+    def _changed(self, entry: LedgerEntry, after: model.ServiceState) -> None:
         entry.after = after
         if model.taken_out(entry.before, after):
             entry.outage = self._order.left(entry.service, entry.by, after)
@@ -229,17 +250,17 @@ class Ledger:
         :raises: RestoreFailed (SF201), or MultipleExceptions of them, after
             all were tried.
         """
+        attempts = [_Attempt(*each) for each in wanted.items()]
         with actor.restoring(self):
             found = self._read_all(wanted)
-            attempts = [
-                self._attempt(ref, state, found[ref])
-                for ref, state in wanted.items()
-            ]
+            for attempt in attempts:
+                self._try(attempt, found[attempt.ref])
             actual = self._read_all(wanted)
         errors: list[exceptions.SafetyViolation] = []
         for attempt in attempts:
+            attempt.actual = actual[attempt.ref]
             try:
-                self._conclude(attempt, actual[attempt.ref], final)
+                self._conclude(attempt, final)
             except exceptions.SafetyViolation as violation:
                 errors.append(violation)
         guard.raise_all(errors)
@@ -250,90 +271,57 @@ class Ledger:
         except Exception as error:
             return dict.fromkeys(wanted, error)
 
-    def _attempt(
-        self,
-        ref: model.ServiceRef,
-        wanted: model.ServiceState,
-        found: model.ServiceState | Exception,
-    ) -> _Attempt:
-        error = None
+    def _try(
+        self, attempt: _Attempt, found: model.ServiceState | Exception
+    ) -> None:
         began = time.monotonic()
         try:
-            how = self._write(ref, wanted, found)
-        except Exception as raised:
-            how = f'restore failed: {type(raised).__name__}: {raised}'
-            error = raised
-        return _Attempt(ref, wanted, how, time.monotonic() - began, error)
+            if isinstance(found, _OUT_OF_REACH):
+                attempt.how = f'not restored: {found}'
+            elif isinstance(found, Exception):
+                raise found
+            elif found == attempt.wanted:
+                attempt.how = 'already as before'
+            else:
+                attempt.how = self._services.write(
+                    attempt.ref, attempt.wanted, conf.load().restore_timeout
+                )
+        except Exception as error:
+            attempt.how = f'restore failed: {type(error).__name__}: {error}'
+            attempt.error = error
+        attempt.seconds = time.monotonic() - began
 
-    def _write(
-        self,
-        ref: model.ServiceRef,
-        wanted: model.ServiceState,
-        found: model.ServiceState | Exception,
-    ) -> str:
-        """Write the state that is wanted; return how."""
-        if isinstance(found, _OUT_OF_REACH):
-            return f'not restored: {found}'
-        if isinstance(found, Exception):
-            raise found
-        if found == wanted:
-            return 'already as before'
-        return self._services.write(ref, wanted, conf.load().restore_timeout)
-
-    def _conclude(
-        self,
-        attempt: _Attempt,
-        actual: model.ServiceState | Exception,
-        final: bool,
-    ) -> None:
+    def _conclude(self, attempt: _Attempt, final: bool) -> None:
         """Verify an attempt, record it, and report it if it failed."""
-        ref, wanted = attempt.ref, attempt.wanted
-        out_of_reach = isinstance(actual, _OUT_OF_REACH)
-        done = out_of_reach or actual == wanted
+        ref, wanted, actual = attempt.ref, attempt.wanted, attempt.actual
         first = self._first.get(ref, wanted)
-        if final or out_of_reach or actual == wanted == first:
+        if final or attempt.is_out_of_reach or actual == wanted == first:
             self._owed.pop(ref, None)
         else:
             # Also if a handle restored a state that is not the first.
             self._owed.setdefault(ref, first)
-        self._settle(attempt, done, final)
+        self._settle(attempt, final)
         if isinstance(actual, model.ServiceState):
             self._order.changed(ref, actual, 'SafeServiceToggle restore')
         self._trail.record(
             events.RESTORE,
             str(ref),
             target_id=ref.uuid,
-            outcome='success' if done else 'failure',
+            outcome='success' if attempt.is_done else 'failure',
             wanted=str(wanted),
             actual=str(actual),
             how=attempt.how,
             seconds=round(attempt.seconds, 6),
         )
-        if not done:
-            self._fail(attempt, actual, final)
+        if not attempt.is_done:
+            self._report(attempt.violation(), str(ref), keep=not final)
 
-    def _fail(
-        self,
-        attempt: _Attempt,
-        actual: model.ServiceState | Exception,
-        final: bool,
-    ) -> None:
-        violation = exceptions.RestoreFailed(
-            f'{attempt.ref} should be {attempt.wanted} again, and is '
-            f'{actual} ({attempt.how})',
-            service=str(attempt.ref),
-            wanted=attempt.wanted,
-            actual=actual if isinstance(actual, model.ServiceState) else None,
-        )
-        violation.__cause__ = attempt.error
-        self._report(violation, str(attempt.ref), keep=not final)
-
-    def _settle(self, attempt: _Attempt, done: bool, final: bool) -> None:
+    def _settle(self, attempt: _Attempt, final: bool) -> None:
         """Note in the entries of a service how each was restored."""
         entries = self._unsettled.pop(attempt.ref, [])
         if final:
             kept = 0
-        elif not done:
+        elif not attempt.is_done:
             kept = len(entries)
         else:
             # A handle undoes what came after the state that it restores.

@@ -106,14 +106,13 @@ States: TypeAlias = Mapping[ServiceRef, ServiceState | Exception]
 class Watcher(Protocol):
     """Sees every change to a service."""
 
-    def changing(self, ref: ServiceRef, before: ServiceState) -> Any:
+    def changing(
+        self, ref: ServiceRef, before: ServiceState
+    ) -> Callable[[ServiceState], None]:
         """See a service that is about to change.
 
-        :returns: a token to pass to :meth:`changed`.
+        :returns: to be called with the state after the change.
         """
-
-    def changed(self, token: Any, after: ServiceState) -> None:
-        """See the service after the change."""
 
     def leaving(self, ref: ServiceRef, how: str, by: str | None) -> None:
         """Check a compute that is about to go out of service.
@@ -122,8 +121,8 @@ class Watcher(Protocol):
         the last one is called. What it raises prevents the change.
 
         :param how: such as ``forced down``. ``disabled`` and ``forced down``
-            are changes of the state, which :meth:`changed` reports later;
-            anything else happens at once.
+            are changes of the state, and :meth:`changing` follows. Anything
+            else happens at once.
         :param by: what does it, if neither a request nor the toggle.
         """
 

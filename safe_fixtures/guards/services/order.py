@@ -116,12 +116,11 @@ class Departure:
         )
 
 
-@dataclasses.dataclass
-class _Open:
-    """An outage that lasts, and what has to change to end it."""
+@dataclasses.dataclass(eq=False)
+class _Outage(service_outage.Outage):
+    """An outage, and what has to change to end it."""
 
-    outage: service_outage.Outage
-    state: model.ServiceState
+    state: model.ServiceState = model.ServiceState()
     running: bool = True
     # Whether a request may have taken servers away.
     emptying: bool = False
@@ -152,7 +151,7 @@ class Order:
         self._services = services
         self._trail = trail
         self._test = test
-        self._open: dict[model.ServiceRef, _Open] = {}
+        self._open: dict[model.ServiceRef, _Outage] = {}
         # What was allowed and has not happened yet.
         self._allowed: dict[model.ServiceRef, Departure] = {}
 
@@ -210,38 +209,38 @@ class Order:
         departure = self._allowed.pop(ref, None)
         if departure is None:
             return None
-        entry = self._open.get(ref)
-        if entry is None:
-            entry = self._open[ref] = _Open(
-                service_outage.Outage(
-                    ref, departure.servers, departure.reason
-                ),
-                state or self._state_of(ref),
+        outage = self._open.get(ref)
+        if outage is None:
+            outage = self._open[ref] = _Outage(
+                ref,
+                departure.servers,
+                departure.reason,
+                state=state or self._state_of(ref),
             )
-            self.outages.append(entry.outage)
+            self.outages.append(outage)
             self._end_with_test(ref)
-        entry.outage.note(departure.how, by)
-        entry.state = state or entry.state
+        outage.note(departure.how, by)
+        outage.state = state or outage.state
         # If its state is as before, the service has been stopped.
-        entry.running = entry.running and state is not None
-        return entry.outage
+        outage.running = outage.running and state is not None
+        return outage
 
     def changed(
         self, ref: model.ServiceRef, state: model.ServiceState, by: str
     ) -> None:
         """Note the state that a service has now."""
-        entry = self._open.get(ref)
-        if entry is not None and entry.state != state:
-            entry.state = state
-            entry.outage.note(str(state), by)
+        outage = self._open.get(ref)
+        if outage is not None and outage.state != state:
+            outage.state = state
+            outage.note(str(state), by)
             self._end_if_over(ref)
 
     def started(self, host: str, binary: str, by: str) -> None:
         """Note that a service is being started."""
-        for ref, entry in list(self._open.items()):
+        for ref, outage in list(self._open.items()):
             if (ref.host, ref.binary) == (host, binary):
-                entry.running = True
-                entry.outage.note('started', by)
+                outage.running = True
+                outage.note('started', by)
                 self._end_if_over(ref)
 
     def served(self, call: gate.ApiCall) -> None:
@@ -249,12 +248,12 @@ class Order:
         if not self._open or not call.is_compute:
             return
         status = call.response.status_code
-        for ref, entry in list(self._open.items()):
-            entry.outage.note(f'{call.method} {call.path}: {status}')
+        for ref, outage in list(self._open.items()):
+            outage.note(f'{call.method} {call.path}: {status}')
             # A server often leaves only some requests after the one that
             # takes it away.
-            entry.emptying |= call.method != 'GET' or status == 404
-            if entry.emptying and self._servers_on(ref) == ():
+            outage.emptying |= call.method != 'GET' or status == 404
+            if outage.emptying and self._servers_on(ref) == ():
                 self._end(ref, 'no server is on it any more')
 
     def end(self) -> None:
@@ -283,10 +282,9 @@ class Order:
             self._end(ref, 'in service again')
 
     def _end(self, ref: model.ServiceRef, how: str) -> None:
-        entry = self._open.pop(ref, None)
-        if entry is None:
+        outage = self._open.pop(ref, None)
+        if outage is None:
             return
-        outage = entry.outage
         outage.end(how)
         self._record(
             events.OUTAGE,

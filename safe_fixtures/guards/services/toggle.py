@@ -39,6 +39,7 @@ _NOVA = plugins.Source[model.WatchedServices](
 )
 
 
+@dataclasses.dataclass(eq=False)
 class ToggleHandle:
     """Restores the state that a toggle found; usable as a context.
 
@@ -51,15 +52,9 @@ class ToggleHandle:
     :ivar before: the state to restore (ServiceState).
     """
 
-    def __init__(
-        self,
-        service: model.ServiceRef,
-        before: model.ServiceState,
-        restore: Callable[[model.ServiceRef, model.ServiceState], None],
-    ) -> None:
-        self.service = service
-        self.before = before
-        self._restore = restore
+    service: model.ServiceRef
+    before: model.ServiceState
+    _restore: Callable[[model.ServiceRef, model.ServiceState], None]
 
     def restore(self) -> None:
         """Restore the service now.

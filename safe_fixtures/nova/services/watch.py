@@ -85,9 +85,7 @@ class ServiceWatch(service_start.Watcher):
     """
 
     def __init__(self) -> None:
-        self.watchers: patching.SharedPatch[model.Watcher] = (
-            patching.SharedPatch(self._patch)
-        )
+        self.watchers = patching.SharedPatch[model.Watcher](self._patch)
         # The host that each server was last sent to, to be built there.
         self._sent: dict[str, str] = {}
 
@@ -123,7 +121,7 @@ class ServiceWatch(service_start.Watcher):
         with contextlib.ExitStack() as undo:
             undo.callback(self._sent.clear)
             for target, name, look in looks:
-                undo.callback(_call_before(target, name, look))
+                undo.callback(patching.call_before(target, name, look))
             undo.callback(
                 patching.patch_attribute(
                     db, 'service_update', self._watched(db.service_update)
@@ -142,14 +140,14 @@ class ServiceWatch(service_start.Watcher):
             how = model.taken_out(before, after)
             if how:
                 self._leaving(ref, how)
-            tokens = [
-                (watcher, watcher.changing(ref, before))
+            notes = [
+                watcher.changing(ref, before)
                 for watcher in self.watchers.users
             ]
             updated = update(context, service_id, values)
             after = cells.state_of(updated)
-            for watcher, token in tokens:
-                watcher.changed(token, after)
+            for changed in notes:
+                changed(after)
             return updated
 
         return service_update
@@ -215,26 +213,10 @@ class ServiceWatch(service_start.Watcher):
     def _leaving(
         self, ref: model.ServiceRef, how: str, by: str | None = None
     ) -> None:
-        watcher = actor.checker() or next(reversed(self.watchers.users), None)
-        if watcher is not None:
+        # The last one, unless a client says who checks its requests.
+        watchers = (*self.watchers.users, actor.current().checker)
+        for watcher in list(filter(None, watchers))[-1:]:
             watcher.leaving(ref, how, by)
-
-
-def _call_before(
-    target: Any, name: str, look: Callable[..., None]
-) -> Callable[[], None]:
-    """Call a function before another one, with its arguments.
-
-    What it raises prevents the call.
-    """
-    original = vars(target)[name]
-
-    @functools.wraps(original)
-    def watched(*args: Any, **kwargs: Any) -> Any:
-        look(*args, **kwargs)
-        return original(*args, **kwargs)
-
-    return patching.patch_attribute(target, name, watched)
 
 
 def _planned(

@@ -284,7 +284,9 @@ class TestWays(StartTestCase):
         records = set()
         problems = self.run_test(act)
         self.assertIn('SF204 (CWE-862): nova-scheduler on ', problems)
-        self.assertIn('in a test that may start conductor', problems)
+        self.assertIn(
+            'would start, and the test may start conductor', problems
+        )
         self.assertNotIn('nova-scheduler', records)
         self.assertIn('nova-scheduler on ', self.events('deny')[0][0])
 
@@ -309,7 +311,7 @@ class TestStart(StartTestCase):
 
         Manager.made = 0
         self.assertIn(
-            'nova-strange on strange was to be started',
+            'nova-strange on strange would start, and ',
             self.run_test(lambda case: act(case, 'strange')),
         )
         self.assertEqual(0, Manager.made)
@@ -384,7 +386,7 @@ class TestStart(StartTestCase):
             )
         )
         self.assertIn(
-            'nova-conductor on h was to be started for a test that is over',
+            'nova-conductor on h would start, and its test is over',
             self.run_test(lambda case: left[0].start()),
         )
 

@@ -244,8 +244,8 @@ class TestAllowed(TestCase):
         self.assertAllows(self.guard([]))
         self.assertFails(
             self.inner(lambda test: test.start(), ALLOWED_SERVICES=()),
-            'SF204 (CWE-862): nova-compute on host1 was to be started in a '
-            'test that may start nothing',
+            'SF204 (CWE-862): nova-compute on host1 would start, and the test '
+            'may start nothing',
         )
 
     def test_a_subclass_allows_something_else(self):
@@ -262,8 +262,8 @@ class TestAllowed(TestCase):
 
 
 REFUSED = (
-    'SF204 (CWE-862): nova-metadata on host1 was to be started in a test '
-    'that may start compute, conductor, scheduler'
+    'SF204 (CWE-862): nova-metadata on host1 would start, and the test may '
+    'start compute, conductor, scheduler'
 )
 
 
@@ -380,7 +380,7 @@ class TestStarts(TestCase):
         self.assertFails(
             self.inner(lambda test: test.start('nova-metadata')),
             f' at {__file__}:',
-            'it declares them in ALLOWED_SERVICES.',
+            'or list it in ALLOWED_SERVICES.',
         )
 
     def test_waived(self):
@@ -468,8 +468,8 @@ class TestOver(TestCase):
         )
         self.assertFails(
             case,
-            'SF204 (CWE-862): nova-compute on host1 was to be started for '
-            f'a test that is over ({__name__}.TestCase.inner.<locals>.Inner',
+            'SF204 (CWE-862): nova-compute on host1 would start, and its '
+            f'test is over ({__name__}.TestCase.inner.<locals>.Inner',
         )
         self.assertEqual([], self.starts.started)
 
@@ -490,9 +490,7 @@ class TestOver(TestCase):
             go.set()
             thread.join()
 
-        self.assertFails(
-            self.run_after(leave, pick_up), 'for a test that is over'
-        )
+        self.assertFails(self.run_after(leave, pick_up), 'its test is over')
         self.assertEqual([], self.starts.started)
 
     def test_twins(self):

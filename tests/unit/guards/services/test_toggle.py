@@ -1181,9 +1181,9 @@ class Records:
         return dict.fromkeys(refs, self.state if self.open else closed)
 
     def write(self, ref, state, timeout):
-        token = self.watcher.changing(ref, self.state)
+        changed = self.watcher.changing(ref, self.state)
         self.state = state
-        self.watcher.changed(token, state)
+        changed(state)
         return 'written'
 
     def close(self):
