@@ -42,19 +42,22 @@ OUTSIDE = [
 class TestEndpoints(base.TestCase):
     def test_loopback(self):
         for url in LOOPBACK:
-            self.assertTrue(endpoints.is_test_endpoint(url), url)
+            with self.subTest(url=url):
+                self.assertTrue(endpoints.is_test_endpoint(url), url)
 
     def test_outside(self):
         for url in OUTSIDE:
-            self.assertFalse(endpoints.is_test_endpoint(url), url)
+            with self.subTest(url=url):
+                self.assertFalse(endpoints.is_test_endpoint(url), url)
 
     def test_intercepted(self):
         for url in (web.URL, 'http://served.test/v2.1', 'http://served.test'):
-            self.assertFalse(endpoints.is_test_endpoint(url), url)
-            with web.Served():
-                self.assertTrue(endpoints.is_intercepted(url), url)
-                self.assertTrue(endpoints.is_test_endpoint(url), url)
-            self.assertFalse(endpoints.is_test_endpoint(url), url)
+            with self.subTest(url=url):
+                self.assertFalse(endpoints.is_test_endpoint(url), url)
+                with web.Served():
+                    self.assertTrue(endpoints.is_intercepted(url), url)
+                    self.assertTrue(endpoints.is_test_endpoint(url), url)
+                self.assertFalse(endpoints.is_test_endpoint(url), url)
 
     def test_intercepted_elsewhere(self):
         self.useFixture(web.Served())
@@ -63,7 +66,8 @@ class TestEndpoints(base.TestCase):
             'https://served.test/',
             'http://other.test/',
         ):
-            self.assertFalse(endpoints.is_test_endpoint(url), url)
+            with self.subTest(url=url):
+                self.assertFalse(endpoints.is_test_endpoint(url), url)
 
     def test_allowed(self):
         url = 'http://nova.example.com:8774/v2.1/servers'
@@ -75,7 +79,8 @@ class TestEndpoints(base.TestCase):
             'http://nova.example.com:8774/v2.1',
             url,
         ):
-            self.assertTrue(endpoints.is_test_endpoint(url, ['x', entry]))
+            with self.subTest(entry=entry):
+                self.assertTrue(endpoints.is_test_endpoint(url, ['x', entry]))
 
     def test_not_allowed(self):
         url = 'http://nova.example.com:8774/v2.1/servers'
@@ -87,15 +92,19 @@ class TestEndpoints(base.TestCase):
             'http://nova.example.com:8774/v2',
             'http://nova.example.com:8774/v2.1/server',
         ):
-            self.assertFalse(endpoints.is_test_endpoint(url, [entry]), entry)
+            with self.subTest(entry=entry):
+                self.assertFalse(
+                    endpoints.is_test_endpoint(url, [entry]), entry
+                )
 
     def test_allowed_however_it_is_written(self):
         for entry in ('MyLab.Example', 'MyLab.Example:443'):
-            self.assertTrue(
-                endpoints.is_test_endpoint(
-                    'https://mylab.example/v2.1', [entry]
+            with self.subTest(entry=entry):
+                self.assertTrue(
+                    endpoints.is_test_endpoint(
+                        'https://mylab.example/v2.1', [entry]
+                    )
                 )
-            )
         self.assertTrue(
             endpoints.is_test_endpoint(
                 'https://lab.example:443/compute/x',

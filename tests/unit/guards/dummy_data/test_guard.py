@@ -143,15 +143,17 @@ class TestIsDummyImage(TestCase):
 
     def test_real(self):
         for values, why in REAL_IMAGES:
-            text = self.mismatch(self.image(**values))
-            self.assertIsNotNone(text, values)
-            self.assertIn(why, text)
-            self.assertIn('outside the test', text)
-            self.assertIn(IMAGE['id'], text)
+            with self.subTest(values=values, why=why):
+                text = self.mismatch(self.image(**values))
+                self.assertIsNotNone(text, values)
+                self.assertIn(why, text)
+                self.assertIn('outside the test', text)
+                self.assertIn(IMAGE['id'], text)
 
     def test_dummy(self):
         for values in DUMMY_IMAGES:
-            self.assertIsNone(self.mismatch(self.image(**values)), values)
+            with self.subTest(values=values):
+                self.assertIsNone(self.mismatch(self.image(**values)), values)
 
     def test_credentials_are_not_shown(self):
         text = self.mismatch(
@@ -179,11 +181,12 @@ class TestIsDummyImage(TestCase):
                 self.configure(max_image_bytes=limit)
             self.source.bytes[IMAGE['id']] = size
             for image in (IMAGE['id'], IMAGE):
-                text = self.mismatch(image)
-                if fits:
-                    self.assertIsNone(text)
-                else:
-                    self.assertIn(f'{size} bytes', text)
+                with self.subTest(image=image):
+                    text = self.mismatch(image)
+                    if fits:
+                        self.assertIsNone(text)
+                    else:
+                        self.assertIn(f'{size} bytes', text)
 
     def test_by_id(self):
         self.assertIsNone(self.mismatch(IMAGE['id']))
@@ -200,9 +203,10 @@ class TestIsDummyImage(TestCase):
         self.configure(dummy_image_name='fakeimage[0-9]+')
         self.assertIsNone(self.mismatch(self.image()))
         for name in ('fakeimage', 'xfakeimage1', 'fakeimage1x', '', None):
-            text = self.mismatch(self.image(name=name))
-            self.assertIn(repr(name), text)
-            self.assertIn('fakeimage[0-9]+', text)
+            with self.subTest(name=name):
+                text = self.mismatch(self.image(name=name))
+                self.assertIn(repr(name), text)
+                self.assertIn('fakeimage[0-9]+', text)
 
     def test_all_reasons(self):
         self.configure(dummy_image_name='fake.*', max_image_bytes='1')
@@ -211,7 +215,8 @@ class TestIsDummyImage(TestCase):
             self.image(name='real', location='http://corp.net/')
         )
         for reason in ('http://corp.net', '2 bytes', "'real'"):
-            self.assertIn(reason, text)
+            with self.subTest(reason=reason):
+                self.assertIn(reason, text)
 
     def test_without_source(self):
         self.assertIsNone(safe_fixtures.IsDummyImage().match(IMAGE))
@@ -244,14 +249,16 @@ class TestIsDummyFlavor(TestCase):
 
     def test_known(self):
         for flavor in ('1', FLAVOR, {'id': '1', 'name': 'm1.tiny'}):
-            self.assertIsNone(self.mismatch(flavor))
+            with self.subTest(flavor=flavor):
+                self.assertIsNone(self.mismatch(flavor))
 
     def test_slipped_in(self):
         self.source.rows['9'] = {'flavorid': '9', 'name': 'real'}
         for flavor in ('9', self.source.rows['9'], {'id': '9', 'name': 'r'}):
-            text = self.mismatch(flavor)
-            self.assertIn('flavor 9', text)
-            self.assertIn('its creation was not seen', text)
+            with self.subTest(flavor=flavor):
+                text = self.mismatch(flavor)
+                self.assertIn('flavor 9', text)
+                self.assertIn('its creation was not seen', text)
 
     def test_unknown_id(self):
         self.assertIn('no such flavor', self.mismatch('7'))
@@ -332,16 +339,17 @@ class TestGuard(TestCase):
     def test_references(self):
         self.configure(rule_modes='')
         for code, path, body in self.requests_for(self.real['id'], '9'):
-            guard = self.guard()
-            guard.setUp()
-            self._make_real()
-            with safe_fixtures.expect_violation(code) as seen:
-                self.post(path, body)
-            self.assertEqual(1, len(seen), body)
-            self.assertIn('POST /v2.1/', seen[0].message)
-            self.assertEqual([], self.server.requests)
-            del self.source.held[self.real['id']], self.source.rows['9']
-            guard.cleanUp()
+            with self.subTest(code=code, path=path, body=body):
+                guard = self.guard()
+                guard.setUp()
+                self._make_real()
+                with safe_fixtures.expect_violation(code) as seen:
+                    self.post(path, body)
+                self.assertEqual(1, len(seen), body)
+                self.assertIn('POST /v2.1/', seen[0].message)
+                self.assertEqual([], self.server.requests)
+                del self.source.held[self.real['id']], self.source.rows['9']
+                guard.cleanUp()
 
     def test_body_that_is_a_stream(self):
         self._make_real()
@@ -375,11 +383,13 @@ class TestGuard(TestCase):
                            {'block_device_mapping_v2': 'x'},
                            {'block_device_mapping_v2': ['x']},
                            {'flavorRef': True}):  # fmt: skip
-                self.assertEqual(
-                    200, self.post('/servers', {'server': server})
-                )
+                with self.subTest(server=server):
+                    self.assertEqual(
+                        200, self.post('/servers', {'server': server})
+                    )
             for body in (None, [], 'text', 3, {}):
-                self.assertEqual(200, self.post('/servers', body))
+                with self.subTest(body=body):
+                    self.assertEqual(200, self.post('/servers', body))
         self.assertEqual([], guard.trail.events)
 
     def test_other_requests_are_left_alone(self):
@@ -411,7 +421,8 @@ class TestGuard(TestCase):
         with self.guard():
             for metadata in ({'docs': 'none'}, {}, None):
                 for path, body in self.creations('snapshot', metadata):
-                    self.assertEqual(200, self.post(path, body))
+                    with self.subTest(path=path, body=body):
+                        self.assertEqual(200, self.post(path, body))
 
     def test_names_of_what_is_created(self):
         self.configure(
@@ -425,7 +436,8 @@ class TestGuard(TestCase):
                 self.post('/flavors', {'flavor': {'name': 'real'}})
             self.assertEqual([], self.server.requests)
             for path, body in self.creations('fake', {}):
-                self.assertEqual(200, self.post(path, body))
+                with self.subTest(path=path, body=body):
+                    self.assertEqual(200, self.post(path, body))
             self.post('/flavors', {'flavor': {'name': 'fake'}})
 
     def test_created_elsewhere(self):

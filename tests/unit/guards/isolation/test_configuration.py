@@ -477,9 +477,10 @@ class TestOptions(base.TestCase):
             (['http://acme.com/other', '10.0.0.5:81', '10.1.0.0/16'], 3),
             (['10.0.0.5'], 2),
         ]:
-            self.assertEqual(
-                count, len(faults(opt, value, allowed)), str(allowed)
-            )
+            with self.subTest(allowed=allowed, count=count):
+                self.assertEqual(
+                    count, len(faults(opt, value, allowed)), str(allowed)
+                )
         # They are for endpoints.
         self.assertEqual(
             1, len(faults(option('x'), 'mysql://acme.com', ['acme.com']))
@@ -498,7 +499,8 @@ class TestOptions(base.TestCase):
         values = ('vm.acme.com', '10.9.8.7', '10.9.8.7:80')
         opt = option('proxy_host')
         for value in values:
-            self.assertEqual(1, len(faults(opt, value)))
+            with self.subTest(value=value):
+                self.assertEqual(1, len(faults(opt, value)))
         references.this_machine.cache_clear()
         self.addCleanup(references.this_machine.cache_clear)
         for name, value in (
@@ -509,7 +511,8 @@ class TestOptions(base.TestCase):
                 fixtures.MonkeyPatch(name, lambda value=value: value)
             )
         for value in values:
-            self.assertEqual([], faults(opt, value))
+            with self.subTest(value=value):
+                self.assertEqual([], faults(opt, value))
 
 
 class TestMessages(testscenarios.WithScenarios, AwayMixin, base.TestCase):
@@ -543,12 +546,16 @@ class TestMessages(testscenarios.WithScenarios, AwayMixin, base.TestCase):
 
     def test_shown(self):
         for secret in (True, False):
-            found = faults(option('connection', secret=secret), self.url)
-            self.assertEqual(
-                [f'[vendor] connection leads outside the test ({self.shown})'],
-                [each.message for each in found],
-            )
-            self.assertNotIn(SECRET, repr(found))
+            with self.subTest(secret=secret):
+                found = faults(option('connection', secret=secret), self.url)
+                self.assertEqual(
+                    [
+                        '[vendor] connection leads outside the test '
+                        f'({self.shown})'
+                    ],
+                    [each.message for each in found],
+                )
+                self.assertNotIn(SECRET, repr(found))
 
 
 class TestCheckUrl(base.TestCase):
@@ -592,4 +599,5 @@ class TestCheckUrl(base.TestCase):
         )
         self.assertIsNotNone(configuration.check_url('transport', ''))
         for url in ('fake://nowhere/', 'fake:///', 'messaging:///'):
-            self.assertIsNone(configuration.check_url('transport', url))
+            with self.subTest(url=url):
+                self.assertIsNone(configuration.check_url('transport', url))

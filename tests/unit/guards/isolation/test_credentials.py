@@ -265,7 +265,8 @@ class TestFiles(TestCase):
             lambda: open(path, 'r+').close(),
             lambda: io.open_code(path).close(),
         ):
-            self.assertFound(path, act)
+            with self.subTest(act=act):
+                self.assertFound(path, act)
 
     def test_relative(self):
         path = self.home + '/.aws/credentials'

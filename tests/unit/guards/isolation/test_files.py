@@ -35,11 +35,14 @@ class TestActs(host_files.TestCase):
                 found = self.found(act, place)
                 self.assertTrue(found, f'{name} was not found')
                 for each in found:
-                    self.assertEqual('SF405', each.code)
-                    # Relative to one of several directories.
-                    if each.target != 'f':
-                        self.assertTrue(each.target.startswith(place), each)
-                    self.assertIn(f' of {each.target}', each.message)
+                    with self.subTest(each=each):
+                        self.assertEqual('SF405', each.code)
+                        # Relative to one of several directories.
+                        if each.target != 'f':
+                            self.assertTrue(
+                                each.target.startswith(place), each
+                            )
+                        self.assertIn(f' of {each.target}', each.message)
 
     def test_in_the_temporary_directory(self):
         for name, act in host_files.ACTS.items():
@@ -84,8 +87,9 @@ class TestWhatFailsByItself(host_files.TestCase):
             lambda path: os.mkdir(path + '/d'),
             lambda path: os.symlink('x', path + '/l'),
         ):
-            self.assertFree(act, missing)
-            self.assertFalse(os.path.lexists(missing))
+            with self.subTest(act=act):
+                self.assertFree(act, missing)
+                self.assertFalse(os.path.lexists(missing))
 
     def test_something_there(self):
         path = self.host + '/f'
@@ -268,10 +272,11 @@ class TestTemporary(host_files.TestCase):
             lambda: tempfile.mkdtemp(dir=self.host),
             lambda: tempfile.TemporaryDirectory(dir=self.host).name,
         ):
-            path = make(how)
-            os.makedirs(path, exist_ok=True)
-            self.assertFree(host_files.written, path + '/f')
-            self.assertFree(shutil.rmtree, path)
+            with self.subTest(how=how):
+                path = make(how)
+                os.makedirs(path, exist_ok=True)
+                self.assertFree(host_files.written, path + '/f')
+                self.assertFree(shutil.rmtree, path)
         descriptor, path = make(lambda: tempfile.mkstemp(dir=self.host))
         os.close(descriptor)
         self.assertFree(os.chmod, path, 0o600)
@@ -330,9 +335,11 @@ class TestAllowed(host_files.TestCase):
             '/__pycache__', '/__pycache__/x.pyc', '/x/__pycache__',
             '/.coverage', '/.coverage.host.1.x',
         ):  # fmt: skip
-            self.assertFree(os.mkdir, self.host + path)
+            with self.subTest(path=path):
+                self.assertFree(os.mkdir, self.host + path)
         for path in ('/pycache', '/x/__pycache__2', '/coverage'):
-            self.assertFound(self.host + path, os.mkdir, self.host + path)
+            with self.subTest(path=path):
+                self.assertFound(self.host + path, os.mkdir, self.host + path)
 
     def test_pattern_is_for_what_a_link_leads_to(self):
         self.use('.coverage')
@@ -355,7 +362,8 @@ class TestAllowed(host_files.TestCase):
         with contextlib.chdir(self.host):
             self.use('./x', '~/y')
         for name in ('x', 'y'):
-            self.assertFree(host_files.written, f'{self.host}/{name}')
+            with self.subTest(name=name):
+                self.assertFree(host_files.written, f'{self.host}/{name}')
         self.assertFound(
             self.host + '/z', host_files.written, self.host + '/z'
         )
@@ -381,7 +389,8 @@ class TestAllowed(host_files.TestCase):
 class TestDevices(host_files.TestCase):
     def test_free(self):
         for path in ('/dev/null', '/dev/zero', '/dev/full', os.devnull):
-            self.assertFree(host_files.written, path)
+            with self.subTest(path=path):
+                self.assertFree(host_files.written, path)
         os.symlink('/dev/null', self.own + '/link')
         self.assertFree(host_files.written, self.own + '/link')
 
@@ -393,7 +402,8 @@ class TestDevices(host_files.TestCase):
         self.addCleanup(os.close, reader)
         self.addCleanup(os.close, writer)
         for path in (f'/dev/fd/{writer}', f'/proc/self/fd/{writer}'):
-            self.assertFree(host_files.written, path)
+            with self.subTest(path=path):
+                self.assertFree(host_files.written, path)
         self.assertFree(os.fchmod, writer, 0o600)
 
     def test_terminal(self):
@@ -401,15 +411,19 @@ class TestDevices(host_files.TestCase):
         self.addCleanup(os.close, leader)
         self.addCleanup(os.close, follower)
         for path in (os.ttyname(follower), f'/dev/fd/{follower}'):
-            self.assertFree(host_files.opened, path, os.O_WRONLY | os.O_NOCTTY)
+            with self.subTest(path=path):
+                self.assertFree(
+                    host_files.opened, path, os.O_WRONLY | os.O_NOCTTY
+                )
 
     def test_deleted(self):
         file = open(self.host + '/f', 'w+')
         self.addCleanup(file.close)
         os.remove(self.host + '/f')
         for path in (f'/dev/fd/{file.fileno()}', file.fileno()):
-            self.assertFree(os.chmod, path, 0o600)
-            self.assertFree(os.truncate, path, 0)
+            with self.subTest(path=path):
+                self.assertFree(os.chmod, path, 0o600)
+                self.assertFree(os.truncate, path, 0)
         self.assertFree(host_files.written, f'/dev/fd/{file.fileno()}', 'r+')
 
     def test_memory(self):

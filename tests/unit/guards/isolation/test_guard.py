@@ -95,8 +95,9 @@ class TestExits(base.TestCase):
     def test_failure_and_error(self):
         for error in (AssertionError(), ZeroDivisionError()):
             for where in ('test', 'setUp'):
-                result = self.exit_by(error, where)
-                self.assertEqual(1, len(result.failures + result.errors))
+                with self.subTest(where=where):
+                    result = self.exit_by(error, where)
+                    self.assertEqual(1, len(result.failures + result.errors))
 
     def test_interrupted(self):
         for error in (KeyboardInterrupt(), SystemExit(3)):

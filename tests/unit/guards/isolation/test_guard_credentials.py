@@ -225,10 +225,11 @@ class TestEnvironment(TestCase):
             (AssertionError('no'), 'test'),
             (KeyError('x'), 'setUp'),
         ):
-            result = exit_by(error, where)
-            self.assertEqual(error is None, result.wasSuccessful())
-            self.assertEqual([], seen.pop())
-            self.assertEqual(before, dict(os.environ))
+            with self.subTest(error=error, where=where):
+                result = exit_by(error, where)
+                self.assertEqual(error is None, result.wasSuccessful())
+                self.assertEqual([], seen.pop())
+                self.assertEqual(before, dict(os.environ))
 
     def test_refusal_gives_it_back(self):
         self.set(OS_PASSWORD='s3cret')

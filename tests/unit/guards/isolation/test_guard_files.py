@@ -81,8 +81,9 @@ class TestWays(host_files.TestCase):
                 texts = self.run_way(functools.partial(way, place))
                 self.assertTrue(texts, f'{name} got through')
                 for text in texts:
-                    self.assertIn('SF405 (CWE-668)', text)
-                    self.assertIn('test_', text)
+                    with self.subTest(text=text):
+                        self.assertIn('SF405 (CWE-668)', text)
+                        self.assertIn('test_', text)
                 self.assertEqual(before, contents(place))
 
     def test_the_same_in_the_temporary_directory(self):
@@ -123,28 +124,30 @@ class TestWays(host_files.TestCase):
             ('SF405:off', {}),
             ('SF405:enforce', {'files': False}),
         ):
-            self.configure(rule_modes=modes)
-            path = f'{self.host}/{modes[-1]}{len(arguments)}'
-            self.assertEqual(
-                [],
-                self.run_way(
-                    functools.partial(host_files.written, path),
-                    **arguments,
-                ),
-            )
-            self.assertTrue(os.path.exists(path))
+            with self.subTest(modes=modes, arguments=arguments):
+                self.configure(rule_modes=modes)
+                path = f'{self.host}/{modes[-1]}{len(arguments)}'
+                self.assertEqual(
+                    [],
+                    self.run_way(
+                        functools.partial(host_files.written, path),
+                        **arguments,
+                    ),
+                )
+                self.assertTrue(os.path.exists(path))
 
     def test_allowed(self):
         self.configure(mode='enforce')
         path = self.host + '/report.xml'
         for allowed in (['report*'], [self.host], [path]):
-            self.assertEqual(
-                [],
-                self.run_way(
-                    lambda: host_files.written(path),
-                    allowed_paths=allowed,
-                ),
-            )
+            with self.subTest(allowed=allowed):
+                self.assertEqual(
+                    [],
+                    self.run_way(
+                        lambda: host_files.written(path),
+                        allowed_paths=allowed,
+                    ),
+                )
         self.assertIn(
             'SF405',
             self.run_way(
@@ -217,10 +220,11 @@ class TestExits(host_files.TestCase):
             (AssertionError('no'), False),
             (KeyError('x'), True),
         ):
-            result = self.run_case(error, in_set_up)
-            self.assertEqual(error is None, result.wasSuccessful())
-            self.assertNotIn('SF405', '\n'.join(base.problems(result)))
-            host_files.written(self.host + '/after')
+            with self.subTest(error=error, in_set_up=in_set_up):
+                result = self.run_case(error, in_set_up)
+                self.assertEqual(error is None, result.wasSuccessful())
+                self.assertNotIn('SF405', '\n'.join(base.problems(result)))
+                host_files.written(self.host + '/after')
 
     def test_import_caches(self):
         # By the defaults.

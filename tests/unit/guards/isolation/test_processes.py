@@ -120,8 +120,9 @@ class TestWays(base.TestCase):
                 texts = self.run_way(way)
                 self.assertTrue(texts, f'{name} got through')
                 for text in texts:
-                    self.assertIn('SF406 (CWE-668)', text)
-                    self.assertIn('test_processes.py', text)
+                    with self.subTest(text=text):
+                        self.assertIn('SF406 (CWE-668)', text)
+                        self.assertIn('test_processes.py', text)
 
     def test_nothing_else_is(self):
         self.configure(mode='enforce')
@@ -141,7 +142,8 @@ class TestWays(base.TestCase):
                 lambda: os.system('true'),
                 lambda: child('spawn'),
             ):
-                self.assertEqual([], self.run_way(way, **arguments))
+                with self.subTest(way=way):
+                    self.assertEqual([], self.run_way(way, **arguments))
         self.assertIn('SF406', self.run_way(WAYS['run'])[0])
 
     def test_arguments_are_nobodys_business(self):
@@ -166,12 +168,13 @@ class TestWays(base.TestCase):
             self.run_way(lambda: subprocess.run(true), allowed_programs=true),
         )
         for allowed in ([], ['false'], ['/usr/local/bin/true']):
-            self.assertIn(
-                'SF406',
-                self.run_way(
-                    lambda: subprocess.run(true), allowed_programs=allowed
-                )[0],
-            )
+            with self.subTest(allowed=allowed):
+                self.assertIn(
+                    'SF406',
+                    self.run_way(
+                        lambda: subprocess.run(true), allowed_programs=allowed
+                    )[0],
+                )
 
     def test_allowed_name_of_another_program(self):
         self.configure(mode='enforce')
@@ -181,12 +184,13 @@ class TestWays(base.TestCase):
             file.write('#!/bin/sh\n')
         os.chmod(path, 0o700)
         for where in (directory, f'{directory}:/bin'):
-            texts = self.run_way(
-                lambda where=where: subprocess.run(
-                    ['grep'], env={'PATH': where}
+            with self.subTest(where=where):
+                texts = self.run_way(
+                    lambda where=where: subprocess.run(
+                        ['grep'], env={'PATH': where}
+                    )
                 )
-            )
-            self.assertIn('SF406', '\n'.join(texts))
+                self.assertIn('SF406', '\n'.join(texts))
         self.assertEqual(
             [],
             self.run_way(
@@ -198,6 +202,7 @@ class TestWays(base.TestCase):
 
     def test_nonsense(self):
         for entry in ('', '*', ' '):
-            text = self.run_way(print, allowed_programs=[entry])[0]
-            self.assertIn('allowed_programs', text)
-            self.assertIn('is refused', text)
+            with self.subTest(entry=entry):
+                text = self.run_way(print, allowed_programs=[entry])[0]
+                self.assertIn('allowed_programs', text)
+                self.assertIn('is refused', text)

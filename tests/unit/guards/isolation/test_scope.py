@@ -116,15 +116,16 @@ class TestWhoseItIs(base.TestCase):
 
         with isolation.IsolationGuard(allowed_hosts=['192.0.2.0/24']):
             for at in range(1, 30):
-                steps = []
-                sys.settrace(interrupt)
-                try:
-                    sys.audit('socket.gethostbyname', 'localhost')
-                except ZeroDivisionError:
-                    pass
-                finally:
-                    sys.settrace(None)
-                self.assertEqual(set(), audit_hook._busy, at)
+                with self.subTest(at=at):
+                    steps = []
+                    sys.settrace(interrupt)
+                    try:
+                        sys.audit('socket.gethostbyname', 'localhost')
+                    except ZeroDivisionError:
+                        pass
+                    finally:
+                        sys.settrace(None)
+                    self.assertEqual(set(), audit_hook._busy, at)
 
     def test_what_it_started_is_forgotten(self):
         with isolation.IsolationGuard() as guard:

@@ -68,17 +68,21 @@ class TestAssertPosture(support.WaysTestCase):
         cfg.CONF.register_opt(opt)
         self.addCleanup(support.unregister, opt, None)
         for name in ('posture_test_host', 'DEFAULT.posture_test_host'):
-            self.guard.assert_posture(options={name: 'here'})
-            self.assert_refused("'here', not 'there'", options={name: 'there'})
+            with self.subTest(name=name):
+                self.guard.assert_posture(options={name: 'here'})
+                self.assert_refused(
+                    "'here', not 'there'", options={name: 'there'}
+                )
 
     def test_unknown_option(self):
         for name in (f'{support.GROUP}.knd', 'no_such_group.kind', 'knd'):
-            error = self.assertRaises(
-                exceptions.ConfigurationError,
-                self.guard.assert_posture,
-                options={name: 'soft'},
-            )
-            self.assertIn(name, str(error))
+            with self.subTest(name=name):
+                error = self.assertRaises(
+                    exceptions.ConfigurationError,
+                    self.guard.assert_posture,
+                    options={name: 'soft'},
+                )
+                self.assertIn(name, str(error))
 
     def test_policy(self):
         plugins.provide(support.Backend())
@@ -131,11 +135,12 @@ class TestAssertPosture(support.WaysTestCase):
             (support.insecure_session, 'requests.Session() does not verify'),
             (support.silence_warnings, 'InsecureRequestWarning'),
         ):
-            undo = act(self)
-            try:
-                self.assert_refused(fault, tls=True)
-            finally:
-                undo()
+            with self.subTest(act=act, fault=fault):
+                undo = act(self)
+                try:
+                    self.assert_refused(fault, tls=True)
+                finally:
+                    undo()
         self.guard.assert_posture(tls=True)
 
     def test_not_set_up(self):

@@ -97,8 +97,9 @@ class TestWaysOut(testscenarios.WithScenarios, support.WaysTestCase):
         texts = base.problems(result)
         self.assertEqual(self.way_out != 'pass', bool(texts))
         for text in texts:
-            self.assertIn(self.other, text)
-            self.assertNotIn('SF501', text)
+            with self.subTest(text=text):
+                self.assertIn(self.other, text)
+                self.assertNotIn('SF501', text)
 
     def test_waived(self):
         inner = self.inner(support.set_override, False)
@@ -130,14 +131,15 @@ class TestInterrupts(support.WaysTestCase):
 
     def test_in_a_block(self):
         for error in (KeyboardInterrupt, SystemExit):
-            with audit.AuditTrail() as trail:
-                try:
-                    with posture.PostureGuard():
-                        undo = support.set_override(self)
-                        raise error
-                except error:
-                    undo()
-            self.assertEqual(1, len(support.seen(trail)), error)
+            with self.subTest(error=error):
+                with audit.AuditTrail() as trail:
+                    try:
+                        with posture.PostureGuard():
+                            undo = support.set_override(self)
+                            raise error
+                    except error:
+                        undo()
+                self.assertEqual(1, len(support.seen(trail)), error)
 
     def test_after_an_interrupt_it_can_be_reused(self):
         guard = posture.PostureGuard()
@@ -164,12 +166,13 @@ class TestProbes(support.WaysTestCase):
             [posture.Probe()],
             [support.Dial(), None],
         ):
-            guard = posture.PostureGuard(probes)
-            error = self.assertRaises(
-                exceptions.ConfigurationError, guard.setUp
-            )
-            self.assertIn('PostureGuard probes', str(error))
-            self.assertIsNone(audit.current())
+            with self.subTest(probes=probes):
+                guard = posture.PostureGuard(probes)
+                error = self.assertRaises(
+                    exceptions.ConfigurationError, guard.setUp
+                )
+                self.assertIn('PostureGuard probes', str(error))
+                self.assertIsNone(audit.current())
 
     def test_failing_at_set_up(self):
         guard = posture.PostureGuard(
@@ -281,12 +284,13 @@ class TestLeaks(support.WaysTestCase):
             ('dial', 'at', '[1]1'),
             ('dial', '?t', '11'),
         ):
-            support.Dial.at = 0
-            self.assertRaises(
-                exceptions.SafetyViolation,
-                self.leave,
-                posture.Leak(*leak, 'it is so'),
-            )
+            with self.subTest(leak=leak):
+                support.Dial.at = 0
+                self.assertRaises(
+                    exceptions.SafetyViolation,
+                    self.leave,
+                    posture.Leak(*leak, 'it is so'),
+                )
 
 
 class TestFrozen(support.WaysTestCase):

@@ -84,13 +84,14 @@ class TestMasking(support.WaysTestCase):
             'MYSQL_PWD',
             'BASIC_AUTH',
         ):
-            with fixtures.EnvironmentVariable(name):
-                self.assert_masked(
-                    lambda name=name: os.environ.update(
-                        {name: support.SECRET}
-                    ),
-                    shown=name,
-                )
+            with self.subTest(name=name):
+                with fixtures.EnvironmentVariable(name):
+                    self.assert_masked(
+                        lambda name=name: os.environ.update(
+                            {name: support.SECRET}
+                        ),
+                        shown=name,
+                    )
 
 
 class TestProbes(support.WaysTestCase):
