@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Run a module with the tests of this process hardened.
+"""Run a module, such as a test runner, with its tests hardened.
 
 Usage: ``python -m safe_fixtures -m MODULE [ARGUMENT...]``, such as
 ``python -m safe_fixtures -m testtools.run nova.tests.functional.test_servers``
@@ -28,16 +28,15 @@ def main(arguments: list[str]) -> int:
     """Harden, and run a module as ``python -m`` does.
 
     :param arguments: ``-m``, the module, and the module's arguments.
-    :returns: 3 where nothing was run; else the module decides.
+    :returns: 3 if nothing was run, else 0; the module may exit by itself.
     """
     if len(arguments) < 2 or arguments[0] != '-m':
         print(__doc__, file=sys.stderr)
         return 3
     if not plugins.harden():
         print(
-            'nothing to harden: no project that safe_fixtures knows is '
-            "installed; pip install 'safe_fixtures[nova]', or install the "
-            'Nova you test',
+            'nothing was run: Nova is not installed; pip install '
+            "'safe_fixtures[nova]', or install the Nova that you test",
             file=sys.stderr,
         )
         return 3

@@ -10,9 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""For the tests of those who use or extend the fixtures."""
+"""Helpers for your own tests of fixtures, and of code that uses them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+import contextlib
 import copy
 from typing import Any
 import uuid
@@ -116,7 +117,10 @@ class FakeComputeClient:
 
 
 class FixtureContract:
-    """What every fixture keeps, as tests to inherit.
+    """What every fixture guarantees, as tests to inherit.
+
+    It restores what it changed: after a use, without a use, after an error,
+    when it is used again, and inside another one.
 
     Mix it into a ``testtools.TestCase`` and define the three methods.
 
@@ -146,42 +150,35 @@ class FixtureContract:
         """
         raise NotImplementedError
 
-    def test_contract_restores(self: Any) -> None:
+    @contextlib.contextmanager
+    def _restored(self: Any) -> Iterator[None]:
         before = self.state()
-        with self.make_fixture() as fixture:
+        yield
+        self.assertEqual(before, self.state())
+
+    def test_contract_restores(self) -> None:
+        with self._restored(), self.make_fixture() as fixture:
             self.use(fixture)
-        self.assertEqual(before, self.state())
 
-    def test_contract_restores_unused(self: Any) -> None:
-        before = self.state()
-        with self.make_fixture():
+    def test_contract_restores_unused(self) -> None:
+        with self._restored(), self.make_fixture():
             pass
-        self.assertEqual(before, self.state())
 
-    def test_contract_restores_on_error(self: Any) -> None:
-        before = self.state()
-        try:
+    def test_contract_restores_on_error(self) -> None:
+        with self._restored(), contextlib.suppress(ZeroDivisionError):
             with self.make_fixture() as fixture:
                 self.use(fixture)
                 raise ZeroDivisionError
-        except ZeroDivisionError:
-            pass
-        self.assertEqual(before, self.state())
 
-    def test_contract_can_be_reused(self: Any) -> None:
-        before = self.state()
-        fixture = self.make_fixture()
-        for _ in range(2):
-            with fixture:
-                self.use(fixture)
-            self.assertEqual(before, self.state())
+    def test_contract_can_be_reused(self) -> None:
+        with self._restored():
+            fixture = self.make_fixture()
+            for _ in range(2):
+                with self._restored(), fixture:
+                    self.use(fixture)
 
-    def test_contract_nests(self: Any) -> None:
-        before = self.state()
-        with self.make_fixture() as outer:
+    def test_contract_nests(self) -> None:
+        with self._restored(), self.make_fixture() as outer:
             self.use(outer)
-            between = self.state()
-            with self.make_fixture() as inner:
+            with self._restored(), self.make_fixture() as inner:
                 self.use(inner)
-            self.assertEqual(between, self.state())
-        self.assertEqual(before, self.state())

@@ -10,11 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""See the events of the interpreter (PEP 578), of those who ask for some.
+"""Pass interpreter events (PEP 578) to handlers.
 
-There is one hook in a process, as none can be taken out again. It costs what
-looking up a name in a dictionary costs, and that dictionary is empty while
-nobody asks.
+A process gets one hook, since no hook can be removed. Each event costs one
+dictionary lookup, and the dictionary is empty while nobody watches.
 """
 
 import _thread
@@ -28,18 +27,18 @@ __all__ = ['Handler', 'handlers', 'unseen', 'watch']
 Handler = Callable[[str, tuple[Any, ...]], None]
 
 _handlers: dict[str, Handler] = {}
-# The threads and greenlets that are in a handler, whose own events nobody
-# sees.
+# The threads and greenlets that are in a handler; their own events are not
+# passed on.
 _busy: set[int] = set()
 _hooked = False
 
 
 def watch(handlers: Mapping[str, Handler]) -> None:
-    """Have these handlers see these events, and no others any.
+    """Pass these events to these handlers, and no others.
 
-    What a handler raises, the caller of what the event tells of gets.
+    An exception of a handler goes to the caller that caused the event.
 
-    :param handlers: by the names of the events.
+    :param handlers: by the names of the events; replaces all earlier ones.
     """
     global _hooked
     for name in _handlers.keys() - handlers.keys():
@@ -51,13 +50,13 @@ def watch(handlers: Mapping[str, Handler]) -> None:
 
 
 def handlers() -> Mapping[str, Handler]:
-    """Return the handlers that see events now."""
+    """Return the active handlers, by the names of their events."""
     return _handlers
 
 
 @contextlib.contextmanager
 def unseen() -> Iterator[None]:
-    """Have no handler see what this thread or greenlet does in it."""
+    """Hide what this thread or greenlet does in the block."""
     ident = _thread.get_ident()
     hidden = ident in _busy
     try:
@@ -68,7 +67,7 @@ def unseen() -> Iterator[None]:
             _busy.discard(ident)
 
 
-# Whatever it needs is bound early: at the end of the interpreter the module
+# What the hook needs is bound early: when the interpreter ends, the module
 # may be empty already.
 def _hook(
     event: str,
@@ -87,13 +86,12 @@ def _dispatch(
     thread: Any = _thread,
     is_finalizing: Callable[[], bool] = sys.is_finalizing,
 ) -> None:
-    # Not bound early, as eventlet gives each greenlet one.
+    # Not bound early: eventlet patches it, for each greenlet.
     ident = thread.get_ident()
     handler = handlers.get(event)
     if ident in busy or handler is None or is_finalizing():
         return
-    # Within it, as a signal can raise anywhere.
-    try:
+    try:  # A signal can raise anywhere.
         busy.add(ident)
         handler(event, args)
     finally:

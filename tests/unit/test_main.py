@@ -154,7 +154,7 @@ class TestMain(base.TestCase):
         (self.root / KNOWN).unlink()
         done = self.run_main('-m', 'show')
         self.assertEqual(3, done.returncode)
-        self.assertIn('nothing to harden', done.stderr)
+        self.assertIn('nothing was run: Nova is not installed', done.stderr)
         self.assertIn('safe_fixtures[nova]', done.stderr)
         self.assertEqual('', done.stdout)
 
