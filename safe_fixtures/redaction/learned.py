@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Secrets learned at run time, in every encoding."""
+"""Find learned secrets in a text, in every encoding."""
 
 import base64
 from collections.abc import Iterator
@@ -28,16 +28,19 @@ __all__ = [
 ]
 
 
-SHORTEST = 6  # characters of a text that holds a secret
+SHORTEST = 6  # characters; anything shorter is no secret
 
 
 class Learned:
-    """A secret that was learned, in all its forms."""
+    """A learned secret, in all its forms.
+
+    :param secret: the secret (str).
+    """
 
     def __init__(self, secret: str) -> None:
         data = secret.encode('utf-8', 'surrogateescape')
         self._secret = secret
-        # What most ways to escape leave as it is.
+        # Most ways to escape leave this part as it is.
         self._core = max(re.findall('[A-Za-z0-9]*', secret), key=len)
         self._reach = 12 * len(secret) + 12
         forms = {
@@ -45,16 +48,10 @@ class Learned:
             for form in _forms_of(secret)
             if len(self._core) < 4 or self._core not in form
         }
-        for shift in range(3):
-            # The characters that do not depend on what is around it.
-            first = (shift * 8 + 5) // 6
-            last = (shift + len(data)) * 8 // 6
-            for encode in (base64.b64encode, base64.urlsafe_b64encode):
-                encoded = encode(b'\0' * shift + data + b'\0').decode()
-                forms.add(encoded[first:last])
+        forms.update(_base64_forms(data))
         self._forms = sorted(forms, key=lambda form: (-len(form), form))
         self._hex = data.hex()
-        # A part of each form, without white space.
+        # Each form has one of these in it, without white space.
         parts = {max(form.split(), key=len) for form in self._forms}
         parts |= {self._hex, self._hex.upper()}
         if self._core:
@@ -67,7 +64,7 @@ class Learned:
 
     @functools.cached_property
     def _pattern(self) -> re.Pattern[str]:
-        # Costs a millisecond, and few are ever looked for.
+        # Takes a millisecond; few secrets ever need it.
         return re.compile(''.join(_escaped(self._secret)))
 
     @functools.cached_property
@@ -76,10 +73,10 @@ class Learned:
         return re.compile(''.join(_escaped(self._secret[end:])))
 
     def may_be_in(self, text: str, grams: set[str] | None) -> bool:
-        """Whether to look for it in a text.
+        """Whether the secret may be in a text (a quick check).
 
         :param text: the text.
-        :param grams: what is in it of the length of the shortest secret.
+        :param grams: all parts of it that have ``SHORTEST`` characters.
         """
         for part in self._parts:
             if grams is not None and len(part) >= SHORTEST:
@@ -93,7 +90,7 @@ class Learned:
         return False
 
     def find(self, text: str) -> list[shapes.Shape]:
-        """Return where it is in a text."""
+        """Return where the secret is in a text."""
         spans = [
             shapes.Shape('learned', start, start + len(form))
             for form in self._forms
@@ -104,17 +101,13 @@ class Learned:
             for start in shapes.positions(shapes.lowered(text), self._hex)
         )
         done = 0
-        for position in (
-            shapes.positions(text, self._core) if self._core else ()
-        ):
-            if position < done or not self._rest.match(
-                text, position + len(self._core)
-            ):
+        cores = shapes.positions(text, self._core) if self._core else ()
+        for position in cores:
+            end = position + len(self._core)
+            if position < done or not self._rest.match(text, end):
                 continue
             match = self._pattern.search(
-                text,
-                max(done, position - self._reach),
-                position + self._reach,
+                text, max(done, position - self._reach), position + self._reach
             )
             if match:
                 done = match.end()
@@ -123,7 +116,7 @@ class Learned:
 
 
 def _escaped(secret: str) -> Iterator[str]:
-    """Yield, for each character, a pattern for what it can be escaped as."""
+    """Yield a pattern for each character, in all ways to escape it."""
     for part in re.findall(r'\\+|[^\\]', secret):
         if part[0] == '\\':
             yield r'(?>(?:\\|%(?:25)*5[Cc]|&#(?:92|x5[Cc]);)++)'
@@ -147,8 +140,20 @@ def _escaped(secret: str) -> Iterator[str]:
 _ENTITIES = {'&': 'amp', '<': 'lt', '>': 'gt', '"': 'quot', "'": 'apos'}
 
 
+def _base64_forms(data: bytes) -> Iterator[str]:
+    """Yield the base64 of data within other data.
+
+    Those are the characters that do not depend on the data around it.
+    """
+    for shift in range(3):
+        first = (shift * 8 + 5) // 6
+        last = (shift + len(data)) * 8 // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(b'\0' * shift + data + b'\0').decode()[first:last]
+
+
 def _forms_of(secret: str) -> Iterator[str]:
-    """Yield forms that a secret may have in a text, but for base64 and hex."""
+    """Yield the forms that a secret can have, but for base64 and hex."""
     data = secret.encode('utf-8', 'surrogateescape')
     for quote in (parse.quote, parse.quote_plus):
         for safe in ('', '/'):

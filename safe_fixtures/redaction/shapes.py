@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Find secrets that are known by their shape alone, without a key."""
+"""Find secrets by their shape alone: keys, tokens, password hashes."""
 
 from collections.abc import Iterator
 import re
@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 __all__ = ['Shape', 'find']
 
-# What each shape is looked for by, its kind, and what it is from there on. To
-# look for a fixed string takes a small part of the time of a regular
-# expression. None goes back for what it has read, and none depends on what is
-# before it, so that masking one secret cannot uncover another.
+# For each shape: how it begins, its kind, and a pattern for the rest. To search
+# for a fixed string takes a small part of the time of a regular expression.
+# No pattern backtracks. None depends on the text before it, so that masking
+# one secret cannot uncover another.
 _WORD = r'[A-Za-z0-9_-]'
 _SHAPES = tuple(
     (anchor, kind, re.compile(re.escape(anchor) + rest))
@@ -48,7 +48,7 @@ _SHAPES = tuple(
         ('pypi-AgE', 'PyPI token', rf'{_WORD}{{40,}}+'),
         ('hvs.', 'Vault token', rf'{_WORD}{{24,}}+'),
         ('AGE-SECRET-KEY-', 'private key', r'1[A-Z0-9]{58}'),
-        # As crypt makes them: $6$salt$hash.
+        # As crypt() makes them: $6$salt$hash.
         (
             '$',
             'password hash',
@@ -61,13 +61,13 @@ _SHAPES = tuple(
     )
 )
 
-# Signed, or encrypted.
+# A signed JWT, or an encrypted one.
 _JWT = re.compile(
     rf'eyJ{_WORD}{{8,}}+\.(?:eyJ{_WORD}{{2,}}+\.{_WORD}*+'
     rf'|{_WORD}*+(?:\.{_WORD}++){{3}})'
 )
 _JWT_HEADER = re.compile(rf'{_WORD}++')
-# As PEM (OpenSSL, OpenSSH, PGP), as SSH2 has it, or quoted for a URL.
+# A key in PEM (OpenSSL, OpenSSH, PGP), in SSH2's format, or URL-quoted.
 _BEGIN = re.compile(
     r'-{4,5}(?: |\+|%20)?BEGIN(?:(?: |\+|%20)[A-Z0-9]+)*(?: |\+|%20)\Z'
 )
@@ -77,15 +77,15 @@ _END_OF_KEY = re.compile(
 )
 _LONGEST_BEGIN = 60
 _LONGEST_KEY = 100_000
-# What stands between the lines of a key: white space, also escaped, quotes,
-# and the signs by which a log, a diff or a mail quotes.
+# Between the lines of a key: white space, also escaped, quotes, and the signs
+# with which logs, diffs and mails quote.
 _BREAK = r'(?>(?:\s|\\+[nrt]|%0[AaDd]|["\'|>+,()]|&#(?:10|13|xA|xD);)++)'
 _LINES = re.compile(
     rf'(?:{_BREAK}(?:(?:Proc-Type|DEK-Info|Comment|Version):[^\n\\]*+'
     rf'|[A-Za-z0-9+/=%]{{16,}}+(?:{_BREAK}[A-Za-z0-9+/]++={{1,2}})?))*+'
 )
-# A key whose first line is lost: what OpenSSH begins it with, in base64; the
-# algorithm of PKCS 8; what PuTTY writes before it.
+# In a key without its first line: how OpenSSH begins the data, in base64; the
+# algorithm of PKCS 8; the line that PuTTY writes before the data.
 _OPENSSH = 'b3BlbnNzaC1rZXktdjE'
 _PKCS8 = 'BgkqhkiG9w0BAQEFAASC'
 _PUTTY = 'Private-Lines:'
@@ -99,11 +99,11 @@ _PUTTY_LINES = re.compile(
 
 
 class Shape(NamedTuple):
-    """A secret in a text.
+    """Where a secret is in a text.
 
-    :ivar kind: what it is, such as ``private key`` (str).
-    :ivar start: where it begins.
-    :ivar end: where it ends.
+    :ivar kind: such as ``private key`` (str).
+    :ivar start: where it begins (int).
+    :ivar end: where it ends (int).
     """
 
     kind: str
@@ -112,12 +112,12 @@ class Shape(NamedTuple):
 
 
 def find(text: str, words: str | None = None) -> Iterator[Shape]:
-    """Find what is a secret whatever is around it.
+    """Find secrets that are known by their shape.
 
     :param text: any text.
-    :param words: each word of it at least once, if that is shorter.
-    :returns: an iterator of :class:`Shape`, those of a kind in their order;
-        one can be within another.
+    :param words: a shorter text with the same words, to search faster.
+    :returns: an iterator of :class:`Shape`, in order for each kind; one can
+        be within another.
     """
     if words is None:
         words = text
@@ -152,7 +152,7 @@ def _web_tokens(text: str) -> Iterator[Shape]:
 
 
 def _private_keys(text: str) -> Iterator[Shape]:
-    # Where the next end is, once known; past the text if there is none.
+    # The next END line, once found; beyond the text if there is none.
     end_at = end = -1
     position = text.find('PRIVATE')
     while position >= 0:
@@ -193,6 +193,7 @@ def _bare_keys(text: str, anchor: str) -> Iterator[Shape]:
 
 
 def positions(text: str, part: str) -> Iterator[int]:
+    """Yield where *part* is in a text."""
     position = text.find(part)
     while position >= 0:
         yield position
@@ -200,8 +201,9 @@ def positions(text: str, part: str) -> Iterator[int]:
 
 
 def lowered(text: str) -> str:
+    """Return a text in lower case, with all positions kept."""
     lowered = text.lower()
     if len(lowered) != len(text):
-        # The only letter that becomes two.
+        # This is the only letter that becomes two.
         lowered = text.replace('\u0130', 'I').lower()
     return lowered
