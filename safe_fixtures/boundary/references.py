@@ -28,19 +28,10 @@ from safe_fixtures.boundary import endpoints
 from safe_fixtures.boundary import temporary
 
 __all__ = [
-    'Address',
-    'Reference',
-    'address',
-    'family',
-    'is_made_here',
-    'is_reserved_name',
-    'kind_of',
-    'leads_outside',
-    'may_lead_outside',
-    'shown',
-    'this_machine',
-    'urls_in',
-]
+    'Address', 'Reference', 'address', 'family', 'is_made_here',
+    'is_reserved_name', 'kind_of', 'leads_outside', 'may_lead_outside',
+    'shown', 'this_machine', 'urls_in',
+]  # fmt: skip
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -18,14 +18,9 @@ import tempfile
 from typing import Any
 
 __all__ = [
-    'MAKING',
-    'absolute',
-    'is_below',
-    'is_made',
-    'is_temporary',
-    'note_made',
+    'MAKING', 'absolute', 'is_below', 'is_made', 'is_temporary', 'note_made',
     'of_descriptor',
-]
+]  # fmt: skip
 
 #: The interpreter events before ``tempfile`` makes a directory or file.
 MAKING = ('tempfile.mkdtemp', 'tempfile.mkstemp')

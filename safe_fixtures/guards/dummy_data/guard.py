@@ -166,7 +166,7 @@ class DummyDataGuard(guard.Guard):
         flavor: Mapping[str, Any],
         when: gate.ApiCall | str = 'flavor creation',
     ) -> None:
-        mismatch = self._flavors.match_new(flavor)
+        mismatch = self._flavors.match_name(flavor)
         key = flavor.get('flavorid', flavor.get('name'))
         self._report('flavor', key, mismatch, when)
 

@@ -80,9 +80,31 @@ SOURCE = plugins.Source[DummySource]('dummy_source', 'a DummySource')
 
 
 class _IsDummy(matchers.Matcher):  # type: ignore[type-arg]
+    _kind = ''
+    # The field that identifies an image or flavor.
+    _key = ''
+
     def __init__(self, source: DummySource | None = None) -> None:
         self._source = source or SOURCE.find()
         conf.load()
+
+    def match_name(
+        self, item: Mapping[str, Any], reasons: Iterable[str] = ()
+    ) -> matchers.Mismatch | None:
+        """Match an image or flavor by its name.
+
+        :param reasons: why else it is not dummy (str).
+        """
+        name, key = item.get('name'), item.get(self._key)
+        reasons = list(reasons)
+        pattern = conf.load()[f'dummy_{self._kind}_name']
+        if pattern is not None and not re.fullmatch(pattern, str(name or '')):
+            reasons.append(f'its name {name!r} does not match {pattern!r}')
+        if not reasons:
+            return None
+        shown = [self._kind, key, None if name is None else repr(name)]
+        what = ' '.join(str(part) for part in shown if part is not None)
+        return matchers.Mismatch(f'{what} is not dummy: {"; ".join(reasons)}')
 
     def __str__(self) -> str:
         return f'{type(self).__name__}()'
@@ -104,6 +126,8 @@ class IsDummyImage(_IsDummy):
         default: the Nova in this process.
     :raises: ConfigurationError if a setting is invalid.
     """
+
+    _kind, _key = 'image', 'id'
 
     def match(self, image: Any) -> matchers.Mismatch | None:
         """Match an image, or the id of one.
@@ -134,7 +158,7 @@ class IsDummyImage(_IsDummy):
         """Match an image by its fields and the size of its stored data.
 
         :param size: bytes.
-        :param reasons: why it is not dummy, besides (str).
+        :param reasons: why else it is not dummy (str).
         """
         settings = conf.load()
         reasons = [
@@ -146,9 +170,7 @@ class IsDummyImage(_IsDummy):
                 f'{size} bytes of data are stored, more than '
                 f'{settings.max_image_bytes}'
             )
-        return _verdict(
-            'image', image.get('id'), image, settings.dummy_image_name, reasons
-        )
+        return self.match_name(image, reasons)
 
 
 class IsDummyFlavor(_IsDummy):
@@ -166,6 +188,8 @@ class IsDummyFlavor(_IsDummy):
         default: the Nova in this process.
     :raises: ConfigurationError if a setting is invalid.
     """
+
+    _kind, _key = 'flavor', 'flavorid'
 
     def match(self, flavor: Any) -> matchers.Mismatch | None:
         """Match a flavor, or the flavorid of one.
@@ -188,20 +212,8 @@ class IsDummyFlavor(_IsDummy):
             'it is no default flavor, and its creation was not seen during '
             'the test'
         )
-        return self.match_new(
+        return self.match_name(
             {**held, 'flavorid': flavor_id}, [] if is_known else [reason]
-        )
-
-    def match_new(
-        self, flavor: Mapping[str, Any], reasons: Iterable[str] = ()
-    ) -> matchers.Mismatch | None:
-        """Match a flavor that is being created.
-
-        :param reasons: why it is not dummy, besides (str).
-        """
-        pattern = conf.load().dummy_flavor_name
-        return _verdict(
-            'flavor', flavor.get('flavorid'), flavor, pattern, reasons
         )
 
 
@@ -212,29 +224,6 @@ def referred(reference: Any) -> str | None:
     # As Nova reads it.
     path = parse.urlsplit(str(reference)).path
     return path.split('/')[-1].strip() or None
-
-
-def _verdict(
-    kind: str,
-    key: Any,
-    item: Mapping[str, Any],
-    pattern: str | None,
-    reasons: Iterable[str],
-) -> matchers.Mismatch | None:
-    """Check the name of an image or flavor, after all else.
-
-    :param pattern: the expression that the name must match, if any.
-    :param reasons: why it is not dummy, besides (str).
-    """
-    name = item.get('name')
-    reasons = list(reasons)
-    if pattern is not None and not re.fullmatch(pattern, str(name or '')):
-        reasons.append(f'its name {name!r} does not match {pattern!r}')
-    if not reasons:
-        return None
-    shown = [kind, key, None if name is None else repr(name)]
-    what = ' '.join(str(part) for part in shown if part is not None)
-    return matchers.Mismatch(f'{what} is not dummy: {"; ".join(reasons)}')
 
 
 def _image_faults(

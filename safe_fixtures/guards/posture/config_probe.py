@@ -51,8 +51,8 @@ class _State:
 
     def __init__(self, conf: Any) -> None:
         self.conf = conf
-        self.namespaces = (conf._namespace, conf._mutable_ns)
-        self.copies = tuple(map(_copy_of, self.namespaces))
+        #: The files and the command line.
+        self.sources = (_copy_of(conf._namespace), _copy_of(conf._mutable_ns))
         groups = {None: conf._opts}
         for name, group in list(conf._groups.items()):
             groups[name] = group._opts
@@ -66,19 +66,6 @@ class _State:
             for group, opts in groups.items()
             for dest, info in list(opts.items())
         }
-
-    def has_sources_of(self, other: '_State') -> bool:
-        """Whether files and command line say the same in both."""
-        return all(
-            ours is theirs and (mine is None or mine._parsed == its._parsed)
-            for ours, theirs, mine, its in zip(
-                self.namespaces,
-                other.namespaces,
-                self.copies,
-                other.copies,
-                strict=True,
-            )
-        )
 
     def value(self, key: _Key, other: _Entry) -> Any:
         """Return the effective, interpolated value of an option.
@@ -99,7 +86,7 @@ class _State:
     def is_default(self, key: _Key, before: _Entry | None) -> bool:
         """Whether an option has the default it was registered with."""
         now = self.entries.get(key)
-        if self.namespaces != (None, None):
+        if self.sources != (None, None):
             return False
         return now is None or (
             now.default is probe.ABSENT
@@ -125,8 +112,8 @@ class _State:
         view = object.__new__(cfg.ConfigOpts)
         vars(view).update(
             vars(self.conf),
-            _namespace=self.copies[0],
-            _mutable_ns=self.copies[1],
+            _namespace=self.sources[0],
+            _mutable_ns=self.sources[1],
             _get_opt_info=get_opt_info,
             _ConfigOpts__cache={},
             _ConfigOpts__drivers_cache={},
@@ -177,7 +164,7 @@ class ConfigProbe(probe.Probe):
     def _changes(
         self, name: str, before: _State, after: _State
     ) -> Iterator[tuple[str, Any, Any]]:
-        all_of_them = not before.has_sources_of(after)
+        all_of_them = before.sources != after.sources
         # Nearly all entries are identical, so this is quick.
         if not all_of_them and before.entries == after.entries:
             return
