@@ -10,9 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Turn casts of a hardened test into calls."""
+"""Turn the RPC casts of a hardened test into calls."""
 
 from collections.abc import Callable, Sequence
+import contextlib
 import dataclasses
 import functools
 import time
@@ -35,24 +36,24 @@ from safe_fixtures.runtime import patching
 
 __all__ = ['Permit', 'SafeCastAsCall', 'TurnedCast']
 
-# Exceptions within exceptions, as deep as that: one may hold itself.
+# How deep exceptions inside exceptions are masked: one may hold itself.
 _DEEPEST = 5
-# That a test replaces must not stop the clock.
+# Bound at import, so that a test that patches `time` cannot stop it.
 _now = time.monotonic
 
 
 @dataclasses.dataclass(slots=True)
 class TurnedCast:
-    """A cast that was turned into a call; never its arguments.
+    """A cast that was turned into a call, without its arguments.
 
-    :ivar topic: where it went (str).
-    :ivar server: the one it was for (str), or None for any.
-    :ivar method: what it called (str).
-    :ivar fanout: whether it was for all servers of the topic (bool).
-    :ivar servers: those that a fanout was delivered to (tuple of str).
-    :ivar seconds: how long it took (float), or None until it is over.
-    :ivar outcome: ``success``, ``failure``, or ``unknown`` until it is over.
-    :ivar error: the type of what it raised (str), or None.
+    :ivar topic: its topic (str).
+    :ivar server: the server it was sent to (str), or None for any.
+    :ivar method: the method it called (str).
+    :ivar fanout: whether it was sent to all servers of the topic (bool).
+    :ivar servers: the servers that a fanout reached (tuple of str).
+    :ivar seconds: how long it took (float); None until it ends.
+    :ivar outcome: ``success``, ``failure``, or ``unknown`` until it ends.
+    :ivar error: the type of exception that it raised (str), or None.
     """
 
     topic: str
@@ -66,18 +67,19 @@ class TurnedCast:
 
 
 class SafeCastAsCall(guard.Guard):
-    """Turns RPC casts into calls, so that a test knows that they are done.
+    """Turns RPC casts into calls, so that a test knows when they are done.
 
-    A drop-in for Nova's ``CastAsCallFixture``, whose place it takes in
-    hardened tests, and so what ``CAST_AS_CALL`` stands for there. It works
-    in these only, from the ``setUp`` of their base until they end. A cast
-    waits, returns and raises like a call; what it raises is masked, in a
-    copy of the same type where there is something to mask. A fanout is
-    delivered to each server that listens, one after the other, and returns
-    None; if some raise, the others are reached all the same, and what the
-    first raised goes on. Of several fixtures, the last one that is set up
-    turns the casts. What it replaces in oslo.messaging is given back at
-    cleanup, and casts are casts again.
+    A drop-in for Nova's ``CastAsCallFixture``. Hardened tests get it instead
+    of that one, also for ``CAST_AS_CALL``. It works in hardened tests only,
+    from the ``setUp`` of their base until they end.
+
+    A cast waits, returns and raises like a call. Secrets in an exception are
+    masked, in a copy of the same type. A fanout goes to each server that
+    listens, one after the other, and returns None. If some of them raise,
+    the others are reached all the same; then the first exception is raised.
+    Of several fixtures, the last one that was set up turns the casts.
+    Cleanup restores the methods of oslo.messaging, and casts are casts
+    again.
 
     Example::
 
@@ -86,10 +88,10 @@ class SafeCastAsCall(guard.Guard):
         self.assertIn('build_and_run_instance',
                       [cast.method for cast in casting.casts])
 
-    :param testcase: the running test (a hardened one); default: the one
-        that uses the fixture, found on the stack.
-    :param fanout_to_one: deliver a fanout to any one server of its topic,
-        as Nova's own fixture does (bool).
+    :param testcase: the running hardened test; default: the one that uses
+        the fixture, found on the stack.
+    :param fanout_to_one: whether a fanout goes to any one server of its
+        topic, as with Nova's own fixture (bool).
     :param trail: where each cast is recorded, as ``monitor/cast``
         (:class:`~safe_fixtures.AuditTrail`); default: the active trail.
     :raises: ConfigurationError at set-up outside a running hardened test.
@@ -104,8 +106,8 @@ class SafeCastAsCall(guard.Guard):
     ) -> None:
         super().__init__(test=testcase, trail=trail)
         self._fanout_to_one = fanout_to_one
-        #: What it has turned since its set-up, in the order in which the
-        #: casts were made (list of :class:`.TurnedCast`).
+        #: The casts since set-up, oldest first (list of
+        #: :class:`.TurnedCast`).
         self.casts: list[TurnedCast] = []
 
     def _prepare(self) -> None:
@@ -121,8 +123,7 @@ class SafeCastAsCall(guard.Guard):
     def _setUp(self) -> None:
         super()._setUp()
         self.casts = []
-        self.addCleanup(_remove, self)
-        _add(self)
+        self.addCleanup(_turning.add(self))
 
     def _turn(
         self, context: Any, ctxt: Any, method: str, arguments: dict[str, Any]
@@ -151,9 +152,10 @@ class SafeCastAsCall(guard.Guard):
             cast.seconds = _now() - began
             self._record(cast)
         try:
-            # Not where the other is handled, which would be its context.
+            # Outside of the handler: the original must not be its context.
             raise masked
         finally:
+            # Its traceback refers to this frame.
             del masked
 
     def _fan_out(
@@ -177,7 +179,7 @@ class SafeCastAsCall(guard.Guard):
             try:
                 one.call(ctxt, cast.method, **arguments)
             except fixtures.TimeoutException:
-                # Of the test, and it is to end.
+                # The time of the test is up.
                 raise
             except Exception as error:
                 if _is_refusal(error, target.version, cast.method):
@@ -186,7 +188,7 @@ class SafeCastAsCall(guard.Guard):
                 failures.append(error)
             cast.servers += (server,)
         if not cast.servers:
-            # Nobody listens, which is no error, or nobody understands.
+            # No server understands it. If none listens, that is no error.
             failures = refusals
         try:
             if failures:
@@ -214,9 +216,9 @@ class SafeCastAsCall(guard.Guard):
 
 
 class Permit(fixtures.Fixture):
-    """Lets a test turn its casts into calls, and nobody else.
+    """Lets one test turn its casts into calls.
 
-    Nova's own fixture, if the test uses it, is :class:`SafeCastAsCall` then.
+    In this test, Nova's own fixture is :class:`SafeCastAsCall`.
 
     :param test: a hardened test, at its set-up.
     """
@@ -226,102 +228,88 @@ class Permit(fixtures.Fixture):
         self.test = test
 
     def _setUp(self) -> None:
-        #: What was made to listen to the fake bus since.
+        #: What listens to the fake bus since set-up.
         self.listeners: list[impl_fake.FakeListener] = []
-        self.addCleanup(_withdraw, self)
-        self.addCleanup(
-            patching.patch_attribute(
-                impl_fake.FakeListener,
-                '__init__',
-                wrapt.FunctionWrapper(
-                    vars(impl_fake.FakeListener)['__init__'], self._note
-                ),
-            )
-        )
-        stock = nova_fixtures.CastAsCallFixture
-        self.addCleanup(
-            patching.patch_attribute(
-                stock,
-                '_stub_out',
-                staticmethod(_stub_out_instead_of(stock._stub_out)),
-            )
-        )
-        _permits.append(self)
-
-    def _note(
-        self,
-        wrapped: Callable[..., Any],
-        listener: Any,
-        args: Any,
-        kwargs: Any,
-    ) -> None:
-        wrapped(*args, **kwargs)
-        self.listeners.append(listener)
-
-
-_permits: list[Permit] = []
-_fixtures: tuple[SafeCastAsCall, ...] = ()
-_restores: list[Callable[[], None]] = []
-
-
-def _withdraw(permit: Permit) -> None:
-    _permits[:] = [other for other in _permits if other is not permit]
+        self.addCleanup(_permits.add(self))
 
 
 def _is_permitted(test: Any) -> bool:
-    return any(permit.test is test for permit in _permits)
+    return any(permit.test is test for permit in _permits.users)
 
 
-def _stub_out_instead_of(stub_out: Callable[..., None]) -> Callable[..., None]:
-    @functools.wraps(stub_out)
-    def instead(testcase: Any, obj: Any = None) -> None:
+def _watch() -> Callable[[], None]:
+    """Note who listens, and replace Nova's own fixture."""
+    unhardened = nova_fixtures.CastAsCallFixture._stub_out
+
+    def note(
+        wrapped: Callable[..., Any], listener: Any, args: Any, kwargs: Any
+    ) -> None:
+        wrapped(*args, **kwargs)
+        for permit in _permits.users:
+            permit.listeners.append(listener)
+
+    @functools.wraps(unhardened)
+    def stub_out(testcase: Any, obj: Any = None) -> None:
         if not _is_permitted(testcase):
-            stub_out(testcase, obj)
+            unhardened(testcase, obj)
         elif obj is None:
             # It ends with the test, and not with Nova's fixture.
             testcase.useFixture(SafeCastAsCall(testcase))
 
-    return instead
+    listener = impl_fake.FakeListener
+    undo = contextlib.ExitStack()
+    for owner, name, replacement in (
+        (
+            listener,
+            '__init__',
+            wrapt.FunctionWrapper(vars(listener)['__init__'], note),
+        ),
+        (
+            nova_fixtures.CastAsCallFixture,
+            '_stub_out',
+            staticmethod(stub_out),
+        ),
+    ):
+        undo.callback(patching.patch_attribute(owner, name, replacement))
+    return undo.close
 
 
-def _add(fixture: SafeCastAsCall) -> None:
-    global _fixtures
-    _fixtures = (*_fixtures, fixture)
-    if _restores:
-        return
-    stock = client._CallContext.cast
+def _replace_casts() -> Callable[[], None]:
+    unhardened = client._CallContext.cast
 
-    @functools.wraps(stock)
+    @functools.wraps(unhardened)
     def cast(self: Any, ctxt: Any, method: str, **kwargs: Any) -> Any:
-        turning = _fixtures
-        if not turning:
-            # Somebody has kept it.
-            return stock(self, ctxt, method, **kwargs)
-        return turning[-1]._turn(self, ctxt, method, kwargs)
+        if not _turning.users:
+            # A test has kept this function.
+            return unhardened(self, ctxt, method, **kwargs)
+        return _turning.users[-1]._turn(self, ctxt, method, kwargs)
 
-    _restores[:] = [
-        patching.patch_attribute(client._CallContext, 'cast', cast),
-        patching.patch_attribute(client.RPCClient, 'cast', _cast),
-    ]
+    @functools.wraps(client.RPCClient.cast)
+    def cast_of_client(
+        self: Any, ctxt: Any, method: str, **kwargs: Any
+    ) -> Any:
+        # Like Nova's fixture, and unlike the original, it returns a value.
+        return self.prepare().cast(ctxt, method, **kwargs)
+
+    undo = contextlib.ExitStack()
+    for owner, replacement in (
+        (client._CallContext, cast),
+        (client.RPCClient, cast_of_client),
+    ):
+        undo.callback(patching.patch_attribute(owner, 'cast', replacement))
+    return undo.close
 
 
-@functools.wraps(client.RPCClient.cast)
-def _cast(self: Any, ctxt: Any, method: str, **kwargs: Any) -> Any:
-    # As Nova's fixture does, unlike the one it replaces: it returns.
-    return self.prepare().cast(ctxt, method, **kwargs)
-
-
-def _remove(fixture: SafeCastAsCall) -> None:
-    global _fixtures
-    _fixtures = tuple(other for other in _fixtures if other is not fixture)
-    while _restores and not _fixtures:
-        _restores.pop()()
+_permits: patching.SharedPatch[Permit] = patching.SharedPatch(_watch)
+_turning: patching.SharedPatch[SafeCastAsCall] = patching.SharedPatch(
+    _replace_casts
+)
 
 
 def _servers(transport: Any, target: Any) -> Sequence[str] | None:
-    """Return the servers that listen to a topic; None if nobody can know.
+    """Return the servers that listen to a topic; None if it is unknown.
 
-    The queues of the bus do not tell: they stay when a server stops.
+    The queues of the bus do not tell: they remain when a server stops.
     """
     driver = transport._driver
     if not isinstance(driver, impl_fake.FakeDriver):
@@ -330,7 +318,7 @@ def _servers(transport: Any, target: Any) -> Sequence[str] | None:
     return list(
         dict.fromkeys(
             listened.server
-            for permit in _permits
+            for permit in _permits.users
             for listener in tuple(permit.listeners)
             if not listener._stopped.is_set()
             for listened in listener._targets
@@ -343,7 +331,7 @@ def _servers(transport: Any, target: Any) -> Sequence[str] | None:
 
 
 def _is_refusal(error: Exception, version: str | None, method: str) -> bool:
-    """Whether a server says that a message is for others than it."""
+    """Whether a server refuses a message that other servers may take."""
     return (
         isinstance(error, dispatcher.UnsupportedVersion)
         and error.version == (version or '1.0')
@@ -358,18 +346,19 @@ def _masked(
 ) -> BaseException:
     """Return an exception without secrets: the same if it has none.
 
-    The fake bus passes the very object that the server raised and holds. Those
-    in its arguments, such as the members of a group, are masked as well.
+    The original is not changed: the server that raised it holds it, too.
+    Exceptions in its arguments, such as the members of a group, are masked
+    as well.
     """
-    # What a guard raised is known to it by identity.
-    if isinstance(error, exceptions.SafetyViolation) or not isinstance(
-        error, Exception
+    # A guard recognizes what it raised by identity.
+    if (
+        not depth
+        or isinstance(error, exceptions.SafetyViolation)
+        or not isinstance(error, Exception)
     ):
         return error
-    if not depth:
-        return error
     cls = type(error)
-    # Past what subclasses have made of their arguments, as in a copy.
+    # Like a copy: without the __init__ of subclasses.
     base: Any = next(
         each for each in cls.__mro__ if each.__module__ == 'builtins'
     )
@@ -381,7 +370,7 @@ def _masked(
             for name, value in redactor.redact(vars(error)).items()
         }
     except Exception:
-        # Where it is put out it is masked as text.
+        # It cannot be copied. Its text is masked where it is printed.
         return error
     if args == given and state == vars(error):
         return error
