@@ -15,7 +15,8 @@
 import argparse
 import importlib
 
-# Module and function of each; Nova's comes first, as it patches the library.
+# Module and function of each, and whether it takes pairs. Nova's comes first,
+# as it patches the standard library.
 BENCHMARKS = {
     'functional': ('benchmarks.functional', 'main', True),
     'guards': ('benchmarks.functional', 'guards', True),
@@ -31,7 +32,7 @@ BENCHMARKS = {
 
 
 def main():
-    """Run what the command line names; all by default."""
+    """Run the benchmarks that the command line names; default: all."""
     parser = argparse.ArgumentParser(prog='python -m benchmarks')
     parser.add_argument('--pairs', type=int, default=7)
     parser.add_argument('names', nargs='*', metavar='NAME')

@@ -34,9 +34,9 @@ def alternate(count, first, second):
 
 
 def interval(ratios):
-    """Return the order statistics that hold the median in 95% of cases.
+    """Return a 95% confidence interval of the median, by order statistics.
 
-    For few values these are the extremes.
+    For few values, these are the extremes.
     """
     ordered = sorted(ratios)
     count = len(ordered)

@@ -10,17 +10,17 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""CPU and wall time of hardened Nova tests, against stock ones.
+"""CPU and wall time of hardened Nova tests, compared to unhardened ones.
 
-Each test is run stock and hardened in turn, again and again, in one of
-several processes that share the sample out. A pair is one pass over the
-whole sample.
+Each test runs unhardened and hardened in turn, several times. Several
+processes, called lanes, share the sample. A pair is one pass over the whole
+sample.
 """
 
 import os
 
 if __name__ == '__main__':
-    # As long as the process of a lane imports nothing else.
+    # First in the process of a lane, so that eventlet can patch the rest.
     import safe_fixtures.nova  # noqa: F401
 
 import collections
@@ -76,15 +76,18 @@ def lane(pairs, share, out):
     tests = []
     for family, test_id in share:
         module, cls, method = test_id.rsplit('.', 2)
-        stock = getattr(importlib.import_module(module), cls)
-        variants = [('stock', stock), ('hardened', hardened(stock))]
+        unhardened = getattr(importlib.import_module(module), cls)
+        variants = [
+            ('unhardened', unhardened),
+            ('hardened', hardened(unhardened)),
+        ]
         tests.append((family, test_id, method, variants))
     with InstalledNova():
-        # What only the first test of a process pays for.
+        # The first test of a process pays for lazy imports.
         for _, variant in tests[0][3]:
             measure(variant(tests[0][2]))
-        # A full collection takes a second in a process that has all of this
-        # imported, and hits whichever variant is running.
+        # A full collection takes a second with all these imports, and hits
+        # whichever variant is running.
         gc.collect()
         gc.freeze()
         for number in range(pairs):
@@ -92,7 +95,7 @@ def lane(pairs, share, out):
                 # Each goes first as often as the other.
                 order = -1 if (number + index) % 2 else 1
                 for name, cls in variants[::order]:
-                    # Else what one leaves, the other has to clear away.
+                    # Or one variant would clear away the other's garbage.
                     gc.collect()
                     row = measure(cls(method))
                     row.update(
@@ -107,7 +110,7 @@ def rows(pairs, tests, waits, lanes=LANES):
     with contextlib.ExitStack() as stack:
         processes = []
         for number in range(lanes):
-            # A file: nobody reads a pipe while another lane is waited for.
+            # Not a pipe: nobody reads it while another lane runs.
             out = stack.enter_context(tempfile.TemporaryFile('w+'))
             process = subprocess.Popen(
                 [sys.executable, '-m', __name__, str(pairs)],
@@ -133,17 +136,20 @@ def rows(pairs, tests, waits, lanes=LANES):
 
 
 def report(title, measured):
-    """Print the ratios of the passes that the rows make up."""
+    """Print the ratios of the passes.
+
+    :param measured: a row for each run of a test.
+    """
     failed = {row['test'] for row in measured if not row['passed']}
     totals = collections.defaultdict(lambda: {'cpu': 0.0, 'wall': 0.0})
     for row in measured:
-        # In both variants, or the pair would be none.
+        # A test that fails once is left out of both variants.
         if row['test'] not in failed:
             total = totals[row['variant'], row['pair']]
             total['cpu'] += row['cpu']
             total['wall'] += row['wall']
     pairs = [
-        (totals['hardened', number], totals['stock', number])
+        (totals['hardened', number], totals['unhardened', number])
         for number in sorted({row['pair'] for row in measured})
     ]
     tests = {row['test'] for row in measured} - failed
@@ -155,18 +161,20 @@ def report(title, measured):
 def main(pairs):
     """Print the ratios over the whole sample, and for each family."""
     measured = rows(pairs, sample(), waits=True)
-    report('hardened to stock', measured)
+    report('hardened to unhardened', measured)
     for family in sorted({row['family'] for row in measured}):
         report(
-            f'hardened to stock, {family}',
+            f'hardened to unhardened, {family}',
             [row for row in measured if row['family'] == family],
         )
 
 
 def guards(pairs):
-    """Print the ratios with the waits left as they are, for 24 tests."""
+    """Print the ratios without shorter waits, for 24 tests."""
     # One in five of each family.
-    report('guards alone to stock', rows(pairs, sample()[::5], waits=False))
+    report(
+        'guards alone to unhardened', rows(pairs, sample()[::5], waits=False)
+    )
 
 
 if __name__ == '__main__':

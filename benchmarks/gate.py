@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the gate adds to a request that nobody is interested in."""
+"""What the gate adds to a request that no guard looks at."""
 
 import statistics
 import timeit
@@ -24,7 +24,7 @@ from safe_fixtures.testing import FakeComputeClient
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
-    """Answers at once, so that what is around it can be measured."""
+    """Answers at once, so that only the gate is measured."""
 
 
 def main(rounds=7, calls=20000):
@@ -34,7 +34,7 @@ def main(rounds=7, calls=20000):
     ).prepare()
     response = requests.Response()
     response.status_code = 200
-    stock = requests.adapters.HTTPAdapter.send
+    original = requests.adapters.HTTPAdapter.send
     requests.adapters.HTTPAdapter.send = lambda *args, **kwargs: response
     adapter = _Adapter()
 
@@ -60,8 +60,8 @@ def main(rounds=7, calls=20000):
             with MicroversionPin('2.53'), SafeServiceToggle(api=client):
                 guarded.append(microseconds())
     finally:
-        requests.adapters.HTTPAdapter.send = stock
+        requests.adapters.HTTPAdapter.send = original
     base = statistics.median(bare)
-    print(f'a request nobody is interested in ({rounds} rounds)')
+    print(f'a request that no guard looks at ({rounds} rounds)')
     print(f'  gate                {statistics.median(gated) - base:.2f} us')
     print(f'  pin and toggle      {statistics.median(guarded) - base:.2f} us')

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What it costs to establish who can do what to a server."""
+"""How long a check of the permissions of a server takes."""
 
 import time
 

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What whole processes take: imports, and the memory of Nova tests."""
+"""The cost of whole processes: imports, and the memory of Nova tests."""
 
 import os
 import subprocess
@@ -21,7 +21,8 @@ from benchmarks import _pairs
 
 REQUIREMENTS = (
     'import fixtures, oslo_config.cfg, oslo_utils.strutils, '
-    'oslo_utils.uuidutils, testtools, wrapt, pycadf.event'
+    'oslo_utils.uuidutils, testtools, wrapt, pycadf.event, '
+    'microversion_parse'
 )
 TESTS = """
 from {module} import {name}
@@ -69,15 +70,17 @@ def imports(pairs):
 
 
 def memory(pairs):
-    """Print the ratio of the peak memory of hardened to stock tests."""
+    """Print the ratio of the peak memory of hardened to unhardened tests."""
     guarded = TESTS.format(
         module='safe_fixtures.nova', name='hardened', wrap='hardened'
     )
-    # The same imports, so that the tests are all that differs.
-    stock = TESTS.format(module='safe_fixtures.nova', name='hardened', wrap='')
+    # The same imports, so that only the tests differ.
+    unhardened = TESTS.format(
+        module='safe_fixtures.nova', name='hardened', wrap=''
+    )
     _pairs.report(
-        'hardened to stock, whole processes',
+        'hardened to unhardened, whole processes',
         _pairs.alternate(
-            pairs, lambda: measure(guarded), lambda: measure(stock)
+            pairs, lambda: measure(guarded), lambda: measure(unhardened)
         ),
     )

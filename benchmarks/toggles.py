@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What it takes to give many compute services back their state."""
+"""How long it takes to restore many compute services."""
 
 import datetime
 import json
@@ -21,7 +21,7 @@ import time
 import uuid
 
 if __name__ == '__main__':
-    # Before anything else that eventlet should patch.
+    # First, so that eventlet can patch the rest.
     import safe_fixtures.nova  # noqa: F401
 
 COUNTS = (100, 200, 500, 1000)
@@ -29,7 +29,7 @@ MODES = {'threads': 'True', 'eventlet': 'False'}
 
 
 def measure(count):
-    """Toggle so many services in one test; return what a restore takes."""
+    """Toggle *count* services in one test; return the time of the restore."""
     from nova import context as nova_context
     from nova.db.main import api as db
     from nova.tests import fixtures as nova_fixtures
@@ -56,7 +56,7 @@ def measure(count):
                         'host': f'host{number:04}',
                         'binary': 'nova-compute',
                         'topic': 'compute',
-                        # One that counts as up would be called.
+                        # Long ago: the API calls a service that is up.
                         'last_seen_up': datetime.datetime(2000, 1, 1),
                     },
                 )
@@ -64,8 +64,8 @@ def measure(count):
                 context, 'nova-compute', include_disabled=True
             )
             assert len(services) == count
-            # What is registered before the first change comes after the last
-            # restore.
+            # Runs after the last restore, as it is registered before the
+            # first change.
             self.addCleanup(self.look)
             for service in services:
                 db.service_update(context, service.id, {'disabled': True})
@@ -113,7 +113,7 @@ def _results(output):
 
 
 if __name__ == '__main__':
-    # Not the first one, which pays for what is imported late.
+    # The first test pays for lazy imports.
     measure(10)
     for _count in sys.argv[1:]:
         print(json.dumps(measure(int(_count))))

@@ -227,10 +227,9 @@ def _requested(headers: Any) -> str | None:
     found = [(name, value) for _, name, value in _version_headers(headers)]
     # Nova takes the last entry. Of two headers with one WSGI name, that
     # must be in the first.
-    version: str | None = microversion_parse.get_version(
+    return microversion_parse.get_version(
         reversed(found), 'compute', [LEGACY_HEADER]
     )
-    return version
 
 
 def _replace_latest(headers: Any, pin: str) -> None:

@@ -48,10 +48,15 @@ if _early and not _threads:
 importlib.import_module('nova.tests.functional')
 
 from safe_fixtures.nova import backend  # noqa: E402, F401
-from safe_fixtures.nova import bases  # noqa: E402
-from safe_fixtures.nova import cast_as_call  # noqa: E402
-from safe_fixtures.nova import environment  # noqa: E402
-from safe_fixtures.nova import waiting  # noqa: E402
+from safe_fixtures.nova.bases import hardened  # noqa: E402
+from safe_fixtures.nova.bases import SafeIntegratedTestBase  # noqa: E402
+from safe_fixtures.nova.bases import SafeNoDBTestCase  # noqa: E402
+from safe_fixtures.nova.bases import SafeProviderUsageBaseTestCase  # noqa
+from safe_fixtures.nova.bases import SafeTestCase  # noqa: E402
+from safe_fixtures.nova.cast_as_call import SafeCastAsCall  # noqa: E402
+from safe_fixtures.nova.environment import InstalledNova  # noqa: E402
+from safe_fixtures.nova.waiting import PromptBus  # noqa: E402
+from safe_fixtures.nova.waiting import WaitForChange  # noqa: E402
 
 __all__ = [
     'InstalledNova',
@@ -66,19 +71,9 @@ __all__ = [
     'hardened',
 ]
 
-InstalledNova = environment.InstalledNova
-PromptBus = waiting.PromptBus
-SafeCastAsCall = cast_as_call.SafeCastAsCall
-SafeIntegratedTestBase = bases.SafeIntegratedTestBase
-SafeNoDBTestCase = bases.SafeNoDBTestCase
-SafeProviderUsageBaseTestCase = bases.SafeProviderUsageBaseTestCase
-SafeTestCase = bases.SafeTestCase
-WaitForChange = waiting.WaitForChange
-hardened = bases.hardened
-
 
 def __getattr__(name: str) -> Any:
-    # The libvirt tests bring a large fake library, which few need.
+    # Only when it is used: the libvirt tests import a large fake library.
     if name == 'SafeServersTestBase':
         base = importlib.import_module('nova.tests.functional.libvirt.base')
         return hardened(base.ServersTestBase)

@@ -52,15 +52,15 @@ __all__ = [
 class SafeTestCase(test.TestCase):
     """A Nova test whose every effect is guarded, recorded and undone.
 
-    It can do all that ``nova.test.TestCase`` can. Besides, microversion
-    ``latest`` is served at a pin, services are given back their prior
+    It does all that ``nova.test.TestCase`` does. Besides, microversion
+    ``latest`` is served at a pin, services are restored to their previous
     state, and images and flavors must be dummy. It runs on an installed
-    Nova as on a source tree.
+    Nova and on a source tree.
 
     :cvar ALLOWED_SERVICES: the services that these tests may start
         (collection of str); None means compute, conductor and scheduler.
-    :cvar CHECK_SERVER_PERMISSIONS: whether the first server that a test
-        creates is checked, once it is active (bool).
+    :cvar CHECK_SERVER_PERMISSIONS: whether to check the permissions of the
+        first server that a test creates, once it is active (bool).
     :cvar MICROVERSION_PIN: the compute microversion that ``latest`` is
         served at (str); None means that of the configuration or the
         installed release.
@@ -69,11 +69,11 @@ class SafeTestCase(test.TestCase):
         :class:`~safe_fixtures.guards.permissions.Deviation`).
     :ivar audit_trail: the record of what the guards did
         (:class:`~safe_fixtures.AuditTrail`).
-    :ivar redacted_output: masks what the test puts out
+    :ivar redacted_output: masks secrets in the output
         (:class:`~safe_fixtures.RedactedOutput`).
     :ivar isolation_guard: refuses what leaves the test
         (:class:`~safe_fixtures.IsolationGuard`).
-    :ivar service_start_guard: sees to who starts what
+    :ivar service_start_guard: watches who starts services
         (:class:`~safe_fixtures.ServiceStartGuard`).
     :ivar posture_guard: compares the process before and after
         (:class:`~safe_fixtures.PostureGuard`).
@@ -83,7 +83,7 @@ class SafeTestCase(test.TestCase):
         (:class:`~safe_fixtures.MicroversionPin`).
     :ivar dummy_data_guard: checks images and flavors
         (:class:`~safe_fixtures.DummyDataGuard`).
-    :ivar payload_guard: checks what requests hold
+    :ivar payload_guard: checks the bodies of requests
         (:class:`~safe_fixtures.PayloadGuard`).
     :ivar server_permissions: checks who can do what to a server
         (:class:`~safe_fixtures.ServerPermissions`).
@@ -105,7 +105,7 @@ class SafeTestCase(test.TestCase):
 
     def run(self, result: Any = None) -> Any:
         """Run the test; see ``testtools.TestCase``."""
-        # Some tests need it before they call the setUp of their base.
+        # Not in setUp: some tests need it before the setUp of their base.
         with environment.InstalledNova():
             return super().run(output.masked(result))
 
@@ -129,7 +129,7 @@ class SafeTestCase(test.TestCase):
         self.assertThat(flavor, dummy_data.IsDummyFlavor())
 
     def assertOnlyDummyData(self) -> None:
-        """Assert that all images and flavors the test has are dummy.
+        """Assert that all images and flavors of the test are dummy.
 
         :raises: SafetyViolation (SF301, SF302) for the first that is not.
         """
@@ -138,12 +138,12 @@ class SafeTestCase(test.TestCase):
     def assertServerPermissions(
         self, server: Any, deviations: Collection[permissions.Deviation] = ()
     ) -> None:
-        """Assert that everybody can do to a server what they should.
+        """Assert that everybody may do to a server what they should.
 
         :param server: its id (str), or the server as the API shows it
             (mapping).
         :param deviations: see :class:`safe_fixtures.ServerPermissions`.
-        :raises: SafetyViolation (SF502) that names all that is not so.
+        :raises: SafetyViolation (SF502) that names all that is wrong.
         """
         self.server_permissions.assert_permissions(
             server, deviations=deviations
@@ -153,75 +153,85 @@ class SafeTestCase(test.TestCase):
         """Assert facts about the posture.
 
         :param facts: see :meth:`safe_fixtures.PostureGuard.assert_posture`.
-        :raises: AssertionError that lists all that does not hold.
+        :raises: AssertionError that lists every fact that is wrong.
         """
         self.posture_guard.assert_posture(**facts)
 
 
 def guard(case: Any, set_up: Callable[[], None]) -> None:
-    """Set up a test of Nova's bases, and all guards around it.
+    """Set up a test of Nova's bases inside of all guards.
 
     :param case: the test case.
     :param set_up: its own set-up.
     :raises: ConfigurationError, before anything is set up.
     """
-    # Refuse bad settings before Nova has set up anything.
+    # Refuse bad settings before Nova sets up anything.
     settings = conf.load()
     waivers.of(case)
     trail = case.useFixture(audit.AuditTrail(case.id()))
     # Before Nova's own set-up, whose failure counts.
     conclusion.follow(case, trail)
-    # Before anything that puts something out.
-    case.redacted_output = case.useFixture(output.RedactedOutput(test=case))
-    # What Nova's own set-up changes, and what undoes it, is the test's too.
-    case.posture_guard = case.useFixture(posture.PostureGuard(test=case))
-    case.isolation_guard = case.useFixture(isolation.IsolationGuard(test=case))
-    case.service_start_guard = case.useFixture(
-        service_start.ServiceStartGuard(test=case)
-    )
-    if settings.wait_for_change:
-        # From before the first service is started until the last is stopped.
-        case.useFixture(waiting.PromptBus())
-    # From before the first server listens until casts are turned no more.
-    case.useFixture(cast_as_call.Permit(case))
-    # Before Nova creates its default flavors, which are dummy.
-    case.addCleanup(backend.BACKEND.dummy_source.record())
-    # Before Nova starts its first service.
-    case.addCleanup(backend.BACKEND.service_starts.note_started())
+    _guard_process(case)
+    _prepare_nova(case, settings)
     set_up()
     case.isolation_guard.check_configuration()
     case.audit_trail = trail
-    case.microversion_pin = case.useFixture(
-        microversion.MicroversionPin(
-            getattr(case, 'MICROVERSION_PIN', None), test=case
-        )
-    )
-    case.dummy_data_guard = case.useFixture(
-        dummy_data.DummyDataGuard(test=case)
-    )
-    case.payload_guard = case.useFixture(payload.PayloadGuard(test=case))
-    case.service_toggle = case.useFixture(
-        services.SafeServiceToggle(test=case)
-    )
-    # The last gate: a server is looked at when all others have seen the call.
-    case.server_permissions = case.useFixture(
-        permissions.ServerPermissions(
-            check_first=getattr(case, 'CHECK_SERVER_PERMISSIONS', False),
-            deviations=getattr(case, 'SERVER_PERMISSION_DEVIATIONS', ()),
-            test=case,
-        )
-    )
+    _guard_api(case)
     if settings.wait_for_change:
         case.useFixture(waiting.WaitForChange(trail=trail))
+
+
+def _guard_process(case: Any) -> None:
+    """Set up the guards that also cover Nova's own set-up and cleanup."""
+    # First, so that it masks the output of the others.
+    case.redacted_output = _use(case, output.RedactedOutput)
+    case.posture_guard = _use(case, posture.PostureGuard)
+    case.isolation_guard = _use(case, isolation.IsolationGuard)
+    case.service_start_guard = _use(case, service_start.ServiceStartGuard)
+
+
+def _prepare_nova(case: Any, settings: Any) -> None:
+    """Watch Nova before it starts a service or creates its flavors."""
+    if settings.wait_for_change:
+        # Until the last service has stopped.
+        case.useFixture(waiting.PromptBus())
+    # Before the first server listens.
+    case.useFixture(cast_as_call.Permit(case))
+    # The flavors of Nova's set-up are dummy.
+    case.addCleanup(backend.BACKEND.dummy_source.record())
+    case.addCleanup(backend.BACKEND.service_starts.note_started())
+
+
+def _guard_api(case: Any) -> None:
+    """Set up the guards that look at requests."""
+    case.microversion_pin = _use(
+        case,
+        microversion.MicroversionPin,
+        getattr(case, 'MICROVERSION_PIN', None),
+    )
+    case.dummy_data_guard = _use(case, dummy_data.DummyDataGuard)
+    case.payload_guard = _use(case, payload.PayloadGuard)
+    case.service_toggle = _use(case, services.SafeServiceToggle)
+    # Last, as it checks a server after the other guards have seen the call.
+    case.server_permissions = _use(
+        case,
+        permissions.ServerPermissions,
+        check_first=getattr(case, 'CHECK_SERVER_PERMISSIONS', False),
+        deviations=getattr(case, 'SERVER_PERMISSION_DEVIATIONS', ()),
+    )
+
+
+def _use(case: Any, fixture: Any, *args: Any, **kwargs: Any) -> Any:
+    return case.useFixture(fixture(*args, test=case, **kwargs))
 
 
 @functools.cache
 def hardened(base: type) -> Any:
     """Return a drop-in replacement for a Nova test base or test class.
 
-    :class:`SafeTestCase` comes between it and ``nova.test.TestCase``, so
-    that everything the base does is guarded, and its own attributes and
-    methods are as they were. The same base gives the same class each time.
+    :class:`SafeTestCase` comes between the base and ``nova.test.TestCase``.
+    So everything the base does is guarded, and its own attributes and
+    methods stay the same. The same base gives the same class each time.
 
     Example::
 
@@ -244,7 +254,7 @@ def hardened(base: type) -> Any:
         (base, SafeTestCase),
         {
             '__doc__': f'{base.__name__} of Nova, hardened.',
-            # Where it can be found again, if it is given its own name there.
+            # For pickle, which finds it there under its own name.
             '__module__': sys._getframe(1).f_globals['__name__'],
         },
     )

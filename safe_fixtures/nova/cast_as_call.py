@@ -13,7 +13,6 @@
 """Turn the RPC casts of a hardened test into calls."""
 
 from collections.abc import Callable, Sequence
-import contextlib
 import dataclasses
 import functools
 import time
@@ -25,7 +24,6 @@ from nova.tests import fixtures as nova_fixtures
 from oslo_messaging._drivers import impl_fake
 from oslo_messaging.rpc import client
 from oslo_messaging.rpc import dispatcher
-import wrapt
 
 from safe_fixtures import audit
 from safe_fixtures.audit import events
@@ -256,22 +254,15 @@ def _watch() -> Callable[[], None]:
             # It ends with the test, and not with Nova's fixture.
             testcase.useFixture(SafeCastAsCall(testcase))
 
-    listener = impl_fake.FakeListener
-    undo = contextlib.ExitStack()
-    for owner, name, replacement in (
-        (
-            listener,
-            '__init__',
-            wrapt.FunctionWrapper(vars(listener)['__init__'], note),
-        ),
-        (
-            nova_fixtures.CastAsCallFixture,
-            '_stub_out',
-            staticmethod(stub_out),
-        ),
-    ):
-        undo.callback(patching.patch_attribute(owner, name, replacement))
-    return undo.close
+    nova_fixture = nova_fixtures.CastAsCallFixture
+    return patching.patch_attributes(
+        [
+            patching.wrapped_attribute(
+                impl_fake.FakeListener, '__init__', note
+            ),
+            (nova_fixture, '_stub_out', staticmethod(stub_out)),
+        ]
+    )
 
 
 def _replace_casts() -> Callable[[], None]:
@@ -291,13 +282,12 @@ def _replace_casts() -> Callable[[], None]:
         # Like Nova's fixture, and unlike the original, it returns a value.
         return self.prepare().cast(ctxt, method, **kwargs)
 
-    undo = contextlib.ExitStack()
-    for owner, replacement in (
-        (client._CallContext, cast),
-        (client.RPCClient, cast_of_client),
-    ):
-        undo.callback(patching.patch_attribute(owner, 'cast', replacement))
-    return undo.close
+    return patching.patch_attributes(
+        [
+            (client._CallContext, 'cast', cast),
+            (client.RPCClient, 'cast', cast_of_client),
+        ]
+    )
 
 
 _permits: patching.SharedPatch[Permit] = patching.SharedPatch(_watch)

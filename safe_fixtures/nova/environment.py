@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Let an installed Nova run its functional tests as it is installed."""
+"""Let an installed Nova run its functional tests."""
 
 import functools
 from importlib import metadata
@@ -31,11 +31,12 @@ _STATE_PATH = 'OS_DEFAULT__STATE_PATH'
 class InstalledNova(fixtures.Fixture):
     """Finds the paste file of a Nova that was installed from its wheel.
 
-    Nova's test fixtures look for it below the directory of the package,
-    where only a source tree has it. Use this before ``super().setUp()`` in a
-    test of Nova's own bases; the hardened bases do. A source tree, and a
-    ``state_path`` of one's own in the environment, are left alone. The
-    function of Nova that it replaces is restored at cleanup.
+    Nova's test fixtures look for ``api-paste.ini`` below the directory of
+    the package, where only a source tree has it. The hardened bases use this
+    fixture. In a test of Nova's own bases, use it before
+    ``super().setUp()``. It does nothing for a source tree, or if the
+    environment sets ``state_path``. Cleanup restores the function of Nova
+    that it replaces.
 
     Example::
 
@@ -59,8 +60,8 @@ class InstalledNova(fixtures.Fixture):
             default: str = original(*args)
             return path if args == (_PASTE_FILE,) else default
 
-        # Not by the environment: some of Nova's fixtures read the option
-        # before oslo.config is told to look there.
+        # Not through the environment: some of Nova's fixtures read the
+        # option before oslo.config looks there.
         self.addCleanup(
             patching.patch_attribute(paths, 'state_path_def', state_path_def)
         )

@@ -27,38 +27,30 @@ __all__ = ['harden']
 
 
 def harden() -> Callable[[], None]:
-    """Harden all tests of Nova's bases in this process, as they are.
+    """Harden all tests of Nova's bases in this process, unedited.
 
-    What :class:`~safe_fixtures.nova.SafeTestCase` does for its subclasses is
-    then done for every subclass of ``nova.test.TestCase``, imported before or
-    after. The class itself stays what it is: two of its methods are wrapped.
-    Once is enough; again changes nothing.
+    Every subclass of ``nova.test.TestCase``, imported before or after, then
+    gets what :class:`~safe_fixtures.nova.SafeTestCase` gives its own. The
+    class itself is not replaced: two of its methods are wrapped. A second
+    call changes nothing.
 
     Example, in the ``__init__`` of a package of functional tests::
 
         from safe_fixtures.nova import suite
         suite.harden()
 
-    :returns: a callable that gives ``nova.test.TestCase`` back as it was.
+    :returns: a callable that restores ``nova.test.TestCase``.
     """
     if isinstance(vars(test.TestCase).get('setUp'), _Hardened):
-        return _nothing
-    restores = [
-        patching.patch_attribute(
-            test.TestCase, name, _Hardened(getattr(test.TestCase, name), wrap)
-        )
+        return lambda: None
+    return patching.patch_attributes(
+        (test.TestCase, name, _Hardened(getattr(test.TestCase, name), wrap))
         for name, wrap in (('setUp', _set_up), ('run', _run))
-    ]
-
-    def restore() -> None:
-        while restores:
-            restores.pop()()
-
-    return restore
+    )
 
 
 class _Hardened(wrapt.FunctionWrapper):  # type: ignore[type-arg]
-    """What this module put there, and nobody else."""
+    """Marks the methods that this module has wrapped."""
 
 
 def _set_up(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> None:
@@ -75,7 +67,3 @@ def _run(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
 
 def _result_of(result: Any = None) -> Any:
     return result
-
-
-def _nothing() -> None:
-    pass

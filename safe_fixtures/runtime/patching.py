@@ -12,7 +12,7 @@
 
 """Patch attributes, and restore them exactly."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 import contextlib
 import functools
 import sys
@@ -24,8 +24,10 @@ __all__ = [
     'SharedPatch',
     'call_before',
     'patch_attribute',
+    'patch_attributes',
     'patch_together',
     'patch_when_imported',
+    'wrapped_attribute',
 ]
 
 _User = TypeVar('_User')
@@ -155,6 +157,31 @@ def patch_together(
         for patch in patches:
             stack.callback(patch())
         return stack.pop_all().close
+
+
+def patch_attributes(
+    patches: Iterable[tuple[Any, str, Any]],
+) -> Callable[[], None]:
+    """Set several attributes, or none if one fails.
+
+    :param patches: target, name and replacement of each.
+    :returns: a callable that restores all, the last one first.
+    """
+    return patch_together(
+        *(functools.partial(patch_attribute, *patch) for patch in patches)
+    )
+
+
+def wrapped_attribute(
+    target: Any, name: str, wrapper: Callable[..., Any]
+) -> tuple[Any, str, Any]:
+    """Return a patch that wraps a function, as :func:`patch_attributes` takes.
+
+    :param wrapper: called as ``wrapper(function, instance, args, kwargs)``;
+        the function is bound to the instance already.
+    """
+    function = vars(target).get(name) or getattr(target, name)
+    return target, name, wrapt.FunctionWrapper(function, wrapper)
 
 
 def patch_when_imported(

@@ -12,15 +12,14 @@
 
 """What the unit tests share."""
 
-import contextlib
 import os
 import re
 
 import fixtures
 import testtools
-from testtools import content
 
 from safe_fixtures import conf
+from tests.support import subtests
 
 _RECORD = re.compile(r'safe_fixtures\.audit: \{\{\{.*?\}\}\}\n+', re.DOTALL)
 ROOT = os.path.dirname(
@@ -28,25 +27,7 @@ ROOT = os.path.dirname(
 )
 
 
-class SubTests:
-    """Makes ``subTest`` name the case that failed.
-
-    The one that testtools inherits from unittest does nothing.
-    """
-
-    @contextlib.contextmanager
-    def subTest(self, msg=None, **case):
-        try:
-            yield
-        except Exception:
-            named = ', '.join(f'{name}={case[name]!r}' for name in case)
-            self.addDetail(
-                'case', content.text_content(f'{msg or ""} {named}'.strip())
-            )
-            raise
-
-
-class TestCase(SubTests, testtools.TestCase):
+class TestCase(subtests.SubTests, testtools.TestCase):
     """A test that whoever runs it configures nothing of."""
 
     def setUp(self):

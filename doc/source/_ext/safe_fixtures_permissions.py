@@ -10,13 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The table of server permissions, from the defaults of the installed Nova.
+"""Tables of server permissions, by the defaults of the installed Nova.
 
 ``safe-fixtures-permissions``
-    Who can do what to a server; each operation with the policy rule that
-    decides.
+    Who can do what to a server, and the policy rule of each operation.
 ``safe-fixtures-personas``
-    Who they are.
+    The personas, their users, projects and roles.
 """
 
 from sphinx.util import docutils as sphinx_docutils

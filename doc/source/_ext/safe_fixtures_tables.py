@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Tables that come from the data of the package, not from a copy of it.
+"""Tables that are made of the data of the package.
 
 ``safe-fixtures-rules``
     The catalogue of rules.
 ``safe-fixtures-pins``
-    The Nova releases, their vetted microversions, and the version of each
-    that the constraints install.
+    The Nova releases, their vetted microversions, and the versions that the
+    constraints install.
 """
 
 import pathlib

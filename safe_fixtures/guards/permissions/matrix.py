@@ -31,6 +31,7 @@ _version = microversion_parse.parse_version_string
 Deviations = Mapping[tuple[str, str], model.Deviation]
 
 
+@dataclasses.dataclass
 class Matrix:
     """Who can do what to one server.
 
@@ -47,28 +48,23 @@ class Matrix:
     :ivar after: what the same persona is shown at the end.
     """
 
-    def __init__(
-        self,
-        source: model.PermissionSource,
-        record: model.ServerRecord,
-        microversion: str,
-        deviations: Deviations,
-    ) -> None:
-        self._source = source
-        self._record = record
-        self._microversion = microversion
-        self._deviations = deviations
+    _source: model.PermissionSource
+    _record: model.ServerRecord
+    _microversion: str
+    _deviations: Deviations
+    requests: int = 0
+    set_aside: Sequence[str] = ()
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
         self.left_out: list[str] = []
         self.personas = list(self._personas())
         self.operations = list(self._operations())
         self.attempts: dict[
             tuple[model.Persona, model.Operation], model.Attempt
         ] = {}
-        self.requests = 0
-        self.set_aside: Sequence[str] = ()
         self.findings: list[model.Finding] = []
-        self.before: Mapping[str, Any] | None = None
-        self.after: Mapping[str, Any] | None = None
 
     def _personas(self) -> Iterator[model.Persona]:
         personas = self._source.personas()

@@ -71,7 +71,7 @@ class Operation:
     :ivar early_keys: keys that do so only before a microversion (tuple of
         key and microversion).
     :ivar finds_first: whether the API looks the server up before it asks
-        policy, so that other projects get a 404.
+        policy, so that other projects get a 404; a list never does.
     :ivar everywhere: whether a list covers all projects.
     :ivar since: the first compute microversion that has the operation.
     """

@@ -116,11 +116,11 @@ def expected(
         'is_admin': persona.is_admin,
     }
     target = {'project_id': 'project', 'user_id': 'owner'}
+    is_visible = persona.in_project or persona.is_admin
     if operation.kind == 'list':
         # A list is of the project of the caller.
         target = {'project_id': project, 'user_id': user}
-    is_visible = persona.in_project or persona.is_admin
-    if operation.finds_first and not is_visible:
+    elif operation.finds_first and not is_visible:
         return 'hidden'
     enforce = defaults().enforce
     if not all(enforce(rule, target, dict(creds)) for rule in operation.rules):

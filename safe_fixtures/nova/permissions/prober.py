@@ -14,7 +14,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 import contextvars
+import dataclasses
 import functools
+import itertools
 import json
 from typing import Any
 from urllib import parse
@@ -29,13 +31,12 @@ from nova import rpc
 from oslo_policy import policy as oslo_policy
 import requests
 import webob.exc
-import wrapt
 
 from safe_fixtures.guards import permissions
 from safe_fixtures.nova.permissions import defaults as permissions_defaults
 from safe_fixtures.runtime import patching
 
-__all__ = ['Prober', 'STOPS', 'stop', 'watch_contexts']
+__all__ = ['Prober', 'STOPS', 'patches']
 
 _OTHER_PROJECT = 'c0ffee00c0ffee00c0ffee00c0ffee00'
 
@@ -80,29 +81,28 @@ _serving: contextvars.ContextVar['Prober | None'] = contextvars.ContextVar(
 )
 
 
+@dataclasses.dataclass(eq=False)
 class Prober:
-    """Tries operations on one server; see ``permissions.Prober``."""
+    """Tries operations on one server; see ``permissions.Prober``.
 
-    def __init__(
-        self,
-        server: permissions.ServerRecord,
-        endpoint: str,
-        microversion: str,
-    ) -> None:
-        self._server = server
-        self._endpoint = endpoint
-        self._microversion = microversion
+    :ivar context: the context of the last request.
+    :ivar stopped_at: where the last request was stopped, if it was.
+    """
+
+    _server: permissions.ServerRecord
+    _endpoint: str
+    _microversion: str
+    requests: int = 0
+    set_aside: Sequence[str] = ()
+    context: Any = None
+    stopped_at: str | None = None
+
+    def __post_init__(self) -> None:
         self._session = requests.Session()
         # It would look for proxies in the environment each time.
         self._session.trust_env = False
-        self.requests = 0
-        self.set_aside: Sequence[str] = ()
-        #: The context of the last request, and where it was stopped.
-        self.context: Any = None
-        self.stopped_at: str | None = None
-        # By the name of the persona.
-        self._contexts: dict[str, Any] = {}
-        self._shown: dict[str, str] = {}
+        # What `show` came to, and its context, by the name of the persona.
+        self._shown: dict[str, tuple[str, Any]] = {}
         # The persona that makes a sampled request, by operation.
         self._samples: dict[str, permissions.Persona] = {}
 
@@ -124,8 +124,7 @@ class Prober:
             return self._list(persona, operation)
         attempt = self._request(persona, operation)
         if operation.name == 'show':
-            self._contexts[persona.name] = self.context
-            self._shown[persona.name] = attempt.got
+            self._shown[persona.name] = attempt.got, self.context
         return attempt
 
     def _is_sample(
@@ -140,8 +139,8 @@ class Prober:
         self, persona: permissions.Persona, operation: permissions.Operation
     ) -> bool:
         """Whether the policy in force allows a persona an operation."""
-        context = self._contexts.get(persona.name)
-        if context is None or self._shown[persona.name] == 'hidden':
+        shown, context = self._shown.get(persona.name, ('hidden', None))
+        if context is None or shown == 'hidden':
             return False
         target: dict[str, str] | None = {
             'project_id': self._server.project_id,
@@ -166,7 +165,7 @@ class Prober:
         persona: permissions.Persona,
         operation: permissions.Operation,
         url: str | None = None,
-    ) -> requests.Response:
+    ) -> Any:
         """Send the request of an operation.
 
         :param url: where to; default: as the operation says.
@@ -189,7 +188,6 @@ class Prober:
                     microversion_parse.STANDARD_HEADER: (
                         f'compute {self._microversion}'
                     ),
-                    'X-OpenStack-Nova-API-Version': self._microversion,
                     'X-Auth-User': user,
                     'X-User-Id': user,
                     'X-Auth-Project-Id': (
@@ -260,7 +258,7 @@ class Prober:
         causes = [
             *faults.values(),
             *_engine_faults(),
-            *_context_faults(self._contexts.get(persona.name), persona),
+            *_context_faults(self._shown.get(persona.name), persona),
         ]
         return blamed, ', '.join(causes) or (
             'rule and context are as by default: the cause is in the API'
@@ -279,8 +277,9 @@ def _outcome(status: int) -> str:
 
 
 def _context_faults(
-    context: Any, persona: permissions.Persona
+    shown: tuple[str, Any] | None, persona: permissions.Persona
 ) -> Iterator[str]:
+    context = shown and shown[1]
     if context is None:
         yield 'the request did not reach a controller'
         return
@@ -323,11 +322,20 @@ def _quoted(check: Any) -> str:
     return 'gone' if check is None else f'"{check}"'
 
 
-def stop(owner: Any, name: str) -> Callable[[], None]:
-    """Stop the requests of probers at a method.
+def patches() -> Callable[[], None]:
+    """Stop the requests of probers, and give probers their contexts.
 
-    :returns: a callable that restores the method.
+    :returns: a callable that ends it.
     """
+    return patching.patch_attributes(
+        [
+            *itertools.starmap(_stop, STOPS),
+            (wsgi.Resource, 'dispatch', _noting(wsgi.Resource.dispatch)),
+        ]
+    )
+
+
+def _stop(owner: Any, name: str) -> tuple[Any, str, Any]:
     label = f'{owner.__name__}.{name}'
 
     def stopping(
@@ -340,19 +348,10 @@ def stop(owner: Any, name: str) -> Callable[[], None]:
         # A response that the schema of each operation has.
         raise webob.exc.HTTPConflict(explanation=f'stopped at {label}')
 
-    raw = vars(owner).get(name, getattr(owner, name))
-    return patching.patch_attribute(
-        owner, name, wrapt.FunctionWrapper(raw, stopping)
-    )
+    return patching.wrapped_attribute(owner, name, stopping)
 
 
-def watch_contexts() -> Callable[[], None]:
-    """Give probers the context of each request.
-
-    :returns: a callable that ends it.
-    """
-    original = wsgi.Resource.dispatch
-
+def _noting(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def dispatch(
         self: Any, method: Any, request: Any, *args: Any, **kwargs: Any
@@ -362,4 +361,4 @@ def watch_contexts() -> Callable[[], None]:
             prober.context = request.environ.get('nova.context')
         return original(self, method, request, *args, **kwargs)
 
-    return patching.patch_attribute(wsgi.Resource, 'dispatch', dispatch)
+    return dispatch

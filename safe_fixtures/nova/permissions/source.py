@@ -102,9 +102,7 @@ class NovaPermissions:
         prober = permissions_prober.Prober(server, endpoint, microversion)
         with contextlib.ExitStack() as undo:
             undo.enter_context(_keeping_context())
-            for owner, name in permissions_prober.STOPS:
-                undo.callback(permissions_prober.stop(owner, name))
-            undo.callback(permissions_prober.watch_contexts())
+            undo.callback(permissions_prober.patches())
             prober.set_aside = permissions_defaults.set_aside(undo, watched)
             undo.callback(prober.close)
             yield prober

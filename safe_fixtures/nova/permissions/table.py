@@ -46,21 +46,18 @@ OPERATIONS = (
         'GET /servers',
         (f'{_SERVERS}index',),
         'list',
-        finds_first=False,
     ),
     _sampled(
         'list details',
         'GET /servers/detail',
         (f'{_SERVERS}detail',),
         'list',
-        finds_first=False,
     ),
     permissions.Operation(
         'list all projects',
         'GET /servers?all_tenants=1',
         (f'{_SERVERS}index', f'{_SERVERS}index:get_all_tenants'),
         'list',
-        finds_first=False,
         everywhere=True,
     ),
     _sampled(
@@ -68,7 +65,6 @@ OPERATIONS = (
         'GET /servers/detail?all_tenants=1',
         (f'{_SERVERS}detail', f'{_SERVERS}detail:get_all_tenants'),
         'list',
-        finds_first=False,
         everywhere=True,
     ),
     permissions.Operation(

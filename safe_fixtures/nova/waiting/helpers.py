@@ -10,14 +10,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""End the waits of Nova's test helpers when what they wait for is there.
+"""End the waits of Nova's test helpers as soon as they are satisfied.
 
 A helper of Nova's polls: it asks the API, sleeps for half a second, and asks
-again. Here its sleep is where it waits for change: once something was
-written to a database or a notification was sent, and what follows from that
-has settled, it asks at once, in the helper's own words, and the helper
-returns if that satisfies it. The helper's own polls, and so its deadline and
-the message of its failure, are as they were.
+again. Here, its sleep waits for a change: a write to a database, or a
+notification. When the change has settled, the sleep calls the helper anew, to
+ask once. If that satisfies the helper, the wait ends with its result. If not,
+the sleep goes on. The helper still polls as before, so its deadline and the
+message of its failure stay the same.
 """
 
 import collections
@@ -26,7 +26,6 @@ import contextlib
 import contextvars
 import functools
 import sys
-import threading
 import time
 from types import CodeType
 from types import FunctionType
@@ -34,42 +33,32 @@ from typing import Any
 
 import fixtures
 from nova import test
-from nova.tests.fixtures import notifications
 from nova.tests.functional import integrated_helpers
-from sqlalchemy.engine import default
-import wrapt
 
 from safe_fixtures import audit
 from safe_fixtures.audit import events
+from safe_fixtures.nova.waiting import changes
 from safe_fixtures.nova.waiting import sleep
 from safe_fixtures.runtime import patching
 
 __all__ = ['WaitForChange']
 
-# Seconds without a statement after which what was going on has settled: far
-# more than there are between two statements of one operation, and little
-# against a poll. Asking earlier would ask in vain, at the cost of the work
-# that is waited for.
-_QUIET = 0.03
-# A wait that goes on after so many asks in vain is a long one: to end it
-# between two polls would win little, and asking takes from what it waits for.
+# A wait that goes on after so many asks in vain is a long one. To end it
+# between two polls would save little, and to ask takes CPU from others.
 _IN_VAIN = 4
-_SLEEP = time.sleep
-# That a test replaces must not stop the clock of a wait.
-_now = time.monotonic
 
 
 class WaitForChange(fixtures.Fixture):
-    """Lets the waits of Nova's test helpers end when they are satisfied.
+    """Ends the waits of Nova's test helpers as soon as they are satisfied.
 
     It is for the helpers of ``integrated_helpers``, such as
     ``_wait_for_state_change`` and all that use it. A wait lasts at most as
-    long as without the fixture, and fails as without it. A ``time.sleep`` in
-    a test stays what it is, and so do the helpers of a class that has them
-    before ``nova.test.TestCase`` in its order of bases. The hardened bases
-    use it unless ``[safe_fixtures] wait_for_change`` is false. What it
-    replaces in ``integrated_helpers``, in Nova's fake notifiers and in
-    SQLAlchemy is given back at cleanup.
+    long as without the fixture, and fails in the same way. A ``time.sleep``
+    in a test is not affected, and neither are the helpers of a class that
+    has them before ``nova.test.TestCase`` in its order of bases. The
+    hardened bases use it unless ``[safe_fixtures] wait_for_change`` is
+    false. Cleanup restores what it replaces in ``integrated_helpers``, in
+    Nova's fake notifiers and in SQLAlchemy.
 
     Example::
 
@@ -77,7 +66,7 @@ class WaitForChange(fixtures.Fixture):
             super().setUp()
             self.useFixture(WaitForChange())
 
-    :param trail: where the time that was won is recorded
+    :param trail: where the saved time is recorded, as ``monitor/wait``
         (:class:`~safe_fixtures.AuditTrail`); default: the active trail.
     """
 
@@ -86,25 +75,22 @@ class WaitForChange(fixtures.Fixture):
         self._given_trail = trail
 
     def _setUp(self) -> None:
-        self._changes = _Changes()
+        self._changes = changes.Changes()
         #: For each helper that slept: how often, how often that was cut
-        #: short, and the seconds that this won.
+        #: short, and the seconds that this saved.
         self.won: dict[str, list[float]] = collections.defaultdict(
             lambda: [0, 0, 0.0]
         )
         self.addCleanup(self._record)
         self.addCleanup(self._changes.watch())
-        for owner, name, code in _sleepers():
-            self.addCleanup(
-                patching.patch_attribute(
-                    owner,
-                    name,
-                    wrapt.FunctionWrapper(
-                        vars(owner)[name],
-                        functools.partial(self._wait, owner, code),
-                    ),
+        self.addCleanup(
+            patching.patch_attributes(
+                patching.wrapped_attribute(
+                    owner, name, functools.partial(self._wait, owner, code)
                 )
+                for owner, name, code in _sleepers()
             )
+        )
         self.addCleanup(sleep.replace_sleep(integrated_helpers, self._sleep))
 
     def _wait(
@@ -120,7 +106,7 @@ class WaitForChange(fixtures.Fixture):
         if test.TestCase in order and order.index(owner) < order.index(
             test.TestCase
         ):
-            # Not part of a wait that calls it, either.
+            # The wait that calls it, if any, does not cover it either.
             with _as_current(None):
                 return wrapped(*args, **kwargs)
         ask = functools.partial(wrapped, *args, **kwargs)
@@ -138,29 +124,24 @@ class WaitForChange(fixtures.Fixture):
 
     def _sleep(self, seconds: float) -> None:
         wait = _current.get()
-        # A test may replace time.sleep; then it wants that.
-        if (
-            wait is None
-            or sys._getframe(1).f_code is not wait.code
-            or time.sleep is not _SLEEP
-        ):
+        if wait is None or sys._getframe(1).f_code is not wait.code:
             time.sleep(seconds)
             return
         if wait.asking:
             raise _Over(wait)
         tally = self.won[wait.code.co_name]
         tally[0] += 1
-        end = _now() + seconds
+        end = changes.now() + seconds
         while wait.vain < _IN_VAIN and wait.changes.settled(wait.seen, end):
             wait.look()
             over = wait.ask_once()
             if over is not None:
                 tally[1] += 1
-                tally[2] += max(end - _now(), 0.0)
+                tally[2] += max(end - changes.now(), 0.0)
                 raise over
             wait.vain += 1
-        time.sleep(max(end - _now(), 0.0))
-        # What changes from here on is not known to the poll that follows.
+        time.sleep(max(end - changes.now(), 0.0))
+        # The poll that follows may miss what changes from here on.
         wait.look()
 
     def _record(self) -> None:
@@ -183,33 +164,36 @@ class WaitForChange(fixtures.Fixture):
 
 
 class _Wait:
-    """A call of a helper that sleeps until it is satisfied.
+    """A call of a helper.
 
-    :ivar code: of the helper.
-    :ivar changes: what it waits for one of.
+    :ivar code: the code of the helper.
+    :ivar changes: counts what may satisfy it.
     :ivar seen: the number of changes before it last asked.
-    :ivar asking: whether it is called to ask once, and not to sleep.
-    :ivar vain: how often it was asked early and not satisfied.
+    :ivar asking: whether it must ask once, and not sleep.
+    :ivar vain: how often it asked early and was not satisfied.
     """
 
     def __init__(
-        self, code: CodeType, ask: Callable[[], Any], changes: '_Changes'
+        self,
+        code: CodeType,
+        ask: Callable[[], Any],
+        counted: changes.Changes,
+        asking: bool = False,
     ) -> None:
         self.code = code
-        self.changes = changes
-        self.asking = False
+        self.changes = counted
+        self.asking = asking
         self.vain = 0
         self._ask = ask
         self.look()
 
     def look(self) -> None:
-        """Take what has changed so far as seen."""
+        """Note how much has changed so far."""
         self.seen = self.changes.count
 
     def ask_once(self) -> '_Over | None':
         """Call the helper anew; return how it ended, unless it would sleep."""
-        again = _Wait(self.code, self._ask, self.changes)
-        again.asking = True
+        again = _Wait(self.code, self._ask, self.changes, asking=True)
         over = _Over(self)
         try:
             with _as_current(again):
@@ -224,7 +208,7 @@ class _Wait:
 
 
 class _Over(BaseException):
-    """Ends a call of a helper, which must not catch it."""
+    """Ends a call of a helper; no exception, so that it is not caught."""
 
     def __init__(self, wait: _Wait) -> None:
         super().__init__()
@@ -245,110 +229,6 @@ def _as_current(wait: _Wait | None) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
-
-
-class _Changes:
-    """Counts what may satisfy a wait: what is written, and what is sent."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._count = 0
-        self._last = 0.0
-        self._own = threading.local()
-
-    @property
-    def count(self) -> int:
-        """How many changes others have made than the thread that asks.
-
-        While it waits, the thread itself changes something only by asking,
-        and must not be told to ask again by that.
-        """
-        return self._count - self._count_own()
-
-    def watch(self) -> Callable[[], None]:
-        """Begin to count; return what ends it."""
-        undo = contextlib.ExitStack()
-        # Not the events of SQLAlchemy: where another thread is within one,
-        # it fails when a listener comes or goes.
-        for owner, name, tell in (
-            (default.DefaultDialect, 'do_execute', self._executed),
-            (default.DefaultDialect, 'do_executemany', self._executed),
-            (default.DefaultDialect, 'do_commit', self._committed),
-            (notifications.FakeNotifier, '_notify', self._sent),
-            (notifications.FakeVersionedNotifier, '_notify', self._sent),
-        ):
-            undo.callback(
-                patching.patch_attribute(
-                    owner,
-                    name,
-                    wrapt.FunctionWrapper(
-                        vars(owner)[name], functools.partial(_after, tell)
-                    ),
-                )
-            )
-        return undo.close
-
-    def settled(self, seen: int, end: float) -> bool:
-        """Wait for a change, and until what follows from it has settled.
-
-        :param seen: the number of changes that are known already.
-        :param end: when to give up, by ``time.monotonic``.
-        :returns: whether there was one, before *end*.
-        """
-        with self._condition:
-            while self.count == seen:
-                left = end - _now()
-                if left <= 0:
-                    return False
-                self._condition.wait(left)
-            while True:
-                now = _now()
-                quiet = self._last + _QUIET
-                if quiet <= now:
-                    return now < end
-                if now >= end:
-                    return False
-                # Nothing tells that nothing happens.
-                self._condition.wait(min(quiet, end) - now)
-
-    def _executed(
-        self, cursor: Any, statement: str, parameters: Any, context: Any = None
-    ) -> None:
-        self._last = _now()
-        if context is not None and statement.startswith(
-            ('INSERT', 'UPDATE', 'DELETE')
-        ):
-            context.root_connection.info[self] = True
-
-    def _committed(self, connection: Any) -> None:
-        if connection.info.pop(self, False):
-            self._changed()
-
-    def _sent(self, *args: Any, **kwargs: Any) -> None:
-        self._changed()
-
-    def _changed(self) -> None:
-        with self._condition:
-            self._last = _now()
-            self._count += 1
-            self._own.count = self._count_own() + 1
-            self._condition.notify_all()
-
-    def _count_own(self) -> int:
-        count: int = getattr(self._own, 'count', 0)
-        return count
-
-
-def _after(
-    tell: Callable[..., None],
-    wrapped: Callable[..., Any],
-    _: Any,
-    args: Any,
-    kwargs: Any,
-) -> Any:
-    result = wrapped(*args, **kwargs)
-    tell(*args, **kwargs)
-    return result
 
 
 @functools.cache

@@ -38,6 +38,7 @@ import safe_fixtures
 from safe_fixtures import audit
 from safe_fixtures import summary
 from tests.functional.nova import inner as inner_run
+from tests.support import subtests
 
 
 def run(base, body, **attributes):
@@ -79,7 +80,7 @@ def patched_attributes():
     }
 
 
-class TestHardened(testtools.TestCase):
+class TestHardened(subtests.SubTests, testtools.TestCase):
     def test_comes_between_the_base_and_novas_test_case(self):
         for base in (
             integrated_helpers._IntegratedTestBase,
@@ -87,15 +88,16 @@ class TestHardened(testtools.TestCase):
             libvirt_base.ServersTestBase,
             test.NoDBTestCase,
         ):
-            order = safe_fixtures.nova.hardened(base).__mro__
-            self.assertLess(
-                order.index(base),
-                order.index(safe_fixtures.nova.SafeTestCase),
-            )
-            self.assertLess(
-                order.index(safe_fixtures.nova.SafeTestCase),
-                order.index(test.TestCase),
-            )
+            with self.subTest(base=base):
+                order = safe_fixtures.nova.hardened(base).__mro__
+                self.assertLess(
+                    order.index(base),
+                    order.index(safe_fixtures.nova.SafeTestCase),
+                )
+                self.assertLess(
+                    order.index(safe_fixtures.nova.SafeTestCase),
+                    order.index(test.TestCase),
+                )
 
     def test_is_the_same_each_time(self):
         base = integrated_helpers._IntegratedTestBase
@@ -142,12 +144,13 @@ class TestHardened(testtools.TestCase):
             integrated_helpers.InstanceHelperMixin,
             'nova.test.TestCase',
         ):
-            error = self.assertRaises(
-                safe_fixtures.ConfigurationError,
-                safe_fixtures.nova.hardened,
-                base,
-            )
-            self.assertIn('nova.test.TestCase', str(error))
+            with self.subTest(base=base):
+                error = self.assertRaises(
+                    safe_fixtures.ConfigurationError,
+                    safe_fixtures.nova.hardened,
+                    base,
+                )
+                self.assertIn('nova.test.TestCase', str(error))
 
     def test_has_no_other_lazy_names(self):
         self.assertRaises(
@@ -247,7 +250,7 @@ class TestKnobs(testtools.TestCase):
         )
 
 
-class TestLifeOfATest(testtools.TestCase):
+class TestLifeOfATest(subtests.SubTests, testtools.TestCase):
     """Whatever becomes of a test, nothing is left of the guards."""
 
     def check(self, body, **attributes):
@@ -284,12 +287,15 @@ class TestLifeOfATest(testtools.TestCase):
             ('OS_SAFE_FIXTURES__MODE', 'sometimes'),
             ('OS_SAFE_FIXTURES__RESTORE_TIMEOUT', '-1'),
         ):
-            with fixtures.EnvironmentVariable(name, value):
-                result, events = self.check(
-                    lambda inner: None, _setup_services=self.fail
+            with self.subTest(name=name, value=value):
+                with fixtures.EnvironmentVariable(name, value):
+                    result, events = self.check(
+                        lambda inner: None, _setup_services=self.fail
+                    )
+                self.assertIn(
+                    f"'{value}' is refused", inner_run.problems(result)
                 )
-            self.assertIn(f"'{value}' is refused", inner_run.problems(result))
-            self.assertEqual([], events)
+                self.assertEqual([], events)
 
     def test_a_malformed_pin_is_refused(self):
         result, _ = self.check(
@@ -437,7 +443,7 @@ class TestInstalledNova(testtools.TestCase):
             self.assertIs(self.original, paths.state_path_def)
 
 
-class TestImport(testtools.TestCase):
+class TestImport(subtests.SubTests, testtools.TestCase):
     """``safe_fixtures.nova`` says what is wrong with how it is imported."""
 
     def _import(self, code, **environment):
@@ -463,10 +469,11 @@ class TestImport(testtools.TestCase):
     def test_in_time(self):
         code = 'import safe_fixtures, safe_fixtures.nova'
         for disabled in ('true', 'false'):
-            good = self._import(
-                code, OS_NOVA_DISABLE_EVENTLET_PATCHING=disabled
-            )
-            self.assertEqual(0, good.returncode, good.stderr)
+            with self.subTest(disabled=disabled):
+                good = self._import(
+                    code, OS_NOVA_DISABLE_EVENTLET_PATCHING=disabled
+                )
+                self.assertEqual(0, good.returncode, good.stderr)
 
     def test_without_nova(self):
         code = (

@@ -29,6 +29,7 @@ from safe_fixtures import MicroversionPin
 from safe_fixtures import nova as safe_nova
 from safe_fixtures.nova import pins
 from tests.functional.nova import inner
+from tests.support import subtests
 
 STANDARD = 'OpenStack-API-Version'
 LEGACY = 'X-OpenStack-Nova-API-Version'
@@ -45,7 +46,7 @@ class Pinned(inner.SafeApiTestCase):
         return response.headers[STANDARD], response.body['flavor']
 
 
-class PinTestCase(testtools.TestCase):
+class PinTestCase(subtests.SubTests, testtools.TestCase):
     def run_test(self, act, base=Pinned, **settings):
         seen = {}
 
@@ -326,7 +327,8 @@ class TestVettedPin(PinTestCase):
             ('34.0.0', '2.104'),
             ('34.0.0.0rc1', '2.104'),
         ):
-            self.assertEqual(pin, pins.vetted_microversion(release))
+            with self.subTest(release=release, pin=pin):
+                self.assertEqual(pin, pins.vetted_microversion(release))
 
     def test_unknown_release_names_the_option(self):
         self.useFixture(

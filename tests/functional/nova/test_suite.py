@@ -33,6 +33,7 @@ from safe_fixtures.nova import pins
 from safe_fixtures.nova import suite
 from safe_fixtures import summary
 from tests.functional.nova import inner as inner_run
+from tests.support import subtests
 
 REAL_TEST = (
     'nova.tests.functional.regressions.test_bug_1522536.TestServerGet'
@@ -65,7 +66,7 @@ def vars_of(cls):
     return {name: id(value) for name, value in vars(cls).items()}
 
 
-class SuiteTestCase(testtools.TestCase):
+class SuiteTestCase(subtests.SubTests, testtools.TestCase):
     def setUp(self):
         super().setUp()
         before = vars_of(test.TestCase)
@@ -297,20 +298,21 @@ class TestWaysOfATest(SuiteTestCase):
 
     def test_fails_in_its_set_up(self):
         for first in (True, False):
+            with self.subTest(first=first):
 
-            def set_up(inner, first=first):
-                if first:
+                def set_up(inner, first=first):
+                    if first:
+                        raise ZeroDivisionError
+                    test.TestCase.setUp(inner)
                     raise ZeroDivisionError
-                test.TestCase.setUp(inner)
-                raise ZeroDivisionError
 
-            result, events = self.run_test(
-                test.NoDBTestCase, lambda inner: None, setUp=set_up
-            )
-            self.assertIn('ZeroDivisionError', inner_run.problems(result))
-            self.assertEqual(
-                [] if first else ['failure'], self.outcomes(events)
-            )
+                result, events = self.run_test(
+                    test.NoDBTestCase, lambda inner: None, setUp=set_up
+                )
+                self.assertIn('ZeroDivisionError', inner_run.problems(result))
+                self.assertEqual(
+                    [] if first else ['failure'], self.outcomes(events)
+                )
 
     def test_fails_in_the_set_up_of_nova(self):
         class Broken(test.NoDBTestCase):
@@ -342,12 +344,15 @@ class TestWaysOfATest(SuiteTestCase):
             ('OS_SAFE_FIXTURES__MODE', 'sometimes'),
             ('OS_SAFE_FIXTURES__WAIVERS_FILE', '/nowhere'),
         ):
-            with fixtures.EnvironmentVariable(name, value):
-                result, events = self.run_test(
-                    test.NoDBTestCase, lambda inner: None, setUp=set_up
+            with self.subTest(name=name, value=value):
+                with fixtures.EnvironmentVariable(name, value):
+                    result, events = self.run_test(
+                        test.NoDBTestCase, lambda inner: None, setUp=set_up
+                    )
+                self.assertIn(
+                    f"'{value}' is refused", inner_run.problems(result)
                 )
-            self.assertIn(f"'{value}' is refused", inner_run.problems(result))
-            self.assertEqual([], events)
+                self.assertEqual([], events)
         self.assertEqual([False, False], seen)
         self.assertPasses(test.NoDBTestCase, lambda inner: None, setUp=set_up)
         self.assertEqual([False, False, True], seen)

@@ -102,6 +102,42 @@ class TestPatchAttribute(base.TestCase):
         self.assertIs(before, vars(Base)['method'])
 
 
+class TestPatchAttributes(base.TestCase):
+    def test_all_are_restored(self):
+        before = dict(vars(Base))
+        restore = patching.patch_attributes(
+            (Base, name, 'patched') for name in NAMES
+        )
+        self.assertEqual({'patched'}, {vars(Base)[name] for name in NAMES})
+        restore()
+        self.assertEqual(before, dict(vars(Base)))
+
+    def test_one_that_cannot_be_set(self):
+        before = dict(vars(Base))
+        self.assertRaises(
+            TypeError,
+            patching.patch_attributes,
+            [(Base, 'plain', 'patched'), (int, 'real', 'patched')],
+        )
+        self.assertEqual(before, dict(vars(Base)))
+
+    def test_wrapped_functions(self):
+        def double(wrapped, instance, args, kwargs):
+            return [wrapped(*args, **kwargs)] * 2
+
+        before = dict(vars(Derived))
+        restore = patching.patch_attributes(
+            patching.wrapped_attribute(Derived, name, double)
+            for name in ('method', 'static', 'of_class')
+        )
+        derived = Derived()
+        self.assertEqual([derived] * 2, derived.method())
+        self.assertEqual(['static'] * 2, Derived.static())
+        self.assertEqual([Derived] * 2, Derived.of_class())
+        restore()
+        self.assertEqual(before, dict(vars(Derived)))
+
+
 class TestSharedPatch(base.TestCase):
     def setUp(self):
         super().setUp()

@@ -30,6 +30,7 @@ import testtools
 from safe_fixtures.nova import waiting as nova_waiting
 from safe_fixtures.nova.waiting import bus
 from safe_fixtures.nova.waiting import sleep as waiting_sleep
+from tests.support import subtests
 
 # Seconds of a sleep that nobody sleeps out, and of waiting for a failure.
 LONG = 600
@@ -74,7 +75,7 @@ class Endpoint:
         return number
 
 
-class BusTestCase(testtools.TestCase):
+class BusTestCase(subtests.SubTests, testtools.TestCase):
     def setUp(self):
         super().setUp()
         before = patched()
@@ -199,7 +200,8 @@ class TestPrompt(BusTestCase):
             50,
         )
         for endpoint in endpoints:
-            self.assertInOrder(endpoint, 3, 50)
+            with self.subTest(endpoint=endpoint):
+                self.assertInOrder(endpoint, 3, 50)
 
     def test_any_of_several_servers(self):
         both = Endpoint(200)
