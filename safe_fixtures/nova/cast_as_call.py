@@ -132,11 +132,15 @@ class SafeCastAsCall(guard.Guard):
         )
         self.casts.append(cast)
         began = _now()
+
+        def call(where: Any) -> Any:
+            return where.call(ctxt, method, **arguments)
+
         try:
             if cast.fanout:
-                result = self._fan_out(context, cast, ctxt, arguments)
+                result = self._fan_out(context, cast, call)
             else:
-                result = context.call(ctxt, method, **arguments)
+                result = call(context)
         except BaseException as error:
             cast.outcome = 'failure'
             cast.error = type(error).__name__
@@ -157,25 +161,20 @@ class SafeCastAsCall(guard.Guard):
             del masked
 
     def _fan_out(
-        self,
-        context: Any,
-        cast: TurnedCast,
-        ctxt: Any,
-        arguments: dict[str, Any],
+        self, context: Any, cast: TurnedCast, call: Callable[[Any], Any]
     ) -> Any:
         target = context.target
+        prepare = functools.partial(
+            client._CallContext._prepare, context, fanout=False
+        )
         servers = _servers(context.transport, target)
         if self._fanout_to_one or servers is None:
-            one = client._CallContext._prepare(context, fanout=False)
-            return one.call(ctxt, cast.method, **arguments)
+            return call(prepare())
         refusals: list[Exception] = []
         failures: list[Exception] = []
         for server in servers:
-            one = client._CallContext._prepare(
-                context, fanout=False, server=server
-            )
             try:
-                one.call(ctxt, cast.method, **arguments)
+                call(prepare(server=server))
             except fixtures.TimeoutException:
                 # The time of the test is up.
                 raise

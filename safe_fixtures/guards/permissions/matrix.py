@@ -155,21 +155,12 @@ class Matrix:
         if operation.kind != 'attribute':
             return prober.attempt(persona, operation)
         keys = self.keys(operation)
-        for attempt in self.answers_to(persona).values():
-            for key in attempt.shown or ():
-                if key in keys:
-                    return model.Attempt('allowed', f'{key} is shown')
+        for (asker, _), attempt in self.attempts.items():
+            if asker == persona:
+                for key in attempt.shown or ():
+                    if key in keys:
+                        return model.Attempt('allowed', f'{key} is shown')
         return model.Attempt('hidden', 'not shown')
-
-    def answers_to(
-        self, persona: model.Persona
-    ) -> dict[model.Operation, model.Attempt]:
-        """Return the attempts of a persona."""
-        return {
-            operation: attempt
-            for (asker, operation), attempt in self.attempts.items()
-            if asker == persona
-        }
 
     def _check(
         self,

@@ -39,6 +39,8 @@ class NovaPermissions:
     operations = table.OPERATIONS
     # The stub of nova.tests.fixtures.OSAPIFixture goes by this name.
     admin_user = 'admin'
+    expected = staticmethod(permissions_defaults.expected)
+    watching_policy = staticmethod(permissions_defaults.watching)
 
     @staticmethod
     def microversion(pin: str | None) -> str:
@@ -54,12 +56,6 @@ class NovaPermissions:
         if table.MANAGER_RULE in rules:
             return table.PERSONAS
         return [each for each in table.PERSONAS if 'manager' not in each.roles]
-
-    @staticmethod
-    def expected(
-        persona: permissions.Persona, operation: permissions.Operation
-    ) -> str:
-        return permissions_defaults.expected(persona, operation)
 
     @staticmethod
     def server(server_id: str) -> permissions.ServerRecord | None:
@@ -86,10 +82,6 @@ class NovaPermissions:
             is_listed=instance.vm_state != vm_states.SOFT_DELETED,
             reservation=instance.reservation_id,
         )
-
-    @staticmethod
-    def watching_policy() -> contextlib.AbstractContextManager[Any]:
-        return permissions_defaults.watching()
 
     @contextlib.contextmanager
     def probing(

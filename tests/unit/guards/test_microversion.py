@@ -10,106 +10,32 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import microversion_parse
-from oslo_config import fixture as config_fixture
 import requests
 from requests import adapters
 import testtools
 
 import safe_fixtures
 from safe_fixtures import audit
-from safe_fixtures import conf
 from safe_fixtures.core import gate
 from safe_fixtures import exceptions
-from safe_fixtures.guards import microversion
 from safe_fixtures import testing
 from tests.support import base
 from tests.support import web
-
-SEND = vars(adapters.HTTPAdapter)['send']
-STANDARD = microversion_parse.STANDARD_HEADER
-LEGACY = microversion.LEGACY_HEADER
-MALFORMED = ('2', '2.x', 2.53, '', '3.1', '2.053', '2.53 ', 'latest', b'2.53')
+from tests.unit.guards import microversion_cases as cases
 
 
-class Versions:
-    """The versions of an API that are as they are told."""
-
-    def __init__(self, minimum='2.1', maximum='2.104', vetted='2.53'):
-        self.supported = (minimum, maximum)
-        self.vetted = vetted
-
-    def vetted_microversion(self):
-        return self.vetted
-
-    def supported_microversions(self):
-        return self.supported
-
-
-class UnknownRelease(Versions):
-    def vetted_microversion(self):
-        raise exceptions.ConfigurationError(
-            'pinned_microversion', None, 'Nova 99 has no vetted pin'
-        )
-
-
-def get(**headers):
-    names = {'standard': STANDARD, 'legacy': LEGACY}
-    return requests.get(
-        f'{web.URL}/v2.1/servers',
-        headers={names.get(key, key): value for key, value in headers.items()},
-    )
-
-
-def latest():
-    return get(standard='compute latest', legacy='latest')
-
-
-class TestCase(base.TestCase):
-    def setUp(self):
-        super().setUp()
-        self.server = self.useFixture(web.Served(self.respond))
-        self.served = None
-        self.status = '200 OK'
-
-    def respond(self, environ):
-        """Serve at the version that is asked for, or at self.served."""
-        asked = environ.get('HTTP_OPENSTACK_API_VERSION', 'compute 2.1')
-        served = self.served or asked
-        headers = {STANDARD: served} if served != 'none' else {}
-        return self.status, headers, {}
-
-    def arrived(self):
-        """Return the version headers that the last request arrived with."""
-        environ = self.server.requests[-1]
-        return (
-            environ.get('HTTP_OPENSTACK_API_VERSION'),
-            environ.get('HTTP_X_OPENSTACK_NOVA_API_VERSION'),
-        )
-
-    def pin(self, pin='2.53', versions=None, **kwargs):
-        return safe_fixtures.MicroversionPin(
-            pin, versions=versions or Versions(), **kwargs
-        )
-
-    def assertUntouched(self):
-        self.assertIs(SEND, vars(adapters.HTTPAdapter)['send'])
-        self.assertEqual((), gate.OBSERVERS.users)
-        self.assertIsNone(audit.current())
-
-
-class TestSetUp(TestCase):
+class TestSetUp(cases.TestCase):
     def refused(self, fixture):
         error = self.assertRaises(exceptions.ConfigurationError, fixture.setUp)
         self.assertUntouched()
-        latest()
+        cases.latest()
         self.assertEqual(('compute latest', 'latest'), self.arrived())
         return error
 
     def test_malformed_is_refused_by_name(self):
-        for value in MALFORMED:
+        for value in cases.MALFORMED:
             with self.subTest(value=value):
-                for versions in (Versions(), None):
+                for versions in (cases.Versions(), None):
                     error = self.refused(
                         safe_fixtures.MicroversionPin(value, versions=versions)
                     )
@@ -118,7 +44,7 @@ class TestSetUp(TestCase):
                     self.assertIn("such as '2.53'", str(error))
 
     def test_malformed_vetted_pin(self):
-        error = self.refused(self.pin(None, Versions(vetted='2')))
+        error = self.refused(self.pin(None, cases.Versions(vetted='2')))
         self.assertEqual('2', error.value)
 
     def test_malformed_option(self):
@@ -152,16 +78,16 @@ class TestSetUp(TestCase):
         self.assertIn('no Nova is imported', str(error))
 
     def test_unknown_release(self):
-        error = self.refused(self.pin(None, UnknownRelease()))
+        error = self.refused(self.pin(None, cases.UnknownRelease()))
         self.assertIn('Nova 99', str(error))
 
     def test_unknown_release_with_the_option(self):
         self.configure(pinned_microversion='2.60')
-        with self.pin(None, UnknownRelease()) as fixture:
+        with self.pin(None, cases.UnknownRelease()) as fixture:
             self.assertEqual('2.60', fixture.pin)
 
     def test_vetted_pin(self):
-        with self.pin(None, Versions(vetted='2.79')) as fixture:
+        with self.pin(None, cases.Versions(vetted='2.79')) as fixture:
             self.assertEqual('2.79', fixture.pin)
 
     def test_option_goes_before_the_vetted_pin(self):
@@ -185,170 +111,7 @@ class TestSetUp(TestCase):
         self.assertUntouched()
 
 
-class TestLatest(TestCase):
-    def assertArrives(self, expected, **headers):
-        with self.pin() as fixture:
-            get(**headers)
-            self.assertEqual(expected, self.arrived())
-            return [
-                audit.details(event)
-                for event in fixture.trail.events
-                if event['action'] == 'configure/microversion'
-            ]
-
-    def assertPinned(self, expected, **headers):
-        records = self.assertArrives(expected, **headers)
-        self.assertEqual([{'sent': 'latest', 'served': '2.53'}], records)
-
-    def assertLeft(self, **headers):
-        expected = (headers.get('standard'), headers.get('legacy'))
-        self.assertEqual([], self.assertArrives(expected, **headers))
-
-    def test_both_headers(self):
-        self.assertPinned(
-            ('compute 2.53', '2.53'),
-            standard='compute latest',
-            legacy='latest',
-        )
-
-    def test_standard_header(self):
-        self.assertPinned(('compute 2.53', None), standard='compute latest')
-
-    def test_legacy_header(self):
-        self.served = 'compute 2.53'
-        self.assertPinned((None, '2.53'), legacy='latest')
-
-    def test_underscores_are_dashes_to_wsgi(self):
-        self.assertPinned(
-            ('compute 2.53', None), OpenStack_API_Version='compute latest'
-        )
-        self.served = 'compute 2.53'
-        self.assertPinned(
-            (None, '2.53'), X_OpenStack_Nova_API_Version='latest'
-        )
-
-    def test_settings_that_a_test_has_cleared(self):
-        self.configure(latest_policy='refuse')
-        with self.pin():
-            with config_fixture.Config(conf.CONF) as settings:
-                settings.config(group='safe_fixtures', restore_timeout=3)
-            with safe_fixtures.expect_violation('SF101'):
-                latest()
-
-    def test_list_of_services(self):
-        self.served = 'compute 2.53'
-        self.assertPinned(
-            ('placement latest, compute 2.53', None),
-            standard='placement latest, compute latest',
-        )
-
-    def test_list_of_services_the_other_way_round(self):
-        self.served = 'compute 2.53'
-        self.assertPinned(
-            ('compute 2.53, placement latest', None),
-            standard='compute latest,placement latest',
-        )
-
-    def test_last_entry_counts(self):
-        self.served = 'compute 2.53'
-        self.assertPinned(
-            ('compute 2.60, compute 2.53', None),
-            standard='compute 2.60, compute latest',
-        )
-
-    def test_earlier_entry_does_not_count(self):
-        self.served = 'compute 2.60'
-        self.assertLeft(standard='compute latest, compute 2.60')
-
-    def test_service_in_capitals(self):
-        self.served = 'compute 2.53'
-        self.assertPinned(('COMPUTE 2.53', None), standard='COMPUTE latest')
-
-    def test_header_name_in_any_case(self):
-        self.served = 'compute 2.53'
-        records = self.assertArrives(
-            ('compute 2.53', '2.53'),
-            **{
-                STANDARD.lower(): 'compute latest',
-                LEGACY.upper(): 'latest',
-            },
-        )
-        self.assertEqual(1, len(records))
-
-    def test_bytes(self):
-        self.assertPinned(
-            ('compute 2.53', '2.53'),
-            standard=b'compute latest',
-            legacy=b'latest',
-        )
-
-    def test_any_white_space(self):
-        self.served = 'compute 2.53'
-        for value in (
-            'compute\tlatest',
-            'compute   latest',
-            'compute latest ',
-        ):
-            with self.subTest(value=value):
-                self.assertPinned(('compute 2.53', None), standard=value)
-
-    def test_legacy_list(self):
-        self.served = 'compute 2.53'
-        self.assertPinned((None, '2.60, 2.53'), legacy='2.60, latest')
-
-    def test_legacy_beside_another_service(self):
-        self.served = 'compute 2.53'
-        self.assertPinned(
-            ('placement latest', '2.53'),
-            standard='placement latest',
-            legacy='latest',
-        )
-
-    def test_placement_is_left_alone(self):
-        self.assertLeft(standard='placement latest')
-
-    def test_none_is_left_alone(self):
-        self.assertLeft()
-
-    def test_concrete_versions_are_left_alone(self):
-        for value in ('2.1', '2.53', '2.104'):
-            with self.subTest(value=value):
-                self.assertLeft(standard=f'compute {value}', legacy=value)
-
-    def test_malformed_version_is_left_to_the_api(self):
-        self.served = 'none'
-        for value in ('compute 2.x', 'compute', 'compute 3', 'latest'):
-            with self.subTest(value=value):
-                self.assertLeft(standard=value)
-
-    def test_gone_after_cleanup(self):
-        with self.pin():
-            latest()
-        self.assertEqual(('compute 2.53', '2.53'), self.arrived())
-        latest()
-        self.assertEqual(('compute latest', 'latest'), self.arrived())
-        self.assertUntouched()
-
-    def test_innermost_of_several_counts(self):
-        with self.pin('2.60'):
-            with self.pin('2.70'):
-                latest()
-                self.assertEqual(('compute 2.70', '2.70'), self.arrived())
-            latest()
-            self.assertEqual(('compute 2.60', '2.60'), self.arrived())
-
-    def test_client_of_its_own(self):
-        self.useFixture(self.pin())
-        request = requests.Request(
-            'GET', web.URL, headers={LEGACY: 'latest'}
-        ).prepare()
-        self.served = 'compute 2.53'
-        with requests.Session() as session:
-            session.send(request)
-        self.assertEqual((None, '2.53'), self.arrived())
-
-
-class TestRefused(TestCase):
+class TestRefused(cases.TestCase):
     """SF101."""
 
     def test_refused(self):
@@ -361,7 +124,7 @@ class TestRefused(TestCase):
         ):
             with self.subTest(headers=headers):
                 with safe_fixtures.expect_violation('SF101') as seen:
-                    get(**headers)
+                    cases.get(**headers)
                 self.assertIn('GET /v2.1/servers', seen[0].message)
                 self.assertIn('latest', seen[0].message)
         self.assertEqual([], self.server.requests)
@@ -369,28 +132,28 @@ class TestRefused(TestCase):
     def test_twin(self):
         self.configure(latest_policy='refuse')
         self.useFixture(self.pin())
-        get(standard='compute 2.53')
+        cases.get(standard='compute 2.53')
         self.served = 'none'
-        get(standard='placement latest')
+        cases.get(standard='placement latest')
         self.assertEqual(2, len(self.server.requests))
 
     def test_recorded_and_pinned_in_audit_mode(self):
         self.configure(latest_policy='refuse', rule_modes='SF101:audit')
         self.useFixture(self.pin())
         with safe_fixtures.expect_violation('SF101'):
-            latest()
+            cases.latest()
         self.assertEqual(('compute 2.53', '2.53'), self.arrived())
 
     def inner(self):
         class Inner(testtools.TestCase):
             def test_fails(self):
                 self.useFixture(outer.pin())
-                latest()
+                cases.latest()
 
             def test_swallows(self):
                 self.useFixture(outer.pin())
                 try:
-                    latest()
+                    cases.latest()
                 except Exception:
                     return
 
@@ -398,7 +161,7 @@ class TestRefused(TestCase):
             def setUp(self):
                 super().setUp()
                 self.useFixture(outer.pin())
-                latest()
+                cases.latest()
 
             def test_x(self):
                 raise ZeroDivisionError
@@ -420,7 +183,7 @@ class TestRefused(TestCase):
         self.assertEqual(2, len(self.server.requests))
 
 
-class TestUnsupported(TestCase):
+class TestUnsupported(cases.TestCase):
     """SF102."""
 
     def test_outside(self):
@@ -432,7 +195,7 @@ class TestUnsupported(TestCase):
                     {'legacy': value},
                 ):
                     with safe_fixtures.expect_violation('SF102') as seen:
-                        get(**headers)
+                        cases.get(**headers)
                     self.assertIn(value, seen[0].message)
                     self.assertIn('2.1 to 2.104', seen[0].message)
         self.assertEqual([], self.server.requests)
@@ -440,27 +203,27 @@ class TestUnsupported(TestCase):
     def test_twin(self):
         self.useFixture(self.pin())
         for value in ('2.1', '2.10', '2.104'):
-            get(standard=f'compute {value}')
+            cases.get(standard=f'compute {value}')
         self.served = 'none'
-        get(standard='placement 1.99')
+        cases.get(standard='placement 1.99')
         self.assertEqual(4, len(self.server.requests))
 
     def test_unknown_api(self):
         self.useFixture(safe_fixtures.MicroversionPin('2.53'))
-        get(standard='compute 2.500')
+        cases.get(standard='compute 2.500')
         self.assertEqual(1, len(self.server.requests))
 
     def test_in_inner_test(self):
         class Inner(testtools.TestCase):
             def test_x(self):
                 self.useFixture(outer.pin())
-                get(standard='compute 2.105')
+                cases.get(standard='compute 2.105')
 
         outer = self
         self.assertFails(Inner, 'SF102: GET /v2.1/servers asks')
 
 
-class TestServedAtAnother(TestCase):
+class TestServedAtAnother(cases.TestCase):
     """SF103."""
 
     def test_another(self):
@@ -473,50 +236,50 @@ class TestServedAtAnother(TestCase):
         ):
             with self.subTest(headers=headers):
                 with safe_fixtures.expect_violation('SF103') as seen:
-                    get(**headers)
+                    cases.get(**headers)
                 self.assertIn('2.53', seen[0].message)
                 self.assertIn('2.79', seen[0].message)
 
     def test_twin(self):
         self.useFixture(self.pin())
         self.served = 'compute 2.53'
-        self.assertEqual(200, get(standard='compute latest').status_code)
-        self.assertEqual(200, get(legacy='2.53').status_code)
+        self.assertEqual(200, cases.get(standard='compute latest').status_code)
+        self.assertEqual(200, cases.get(legacy='2.53').status_code)
 
     def test_not_for_a_406(self):
         self.useFixture(self.pin())
         self.served = 'compute 2.79'
         self.status = '406 Not Acceptable'
-        self.assertEqual(406, get(standard='compute 2.53').status_code)
+        self.assertEqual(406, cases.get(standard='compute 2.53').status_code)
 
     def test_for_any_other_error(self):
         self.useFixture(self.pin())
         self.served = 'compute 2.79'
         self.status = '404 Not Found'
         with safe_fixtures.expect_violation('SF103'):
-            get(standard='compute 2.53')
+            cases.get(standard='compute 2.53')
 
     def test_not_without_header(self):
         self.useFixture(self.pin())
         self.served = 'none'
-        self.assertEqual(200, get(standard='compute 2.53').status_code)
+        self.assertEqual(200, cases.get(standard='compute 2.53').status_code)
 
     def test_not_for_another_service(self):
         self.useFixture(self.pin())
         self.served = 'placement 1.39'
-        self.assertEqual(200, get(standard='compute 2.53').status_code)
+        self.assertEqual(200, cases.get(standard='compute 2.53').status_code)
 
     def test_not_if_none_was_sent(self):
         self.useFixture(self.pin())
         self.served = 'compute 2.1'
-        self.assertEqual(200, get().status_code)
+        self.assertEqual(200, cases.get().status_code)
 
     def test_in_inner_test(self):
         class Inner(testtools.TestCase):
             def test_x(self):
                 self.useFixture(outer.pin())
                 try:
-                    latest()
+                    cases.latest()
                 except Exception:
                     return
 
@@ -526,13 +289,13 @@ class TestServedAtAnother(TestCase):
         self.assertFails(Inner, 'SF103: GET /v2.1/servers asked')
 
 
-class TestDrift(TestCase):
+class TestDrift(cases.TestCase):
     """SF104."""
 
     def test_recorded_once(self):
         fixture = self.useFixture(self.pin())
         for _ in range(3):
-            latest()
+            cases.latest()
         (event,) = (
             event for event in fixture.trail.events if 'reason' in event
         )
@@ -544,7 +307,7 @@ class TestDrift(TestCase):
 
     def test_twin(self):
         fixture = self.useFixture(self.pin('2.104'))
-        latest()
+        cases.latest()
         self.assertEqual(
             ['configure/microversion'],
             [event['action'] for event in fixture.trail.events],
@@ -554,25 +317,25 @@ class TestDrift(TestCase):
         class Inner(testtools.TestCase):
             def test_x(self):
                 self.useFixture(outer.pin())
-                latest()
+                cases.latest()
 
         outer = self
         self.configure(rule_modes='SF104:enforce')
         self.assertFails(Inner, 'SF104: the pin is 2.53')
 
 
-class TestContract(testing.FixtureContract, TestCase):
+class TestContract(testing.FixtureContract, cases.TestCase):
     def make_fixture(self):
         return self.pin()
 
     def use(self, fixture):
-        latest()
+        cases.latest()
 
     def state(self):
         return id(vars(adapters.HTTPAdapter)['send']), gate.OBSERVERS.users
 
 
-class TestRecordOfRequests(TestCase):
+class TestRecordOfRequests(cases.TestCase):
     def setUp(self):
         super().setUp()
         self.served = 'none'
@@ -594,12 +357,12 @@ class TestRecordOfRequests(TestCase):
 
     def test_by_the_version_that_was_sent(self):
         def use():
-            latest()
-            get(standard='compute latest')
-            get(standard='compute 2.53')
-            get(legacy='2.60')
-            get(standard='compute 2.70', legacy='2.60')
-            get()
+            cases.latest()
+            cases.get(standard='compute latest')
+            cases.get(standard='compute 2.53')
+            cases.get(legacy='2.60')
+            cases.get(standard='compute 2.70', legacy='2.60')
+            cases.get()
 
         self.assertEqual(
             [{'2.53': 3, '2.60': 1, '2.70': 1, 'none': 1}], self.requested(use)
@@ -610,7 +373,7 @@ class TestRecordOfRequests(TestCase):
 
     def test_other_services(self):
         def use():
-            get(standard='compute 2.60')
+            cases.get(standard='compute 2.60')
             for path in (
                 '/placement/resource_providers',
                 '/resource_providers',
@@ -620,7 +383,8 @@ class TestRecordOfRequests(TestCase):
                 '/x?next=/v2.1/servers',
             ):
                 requests.get(
-                    web.URL + path, headers={STANDARD: 'placement latest'}
+                    web.URL + path,
+                    headers={cases.STANDARD: 'placement latest'},
                 )
                 requests.get(web.URL + path)
 
@@ -638,7 +402,7 @@ class TestRecordOfRequests(TestCase):
 
         def use():
             with testing.expect_violation('SF101'):
-                latest()
+                cases.latest()
 
         self.assertEqual([], self.requested(use))
 
@@ -647,7 +411,7 @@ class TestRecordOfRequests(TestCase):
         with audit.AuditTrail() as trail:
             for _ in range(2):
                 with pin:
-                    get(standard='compute 2.60')
+                    cases.get(standard='compute 2.60')
         self.assertEqual(
             [{'2.60': 1}] * 2,
             [audit.details(event)['requests'] for event in trail.events],
