@@ -19,8 +19,17 @@ import sys
 import testtools
 
 from safe_fixtures import audit
+from safe_fixtures.core import guard
+from safe_fixtures import exceptions
 
-__all__ = ['case_of', 'details_of', 'events_of', 'swallowed']
+__all__ = ['Watch', 'case_of', 'details_of', 'events_of', 'swallowed']
+
+
+class Watch(guard.Guard):
+    """A guard that reports the violations it is told of."""
+
+    def violate(self, code, message, **kwargs):
+        self._violate(exceptions.SafetyViolation(code, message), **kwargs)
 
 
 def case_of(act, base=testtools.TestCase, **attributes):

@@ -228,27 +228,30 @@ class TestConf(base.TestCase):
 
     def test_environment(self):
         for name, text, expected in self._each(SENSIBLE):
-            with fixtures.EnvironmentVariable(
-                f'OS_SAFE_FIXTURES__{name.upper()}', text
-            ):
-                self._expect(name, text, expected)
+            with self.subTest(name=name, text=text, expected=expected):
+                with fixtures.EnvironmentVariable(
+                    f'OS_SAFE_FIXTURES__{name.upper()}', text
+                ):
+                    self._expect(name, text, expected)
 
     def test_file(self):
         for name, text, expected in self._each(SENSIBLE):
-            self.write(f'[safe_fixtures]\n{name} = {text}\n')
-            self._expect(name, text, expected)
+            with self.subTest(name=name, text=text, expected=expected):
+                self.write(f'[safe_fixtures]\n{name} = {text}\n')
+                self._expect(name, text, expected)
 
     def test_fixture(self):
         fixture = self.useFixture(config_fixture.Config(conf.CONF))
         conf.load()
         for name, cases in SENSIBLE.items():
             for text, expected in cases:
-                if isinstance(expected, str):
-                    expected = expected.replace('{tmp}', self.tmp)
-                elif expected is None:
-                    expected = [text]
-                fixture.config(group='safe_fixtures', **{name: expected})
-                self.assertEqual(expected, conf.load()[name])
+                with self.subTest(text=text, expected=expected):
+                    if isinstance(expected, str):
+                        expected = expected.replace('{tmp}', self.tmp)
+                    elif expected is None:
+                        expected = [text]
+                    fixture.config(group='safe_fixtures', **{name: expected})
+                    self.assertEqual(expected, conf.load()[name])
 
     def test_fixture_before_the_first_load(self):
         fixture = self.useFixture(config_fixture.Config(conf.CONF))
@@ -278,15 +281,16 @@ class TestConf(base.TestCase):
         """Every option that takes more than a few words."""
         fixture = self.useFixture(config_fixture.Config(conf.CONF))
         for name, text, allowed in self._each(NONSENSE):
-            if name == 'waivers_file' or not text:
-                continue
-            error = self.assertRaises(
-                ValueError,
-                fixture.config,
-                group='safe_fixtures',
-                **{name: text},
-            )
-            self.assertIn(allowed, str(error), f'{name} = {text}')
+            with self.subTest(name=name, text=text, allowed=allowed):
+                if name == 'waivers_file' or not text:
+                    continue
+                error = self.assertRaises(
+                    ValueError,
+                    fixture.config,
+                    group='safe_fixtures',
+                    **{name: text},
+                )
+                self.assertIn(allowed, str(error), f'{name} = {text}')
 
     def test_fixture_is_forgotten(self):
         with config_fixture.Config(conf.CONF) as fixture:
@@ -303,9 +307,10 @@ class TestConf(base.TestCase):
 
     def test_change_of_the_environment_is_noticed(self):
         for mode in ('audit', 'off', 'audit'):
-            os.environ['OS_SAFE_FIXTURES__MODE'] = mode
-            self.addCleanup(os.environ.pop, 'OS_SAFE_FIXTURES__MODE', None)
-            self.assertEqual(mode, conf.load().mode)
+            with self.subTest(mode=mode):
+                os.environ['OS_SAFE_FIXTURES__MODE'] = mode
+                self.addCleanup(os.environ.pop, 'OS_SAFE_FIXTURES__MODE', None)
+                self.assertEqual(mode, conf.load().mode)
         del os.environ['OS_SAFE_FIXTURES__MODE']
         self.assertEqual('default', conf.load().mode)
 
@@ -331,15 +336,17 @@ class TestConf(base.TestCase):
 
     def test_nonsense_in_the_environment(self):
         for name, text, allowed in self._each(NONSENSE):
-            with fixtures.EnvironmentVariable(
-                f'OS_SAFE_FIXTURES__{name.upper()}', text
-            ):
-                self._refuses(name, text, allowed)
+            with self.subTest(name=name, text=text, allowed=allowed):
+                with fixtures.EnvironmentVariable(
+                    f'OS_SAFE_FIXTURES__{name.upper()}', text
+                ):
+                    self._refuses(name, text, allowed)
 
     def test_nonsense_in_the_file(self):
         for name, text, allowed in self._each(NONSENSE):
-            self.write(f'[safe_fixtures]\n{name} = {text}\n')
-            self._refuses(name, text, allowed)
+            with self.subTest(name=name, text=text, allowed=allowed):
+                self.write(f'[safe_fixtures]\n{name} = {text}\n')
+                self._refuses(name, text, allowed)
 
     def test_nonsense_in_a_group_written_in_capitals(self):
         self.write('[SAFE_FIXTURES]\nmode = strict\n')
@@ -420,7 +427,8 @@ class TestConf(base.TestCase):
 
     def test_every_option_has_help(self):
         for opt in conf.list_opts()[0][1]:
-            self.assertTrue(opt.help, opt.name)
+            with self.subTest(opt=opt):
+                self.assertTrue(opt.help, opt.name)
 
     def test_sample(self):
         path = os.path.join(self.tmp, 'sample')
@@ -429,12 +437,15 @@ class TestConf(base.TestCase):
             text = sample.read()
         self.assertIn('[safe_fixtures]', text)
         for opt in conf.list_opts()[0][1]:
-            self.assertIn(f'\n#{opt.name} =', text)
+            with self.subTest(opt=opt):
+                self.assertIn(f'\n#{opt.name} =', text)
         for mode in SENSIBLE['mode']:
             self.assertIn(f'# {mode[0]} - ', text)
 
     def test_microversions(self):
         for value in ('2.0', '2.1', '2.53', '2.100'):
-            self.assertTrue(conf.is_microversion(value), value)
+            with self.subTest(value=value):
+                self.assertTrue(conf.is_microversion(value), value)
         for value in ('2', '2.x', 2.53, '', '3.1', '2.01', '2.53\n', None):
-            self.assertFalse(conf.is_microversion(value), value)
+            with self.subTest(value=value):
+                self.assertFalse(conf.is_microversion(value), value)

@@ -121,23 +121,28 @@ class TestGate(base.TestCase):
 
     def test_every_client_is_seen_once(self):
         for client in CLIENTS:
-            notes = Notes()
-            with gate.ApiGate(notes):
-                response = client()
-            self.assertEqual(200, response.status_code)
-            self.assertEqual(
-                [('before', 'GET', '/servers'), ('after', 'GET', '/servers')],
-                notes.seen,
-                client.__name__,
-            )
-            self.assertUntouched()
+            with self.subTest(client=client):
+                notes = Notes()
+                with gate.ApiGate(notes):
+                    response = client()
+                self.assertEqual(200, response.status_code)
+                self.assertEqual(
+                    [
+                        ('before', 'GET', '/servers'),
+                        ('after', 'GET', '/servers'),
+                    ],
+                    notes.seen,
+                    client.__name__,
+                )
+                self.assertUntouched()
 
     def test_nothing_is_seen_without_it(self):
         notes = Notes()
         with gate.ApiGate(notes):
             pass
         for client in CLIENTS:
-            client()
+            with self.subTest(client=client):
+                client()
         self.assertEqual([], notes.seen)
         self.assertEqual([None] * len(CLIENTS), self.calls)
 
@@ -182,17 +187,19 @@ class TestGate(base.TestCase):
             ('/v20/servers', '/v20/servers'),
             ('/servers', '/servers'),
         ):
-            notes = Notes()
-            with gate.ApiGate(notes):
-                requests.get(web.URL + path)
-            self.assertEqual(expected, notes.last.path)
+            with self.subTest(path=path, expected=expected):
+                notes = Notes()
+                with gate.ApiGate(notes):
+                    requests.get(web.URL + path)
+                self.assertEqual(expected, notes.last.path)
 
     def test_body_that_is_not_json(self):
         notes = Notes()
         with gate.ApiGate(notes):
             for data in ('{', b'\xff', None, iter([b'x'])):
-                requests.post(web.URL, data=data)
-                self.assertIsNone(notes.last.body)
+                with self.subTest(data=data):
+                    requests.post(web.URL, data=data)
+                    self.assertIsNone(notes.last.body)
 
     def test_headers_can_be_changed_before(self):
         class Adds(Notes):
@@ -208,11 +215,12 @@ class TestGate(base.TestCase):
 
     def test_nothing_is_sent_if_an_observer_raises(self):
         for client in CLIENTS:
-            notes = Notes()
-            with gate.ApiGate(Forbids()), gate.ApiGate(notes):
-                self.assertRaises(ZeroDivisionError, client)
-            self.assertEqual(['before'], [item[0] for item in notes.seen])
-            self.assertUntouched()
+            with self.subTest(client=client):
+                notes = Notes()
+                with gate.ApiGate(Forbids()), gate.ApiGate(notes):
+                    self.assertRaises(ZeroDivisionError, client)
+                self.assertEqual(['before'], [item[0] for item in notes.seen])
+                self.assertUntouched()
         self.assertEqual([], self.server.requests)
 
     def test_twin_that_does_not_raise_is_sent(self):

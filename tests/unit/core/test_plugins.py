@@ -16,11 +16,12 @@ import types
 import fixtures
 
 from safe_fixtures.core import plugins
+from safe_fixtures import exceptions
 from tests.support import base
 
 
 class Backend:
-    pass
+    posture = 'a posture'
 
 
 class Entry:
@@ -94,3 +95,28 @@ class TestFind(base.TestCase):
         backend = Backend()
         plugins.provide(backend)
         self.assertIs(backend, plugins.find())
+
+    def test_source(self):
+        source = plugins.Source('posture', 'a PostureSource')
+        self.imported(None)
+        self.assertIsNone(source.find())
+        error = self.assertRaises(
+            exceptions.ConfigurationError, source.require, 'Guard source'
+        )
+        self.assertEqual(
+            'Guard source = None is refused: no Nova is imported; import it '
+            'first, or give a PostureSource',
+            str(error),
+        )
+        plugins.provide(Backend())
+        self.assertEqual('a posture', source.find())
+        self.assertEqual('a posture', source.require('Guard source'))
+
+    def test_source_that_the_backend_lacks(self):
+        plugins.provide(Backend())
+        source = plugins.Source('services')
+        self.assertIsNone(source.find())
+        error = self.assertRaises(
+            exceptions.ConfigurationError, source.require, 'Guard api'
+        )
+        self.assertEqual('no Nova is imported; import it first', error.allowed)

@@ -87,10 +87,11 @@ class TestTraceback(base.TestCase):
 
     def test_violation(self):
         for act in (send, send_quietly, send_and_wrap):
-            text, frames = self.shown(act)
-            self.assertOnlyOfUser(frames, act)
-            self.assertOwnFrames(0, text)
-            self.assertIn('SF301 (CWE-531): real image', text)
+            with self.subTest(act=act):
+                text, frames = self.shown(act)
+                self.assertOnlyOfUser(frames, act)
+                self.assertOwnFrames(0, text)
+                self.assertIn('SF301 (CWE-531): real image', text)
 
     def test_refused_settings(self):
         self.configure(mode='strict')

@@ -20,11 +20,10 @@ import safe_fixtures
 from safe_fixtures import audit
 from safe_fixtures import conf
 from safe_fixtures.core import waivers as core_waivers
-from safe_fixtures.core import waivers_file
 from safe_fixtures import exceptions
 from safe_fixtures import rules
 from tests.support import base
-from tests.unit.core import test_guard
+from tests.support import inner
 
 
 @safe_fixtures.waive('SF301', reason='class')
@@ -107,11 +106,12 @@ class TestWaive(base.TestCase):
     def test_reason_is_required(self):
         self.assertRaises(TypeError, safe_fixtures.waive, 'SF301')
         for reason in ('', '  \n', None, 3, b'why'):
-            error = self.assertRaises(
-                ValueError, safe_fixtures.waive, 'SF301', reason=reason
-            )
-            self.assertIn('needs a reason', str(error))
-            self.assertIn(repr(reason), str(error))
+            with self.subTest(reason=reason):
+                error = self.assertRaises(
+                    ValueError, safe_fixtures.waive, 'SF301', reason=reason
+                )
+                self.assertIn('needs a reason', str(error))
+                self.assertIn(repr(reason), str(error))
 
     def test_unknown_code(self):
         error = self.assertRaises(
@@ -128,7 +128,8 @@ class TestWaive(base.TestCase):
 
     def test_every_other_code_can_be_waived(self):
         for code in set(rules.RULES) - {'SF202'}:
-            safe_fixtures.waive(code, reason='why')(lambda: None)
+            with self.subTest(code=code):
+                safe_fixtures.waive(code, reason='why')(lambda: None)
 
     def test_refused_when_the_module_is_imported(self):
         source = (
@@ -138,9 +139,10 @@ class TestWaive(base.TestCase):
             '    def test_x(self): pass\n'
         )
         for code, reason in (('SF999', 'x'), ('SF202', 'x'), ('SF301', '')):
-            self.assertRaises(
-                ValueError, exec, source.format(code, reason), {}
-            )
+            with self.subTest(code=code, reason=reason):
+                self.assertRaises(
+                    ValueError, exec, source.format(code, reason), {}
+                )
         exec(source.format('SF301', 'x'), {})
 
     def test_waived_violation_is_recorded_and_fails_nothing(self):
@@ -149,7 +151,7 @@ class TestWaive(base.TestCase):
         class Inner(base.testtools.TestCase):
             @safe_fixtures.waive('SF301', reason='it is the subject')
             def test_waived(self):
-                guard = self.useFixture(test_guard.Watch())
+                guard = self.useFixture(inner.Watch())
                 trails.append(guard.trail)
                 guard.violate('SF301', 'real image')
 
@@ -167,49 +169,27 @@ class TestWaive(base.TestCase):
         class Inner(base.testtools.TestCase):
             @safe_fixtures.waive('SF302', reason='it is the subject')
             def test_waived(self):
-                guard = self.useFixture(test_guard.Watch())
+                guard = self.useFixture(inner.Watch())
                 guard.violate('SF301', 'real image')
 
         self.assertFails(Inner, 'SF301 (CWE-531): real image')
 
     def test_waived_in_a_fixture_used_by_the_outer_test_only(self):
         # The waiver is of the test that uses the fixture.
-        with test_guard.Watch(test=Waived('test_x')) as guard:
+        with inner.Watch(test=Waived('test_x')) as guard:
             guard.violate('SF301', 'real image')
-        with test_guard.Watch() as guard:
+        with inner.Watch() as guard:
             with safe_fixtures.expect_violation('SF301'):
                 guard.violate('SF301', 'real image')
         self.assertRaises(exceptions.SafetyViolation, self._violate_unwaived)
 
     def _violate_unwaived(self):
-        with test_guard.Watch(test=Waived('test_plain')) as guard:
+        with inner.Watch(test=Waived('test_plain')) as guard:
             guard.violate('SF303', 'real data')
             guard.violate('SF401', 'a host')
 
 
 ENTRY = '[[waiver]]\nrule = "SF301"\ntests = "*.test_x"\nreason = "why"\n'
-# A part of what is said about each of these files.
-NONSENSE = [
-    ('waiver = 3', 'waiver must be [[waiver]]'),
-    ('[waiver]\nrule = "SF301"', 'waiver must be [[waiver]]'),
-    ('waiver = [3]', 'in entry 1, 3 is not a table'),
-    ('[[waivers]]\nrule = "SF301"', 'unknown waivers'),
-    (f'mode = "off"\n{ENTRY}', 'unknown mode'),
-    (f'{ENTRY}test = "x"', 'in entry 1, test is unknown'),
-    (f'{ENTRY}[[waiver]]\n', 'in entry 2, rule is None'),
-    (ENTRY.replace('SF301', 'SF999'), 'in entry 1, \'SF999\' is not a rule'),
-    (ENTRY.replace('"SF301"', '301'), 'in entry 1, rule is 301'),
-    (ENTRY.replace('SF301', 'SF202'), 'in entry 1, SF202 cannot be waived'),
-    (ENTRY.replace('*.test_x', ' '), "in entry 1, tests is ' '"),
-    (ENTRY.replace('"*.test_x"', '["*"]'), "in entry 1, tests is ['*']"),
-    (ENTRY.replace('why', ''), "in entry 1, reason is ''"),
-    (ENTRY.replace('"why"', 'true'), 'in entry 1, reason is True'),
-    (ENTRY.replace('reason = "why"', ''), 'in entry 1, reason is None'),
-    (ENTRY * 2, 'in entry 2, rule and tests are the same as in entry 1'),
-    (ENTRY + ENTRY.replace('why', 'not'), 'the same as in entry 1'),
-    (ENTRY.replace('"why"', 'why'), 'it must be TOML'),
-    ('\udcff', 'it must be TOML'),
-]
 
 
 class FileTestCase(base.TestCase):
@@ -237,63 +217,14 @@ class FileTestCase(base.TestCase):
         )
 
 
-class TestFile(FileTestCase):
-    def test_entries(self):
-        self.write_entries(
-            ('SF302', 'a.*', 'one'),
-            ('SF301', 'a.*', 'two'),
-            ('SF302', 'b.*', 'one'),
-        )
-        self.assertEqual(
-            [
-                waivers_file.Entry('SF302', 'a.*', 'one'),
-                waivers_file.Entry('SF301', 'a.*', 'two'),
-                waivers_file.Entry('SF302', 'b.*', 'one'),
-            ],
-            waivers_file.read(self.path),
-        )
-
-    def test_entries_of_the_documentation(self):
-        path = os.path.join(
-            base.ROOT, 'doc', 'source', 'examples', 'safe-fixtures.toml'
-        )
-        self.assertEqual(
-            ['SF203', 'SF104'],
-            [entry.rule for entry in waivers_file.read(path)],
-        )
-
-    def test_no_entries(self):
-        self.write('# None yet.\n')
-        self.assertEqual([], waivers_file.read(self.path))
-
-    def test_nonsense(self):
-        for text, said in NONSENSE:
-            self.write(text)
-            error = self.assertRaises(
-                exceptions.ConfigurationError,
-                waivers_file.read,
-                self.path,
-            )
-            self.assertEqual('[safe_fixtures] waivers_file', error.option)
-            self.assertIn(self.path, str(error))
-            self.assertIn(said, error.allowed)
-
-    def test_nonsense_but_for_one_thing(self):
-        self.write(ENTRY)
-        self.assertEqual(1, len(waivers_file.read(self.path)))
-
-    def test_every_rule_that_is_not_always_enforced(self):
-        codes = [code for code, rule in rules.RULES.items() if not rule.always]
-        self.write_entries(*((code, '*') for code in codes))
-        self.assertEqual(
-            codes, [entry.rule for entry in waivers_file.read(self.path)]
-        )
+class TestOfSuite(FileTestCase):
+    """The file is read, refused, and kept with the settings."""
 
     def test_nonsense_fails_a_test_before_anything_is_installed(self):
         class Inner(base.testtools.TestCase):
             def test_x(self):
                 try:
-                    self.useFixture(test_guard.Watch())
+                    self.useFixture(inner.Watch())
                 finally:
                     left.append(audit.current())
 
@@ -334,7 +265,7 @@ class TestFile(FileTestCase):
 class TestSuite(FileTestCase):
     class Inner(base.testtools.TestCase):
         def test_x(self):
-            guard = self.useFixture(test_guard.Watch())
+            guard = self.useFixture(inner.Watch())
             guard.violate('SF301', 'real image')
 
     def outcome(self, case=Inner):
@@ -365,8 +296,9 @@ class TestSuite(FileTestCase):
     def test_waived(self):
         test_id = self.Inner('test_x').id()
         for pattern in (test_id, '*.Inner.*', '*', '*test_[xy]'):
-            self.write_entries(('SF301', pattern))
-            self.assertWaived(reason='why', pattern=pattern)
+            with self.subTest(pattern=pattern):
+                self.write_entries(('SF301', pattern))
+                self.assertWaived(reason='why', pattern=pattern)
 
     def test_pattern_is_of_the_whole_id(self):
         for pattern in (
@@ -374,8 +306,9 @@ class TestSuite(FileTestCase):
             '*.Inner',
             'tests.unit.core.test_waivers',
         ):
-            self.write_entries(('SF301', pattern))
-            self.assertNotWaived()
+            with self.subTest(pattern=pattern):
+                self.write_entries(('SF301', pattern))
+                self.assertNotWaived()
 
     def test_case_matters(self):
         self.write_entries(('SF301', '*.inner.test_x'))
@@ -426,7 +359,7 @@ class TestSuite(FileTestCase):
     def test_plain_unittest(self):
         class Plain(unittest.TestCase):
             def test_x(self):
-                with test_guard.Watch() as guard:
+                with inner.Watch() as guard:
                     guard.violate('SF301', 'real image')
 
         self.write_entries(('SF301', '*.Plain.*'))
@@ -447,7 +380,7 @@ class TestSuite(FileTestCase):
     def test_one_that_did_not_apply_does_not_fail_the_test(self):
         class Innocent(base.testtools.TestCase):
             def test_x(self):
-                self.useFixture(test_guard.Watch())
+                self.useFixture(inner.Watch())
 
         class Stale(Innocent):
             @safe_fixtures.waive('SF301', reason='needed once')
@@ -463,7 +396,7 @@ class TestSuite(FileTestCase):
         class Stale(base.testtools.TestCase):
             @safe_fixtures.waive('SF302', reason='needed once')
             def test_x(self):
-                trails.append(self.useFixture(test_guard.Watch()).trail)
+                trails.append(self.useFixture(inner.Watch()).trail)
 
         @safe_fixtures.waive('SF901', reason='class')
         class OfClass(Stale):

@@ -186,3 +186,31 @@ class TestSharedPatch(base.TestCase):
         shared = patching.SharedPatch(lambda: 1 // 0)
         self.assertRaises(ZeroDivisionError, shared.add, 'one')
         self.assertEqual((), shared.users)
+
+
+class TestPatchTogether(base.TestCase):
+    def patch(self, name):
+        def patch():
+            self.acts.append(f'patch {name}')
+            return lambda: self.acts.append(f'restore {name}')
+
+        return patch
+
+    def setUp(self):
+        super().setUp()
+        self.acts = []
+
+    def test_restores_the_last_one_first(self):
+        restore = patching.patch_together(self.patch(1), self.patch(2))
+        self.assertEqual(['patch 1', 'patch 2'], self.acts)
+        restore()
+        self.assertEqual(['restore 2', 'restore 1'], self.acts[2:])
+
+    def test_one_fails(self):
+        self.assertRaises(
+            ZeroDivisionError,
+            patching.patch_together,
+            self.patch(1),
+            lambda: 1 // 0,
+        )
+        self.assertEqual(['patch 1', 'restore 1'], self.acts)
