@@ -10,16 +10,20 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What each module offers, and that it says what that is."""
+"""What each module offers, and that its documentation says so."""
 
 import ast
 import importlib
 import inspect
+import pathlib
+import re
 
 import testtools
 
 import safe_fixtures
 from tests.architecture import test_imports
+
+PACKAGE = pathlib.Path(safe_fixtures.__file__).parent
 
 PUBLIC = {
     'Alert', 'Alerts', 'ApiGate', 'AuditTrail', 'ConfigurationError',
@@ -63,6 +67,13 @@ def defined_names(source):
                 and isinstance(item.ctx, ast.Store)
             )
     return found
+
+
+def documents():
+    """Return the text of the documentation."""
+    root = PACKAGE.parent
+    paths = [root / 'README.rst', *root.glob('doc/source/**/*.rst')]
+    return '\n'.join(path.read_text() for path in paths)
 
 
 def undocumented(source):
@@ -117,6 +128,23 @@ class TestPublicNames(testtools.TestCase):
                 if inspect.isfunction(value) and not method.startswith('_'):
                     documented = inspect.getdoc(getattr(subject, method))
                     self.assertTrue(documented, f'{name}.{method}')
+
+    def test_what_a_room_hands_on_is_used_outside(self):
+        docs = documents()
+        for path in PACKAGE.rglob('*/__init__.py'):
+            room = path.parent
+            outside = [
+                each.read_text()
+                for each in PACKAGE.rglob('*.py')
+                if room not in each.parents
+            ]
+            for name in public_names(path.read_text()):
+                used = rf'\b{room.name}(\.| import ){name}\b'
+                self.assertTrue(
+                    re.search(rf'\b{name}\b', docs)
+                    or any(re.search(used, source) for source in outside),
+                    f'{room} hands on {name}, which nobody uses',
+                )
 
     def test_the_package_offers_its_names_and_nothing_else(self):
         self.assertEqual(PUBLIC, set(safe_fixtures.__all__))

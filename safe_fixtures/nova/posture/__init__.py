@@ -12,12 +12,6 @@
 
 """Posture of a process that runs Nova."""
 
-from safe_fixtures.nova.posture.leaks import LEAKS
 from safe_fixtures.nova.posture.probes import NovaPosture
-from safe_fixtures.nova.posture.probes import PolicyProbe
 
-__all__ = [
-    'LEAKS',
-    'NovaPosture',
-    'PolicyProbe',
-]
+__all__ = ['NovaPosture']

@@ -34,7 +34,7 @@ from safe_fixtures import audit
 from safe_fixtures import exceptions
 from safe_fixtures.guards import posture
 from safe_fixtures import nova as safe_nova
-from safe_fixtures.nova import posture as nova_posture
+from safe_fixtures.nova.posture import leaks
 from tests.functional.nova import inner
 
 CONF = nova_conf.CONF
@@ -190,7 +190,7 @@ class TestLeft(TestCase):
     def test_waived_by_nobody(self):
         """Each leak is of a probe there is, and says why it is none."""
         names = {probe.name for probe in posture.PostureGuard.default_probes()}
-        for leak in nova_posture.LEAKS:
+        for leak in leaks.LEAKS:
             self.assertIn(leak.probe, names)
             self.assertNotIn(leak.key, ('', '*'))
             self.assertNotIn(leak.after, ('', '*'))
