@@ -50,6 +50,8 @@ autodoc_member_order = 'bysource'
 nitpick_ignore_regex = [
     ('py:.*', r'(fixtures|nova|oslo_config|oslo_utils|pycadf)(\..*)?'),
     ('py:.*', r'(testtools|unittest|wrapt|collections|contextlib)(\..*)?'),
+    # What guards pass to each other.
+    ('py:class', r'safe_fixtures\.core\.waivers\.Waivers'),
     # Type variables.
     ('py:class', r'safe_fixtures\.[\w.]+\._T'),
 ]
