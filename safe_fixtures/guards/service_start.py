@@ -14,8 +14,6 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 import dataclasses
-import sys
-from types import FrameType
 from typing import Any, Protocol
 import unittest
 import weakref
@@ -26,7 +24,7 @@ from safe_fixtures import conf
 from safe_fixtures.core import guard as core_guard
 from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
-from safe_fixtures.runtime import stack as runtime_stack
+from safe_fixtures.runtime import stack
 
 __all__ = ['DEFAULT_ALLOWED', 'ServiceStartGuard', 'Starts', 'Watcher']
 
@@ -120,7 +118,8 @@ class _Term:
 class _Start:
     """A service that was made or started.
 
-    :ivar stack: the lines that led to it, the test's own line first.
+    :ivar where: the line of the test (str or None).
+    :ivar stack: the calls that led to it, the test's own line first.
     """
 
     service: Any
@@ -213,8 +212,7 @@ class ServiceStartGuard(core_guard.Guard, Watcher):
 
     def permit(self, service: Any, binary: str, host: str) -> None:
         """Refuse what may not be started; see ``Watcher``."""
-        tests, stack = _walk()
-        fault = self._fault(service, binary, tests)
+        fault = self._fault(service, binary)
         if fault is not None and (id(service), binary) not in self._reported:
             self._violate(
                 exceptions.SafetyViolation(
@@ -230,7 +228,7 @@ class ServiceStartGuard(core_guard.Guard, Watcher):
             self._reported.add((id(service), binary))
         # Noted here too, as a subclass may start in its own way.
         self._seen[id(service)] = _Start(
-            service, binary, host, runtime_stack.where(), stack
+            service, binary, host, stack.where(), stack.lines()
         )
         terms = _made.setdefault(service, [])
         if self._term not in terms:
@@ -262,16 +260,16 @@ class ServiceStartGuard(core_guard.Guard, Watcher):
             seconds=round(seconds, 6),
         )
 
-    def _fault(
-        self, service: Any, binary: str, tests: list[unittest.TestCase]
-    ) -> str | None:
+    def _fault(self, service: Any, binary: str) -> str | None:
         """Return what is wrong with a start, or None."""
         if _plain(binary) not in self._allowed:
             allowed = ', '.join(sorted(self._allowed)) or 'nothing'
             return f'the test may start {allowed}'
         # A service that is unknown here belongs to its caller.
         terms = _made.get(service) or [
-            vars(test)[_ON_TEST] for test in tests if _ON_TEST in vars(test)
+            vars(test)[_ON_TEST]
+            for test in stack.tests_of_thread()
+            if _ON_TEST in vars(test)
         ]
         if terms and all(term.is_over for term in terms):
             return f'its test is over ({terms[0].test_id})'
@@ -372,28 +370,3 @@ def _term_of(test: unittest.TestCase | None) -> _Term:
         return _NO_TEST
     term: _Term = vars(test).setdefault(_ON_TEST, _Term(test.id()))
     return term
-
-
-def _walk() -> tuple[list[unittest.TestCase], list[str]]:
-    """Return the tests and the lines that led here.
-
-    :returns: the tests that a thread was started by, by their methods on the
-        stack; none if a test is being run. And ``file:line`` of each call,
-        the test's own line first, without this package and what runs tests.
-    """
-    tests: list[unittest.TestCase] = []
-    lines: list[str] = []
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        code = frame.f_code
-        is_ours = code.co_filename.startswith(runtime_stack.RUNNERS)
-        if not is_ours:
-            lines.append(f'{code.co_filename}:{frame.f_lineno}')
-        if code.co_varnames[:1] == ('self',):
-            test = frame.f_locals.get('self')
-            if isinstance(test, unittest.TestCase):
-                if code.co_name == 'run' and is_ours:
-                    return [], lines[::-1]
-                tests.append(test)
-        frame = frame.f_back
-    return tests, lines[::-1]

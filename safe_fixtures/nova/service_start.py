@@ -13,7 +13,6 @@
 """The services of the Nova in this process, as they start and stop."""
 
 from collections.abc import Callable
-import contextlib
 import functools
 import gc
 import threading
@@ -127,36 +126,30 @@ class ServiceStarts:
         ]
 
     def _patch(self) -> Callable[[], None]:
-        with contextlib.ExitStack() as undo:
-            undo.callback(setattr, self, '_knows_all', False)
-            for cls, named in (
-                (nova_service.Service, _named),
-                (_WSGI, _named_wsgi),
-            ):
-                if cls is None:
-                    continue
-                # The class itself, so that no other name and no subclass
-                # goes unseen.
-                making = functools.partial(self._making, named)
-                undo.callback(patching.call_before(cls, '__init__', making))
-                for name, watched in (
-                    ('start', self._watched_start),
-                    ('stop', self._watched_stop),
-                ):
-                    replacement = watched(vars(cls)[name])
-                    undo.callback(
-                        patching.patch_attribute(cls, name, replacement)
-                    )
-            return undo.pop_all().close
+        return patching.patch_together(
+            lambda: functools.partial(setattr, self, '_knows_all', False),
+            lambda: self._patch_class(nova_service.Service, _named),
+            lambda: self._patch_class(_WSGI, _named_wsgi),
+        )
 
-    def _making(
-        self,
-        named: Callable[..., tuple[str, str]],
-        service: Any,
-        *args: Any,
-        **kwargs: Any,
-    ) -> None:
-        self._permit(service, *named(*args, **kwargs))
+    def _patch_class(
+        self, cls: Any, named: Callable[..., tuple[str, str]]
+    ) -> Callable[[], None]:
+        if cls is None:
+            return lambda: None
+        # The class itself, so that no other name and no subclass goes
+        # unseen.
+        start = self._watched_start(vars(cls)['start'])
+        stop = self._watched_stop(vars(cls)['stop'])
+
+        def making(service: Any, *args: Any, **kwargs: Any) -> None:
+            self._permit(service, *named(*args, **kwargs))
+
+        return patching.patch_together(
+            lambda: patching.call_before(cls, '__init__', making),
+            lambda: patching.patch_attribute(cls, 'start', start),
+            lambda: patching.patch_attribute(cls, 'stop', stop),
+        )
 
     def _watched_start(self, original: Any) -> Any:
         @functools.wraps(original)

@@ -26,10 +26,11 @@ import fixtures
 import testtools
 
 __all__ = [
-    'RUNNERS',
     'calling_test',
     'in_cleanup',
     'is_within',
+    'lines',
+    'tests_of_thread',
     'where',
     'without_own_frames',
 ]
@@ -47,8 +48,7 @@ def _folder_of(package: ModuleType) -> str:
     return os.path.join(os.path.abspath(package.__path__[0]), '')
 
 
-#: The folders of this package and of what runs tests.
-RUNNERS = (_HERE, _folder_of(testtools), _folder_of(unittest))
+_RUNNERS = (_HERE, _folder_of(testtools), _folder_of(unittest))
 
 # What runs cleanups, in testtools and unittest: of a test and of a fixture.
 _CLEANERS = {
@@ -58,7 +58,7 @@ _CLEANERS = {
     'cleanUp',
     'doCleanups',
 }
-_CLEANING = (*RUNNERS, _folder_of(fixtures))
+_CLEANING = (*_RUNNERS, _folder_of(fixtures))
 
 
 def calling_test() -> unittest.TestCase | None:
@@ -86,7 +86,7 @@ def where() -> str | None:
     # calls the outermost one.
     found = None
     for frame in _frames(test_frame):
-        own = frame.f_code.co_filename.startswith(RUNNERS)
+        own = frame.f_code.co_filename.startswith(_RUNNERS)
         if _self_of(frame) is test and not own:
             found = _line_of(frame)
     if found is None:
@@ -94,6 +94,35 @@ def where() -> str | None:
         module = sys.modules.get(type(test).__module__)
         test_path = getattr(module, '__file__', '')
         found = _innermost(lambda path: path == test_path)
+    return found
+
+
+def lines() -> list[str]:
+    """Return ``file:line`` of each call since the test's own line.
+
+    Calls in this package and in what runs tests are left out.
+    """
+    found = []
+    for frame in _frames():
+        if _runs_test(frame):
+            break
+        if not frame.f_code.co_filename.startswith(_RUNNERS):
+            found.append(_line_of(frame))
+    return found[::-1]
+
+
+def tests_of_thread() -> list[unittest.TestCase]:
+    """Return the tests whose methods run in a thread of their own.
+
+    The list is empty where a test is being run.
+    """
+    found: list[unittest.TestCase] = []
+    for frame in _frames():
+        if _runs_test(frame):
+            return []
+        test = _self_of(frame)
+        if isinstance(test, unittest.TestCase):
+            found.append(test)
     return found
 
 
@@ -140,6 +169,14 @@ def _self_of(frame: FrameType) -> Any:
     # By custom only, so look at what it holds. Reading f_locals is slow.
     is_method = frame.f_code.co_varnames[:1] == ('self',)
     return frame.f_locals.get('self') if is_method else None
+
+
+def _runs_test(frame: FrameType) -> bool:
+    return (
+        frame.f_code.co_name == 'run'
+        and frame.f_code.co_filename.startswith(_RUNNERS)
+        and isinstance(_self_of(frame), unittest.TestCase)
+    )
 
 
 def _line_of(frame: FrameType) -> str:

@@ -118,17 +118,17 @@ class ServiceWatch(service_start.Watcher):
                 for call in _CALLS
             ),
         )
-        with contextlib.ExitStack() as undo:
-            undo.callback(self._sent.clear)
-            for target, name, look in looks:
-                undo.callback(patching.call_before(target, name, look))
-            undo.callback(
-                patching.patch_attribute(
-                    db, 'service_update', self._watched(db.service_update)
-                )
-            )
-            undo.callback(nova_service_start.STARTS.watch(self))
-            return undo.pop_all().close
+        return patching.patch_together(
+            lambda: self._sent.clear,
+            *(
+                functools.partial(patching.call_before, *each)
+                for each in looks
+            ),
+            lambda: patching.patch_attribute(
+                db, 'service_update', self._watched(db.service_update)
+            ),
+            lambda: nova_service_start.STARTS.watch(self),
+        )
 
     def _watched(self, update: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(update)
