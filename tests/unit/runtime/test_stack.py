@@ -86,3 +86,45 @@ class TestCallsite(base.TestCase):
         thread.start()
         thread.join()
         self.assertTrue(seen[0].startswith(f'{__file__}:'))
+
+    def test_in_cleanup(self):
+        seen = {}
+
+        class Inner(testtools.TestCase):
+            def setUp(self):
+                super().setUp()
+                seen['set-up'] = stack.in_cleanup()
+                self.addCleanup(self.note, 'cleanup')
+
+            def note(self, where):
+                seen[where] = stack.in_cleanup()
+
+            def test_it(self):
+                self.note('test')
+                self.cleanUp()
+
+            def cleanUp(self):
+                self.note('a name of its own')
+
+            def tearDown(self):
+                self.note('tear-down')
+                super().tearDown()
+
+        self.assertPasses(Inner)
+        self.assertEqual(
+            {
+                'set-up': False,
+                'test': False,
+                'a name of its own': False,
+                'tear-down': True,
+                'cleanup': True,
+            },
+            seen,
+        )
+
+    def test_is_within(self):
+        def restart_compute_service():
+            return (lambda: stack.is_within('restart_compute_service'))()
+
+        self.assertTrue(restart_compute_service())
+        self.assertFalse(stack.is_within('restart_compute_service'))
