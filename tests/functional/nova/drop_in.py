@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Nova's own tests that must keep their outcome when they are hardened.
+"""Nova's own tests that must also pass when they are hardened.
 
-By module of ``nova.tests.functional``, the classes that run, and after a
-colon the methods if it is not all of them. All pass on stock Nova, on every
+By module of ``nova.tests.functional``: the classes that run, and after a
+colon the methods, if not all of them run. All pass unhardened on every
 release that is tested here.
 """
 

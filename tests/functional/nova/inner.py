@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the tests on real Nova share: inner tests, and their records."""
+"""Inner tests on real Nova, and service records for them."""
 
 import datetime
 
@@ -33,7 +33,7 @@ __all__ = [
     'state_of',
 ]
 
-# What a request of an administrator says under the stubbed middleware.
+# Headers of an administrator, for the stubbed authentication.
 HEADERS = {
     'X-Auth-User': 'admin',
     'X-User-Id': 'admin',
@@ -55,7 +55,7 @@ _NEVER = datetime.datetime(2000, 1, 1)
 
 
 class ApiMixin:
-    """An API, and no service that runs: the least that can be toggled."""
+    """An API without a running service: the minimum for a toggle."""
 
     def setUp(self):
         self.useFixture(safe_nova.InstalledNova())
@@ -66,23 +66,23 @@ class ApiMixin:
 
 
 class SafeApiTestCase(ApiMixin, safe_nova.SafeTestCase):
-    """It, hardened."""
+    """A hardened test with an API."""
 
 
 def run_inner(cls, method='test'):
-    """Run one test of a class; returns the result."""
+    """Run one test of a class; return the result."""
     result = testtools.TestResult()
     cls(method).run(result)
     return result
 
 
 def problems(result):
-    """Return what a result says went wrong, as text."""
+    """Return the failures and errors of a result as one text."""
     return '\n'.join(base.problems(result))
 
 
 def make_service(test, host, cell='cell1', mapped=True, **state):
-    """Create the record of a compute that nobody runs."""
+    """Create the record of a compute that does not run."""
     mapping = test.cell_mappings[cell]
     context = nova_context.get_admin_context()
     with nova_context.target_cell(context, mapping) as cell_context:
@@ -104,7 +104,7 @@ def make_service(test, host, cell='cell1', mapped=True, **state):
 
 
 def state_of(test, host, cell='cell1'):
-    """Read a record; returns disabled, disabled_reason, forced_down."""
+    """Return disabled, disabled_reason and forced_down of a record."""
     context = nova_context.get_admin_context()
     nova_context.set_target_cell(context, test.cell_mappings[cell])
     service = objects.Service.get_by_host_and_binary(

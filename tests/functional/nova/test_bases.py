@@ -60,7 +60,7 @@ def run(base, body, **attributes):
     for name, value in attributes.items():
         setattr(Inner, name, value)
     result = testtools.TestResult()
-    # The trail is kept by the last cleanup but those of the base itself.
+    # The first cleanup of the test, which runs last, keeps the trail.
     case = Inner('test')
     case.run(result)
     return result, events
@@ -159,7 +159,7 @@ class TestHardened(subtests.SubTests, testtools.TestCase):
 
 
 class TestKnobs(testtools.TestCase):
-    """What can be set on the originals works on the hardened bases."""
+    """The settings of Nova's bases also work on the hardened ones."""
 
     def assertPasses(self, base, body, **attributes):
         result, events = run(base, body, **attributes)
@@ -251,7 +251,7 @@ class TestKnobs(testtools.TestCase):
 
 
 class TestLifeOfATest(subtests.SubTests, testtools.TestCase):
-    """Whatever becomes of a test, nothing is left of the guards."""
+    """The guards leave nothing behind, however a test ends."""
 
     def check(self, body, **attributes):
         before = patched_attributes()
@@ -444,7 +444,7 @@ class TestInstalledNova(testtools.TestCase):
 
 
 class TestImport(subtests.SubTests, testtools.TestCase):
-    """``safe_fixtures.nova`` says what is wrong with how it is imported."""
+    """A wrong import of ``safe_fixtures.nova`` says what is wrong."""
 
     def _import(self, code, **environment):
         return subprocess.run(

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Nova's own tests, unedited, with nothing changed but their base."""
+"""Nova's own tests, unedited, on hardened bases."""
 
 import importlib
 import unittest
@@ -27,11 +27,13 @@ def _chosen(module_name, spec):
     """Return a hardened class that runs the methods of *spec*."""
     class_name, _, methods = spec.partition(':')
     module = importlib.import_module(f'nova.tests.functional.{module_name}')
-    stock = getattr(module, class_name)
-    kept = methods.split(',') if methods else _names_of(stock)
-    attributes = {name: None for name in _names_of(stock) if name not in kept}
+    unhardened = getattr(module, class_name)
+    kept = methods.split(',') if methods else _names_of(unhardened)
+    attributes = {
+        name: None for name in _names_of(unhardened) if name not in kept
+    }
     attributes['__module__'] = __name__
-    return type(f'{class_name}Hardened', (hardened(stock),), attributes)
+    return type(f'{class_name}Hardened', (hardened(unhardened),), attributes)
 
 
 for _module, _specs in drop_in.MODULES.items():

@@ -41,7 +41,7 @@ class Pinned(inner.SafeApiTestCase):
     MICROVERSION_PIN = PIN
 
     def served(self, api):
-        """Return the version in the answer, and the flavor in it."""
+        """Return the version of the response, and its flavor."""
         response = api.api_get('/flavors/1')
         return response.headers[STANDARD], response.body['flavor']
 
@@ -78,7 +78,7 @@ class PinTestCase(subtests.SubTests, testtools.TestCase):
 
 
 class TestLatest(PinTestCase):
-    """However latest gets there, it is served at the pin."""
+    """Every way to ask for latest is served at the pin."""
 
     def _assert_pinned(self, test, api):
         version, flavor = test.served(api)
@@ -263,7 +263,7 @@ class TestRules(PinTestCase):
                 response._content = b'{"flavor": {}}'
                 return response
 
-            # Below the gate, which stays where it is.
+            # Below the gate, which remains installed.
             with (
                 fixtures.MonkeyPatch(
                     'requests.adapters.HTTPAdapter.send', send

@@ -41,8 +41,8 @@ REAL_TEST = (
 )
 
 
-class Stock(test.TestCase):
-    """A test as Nova has them, from before anything is hardened."""
+class Unhardened(test.TestCase):
+    """A test class of Nova's kind, made before anything is hardened."""
 
     def setUp(self):
         super().setUp()
@@ -62,7 +62,7 @@ class Stock(test.TestCase):
 
 
 def vars_of(cls):
-    """Return what a class has, by identity."""
+    """Return the identity of each attribute of a class."""
     return {name: id(value) for name, value in vars(cls).items()}
 
 
@@ -88,7 +88,7 @@ class SuiteTestCase(subtests.SubTests, testtools.TestCase):
         return restore
 
     def run_test(self, base, body, **attributes):
-        """Run a test on a stock base; return its result and its events."""
+        """Run a test of an unhardened base; return result and events."""
         cls = type('Inner', (base,), dict(attributes, test=body))
         result = inner_run.run_inner(cls)
         self.assertEqual(1, result.testsRun)
@@ -132,7 +132,7 @@ class TestGuarded(SuiteTestCase):
         self.assertEqual(1, actions['restore/service'])
         self.assertEqual(1, actions['deny'])
         self.assertEqual(1, actions['evaluate/test'])
-        # Of the three requests of the body.
+        # The body makes three requests.
         self.assertEqual(3, actions['configure/microversion'])
         self.assertEqual(
             1, len({event['initiator']['id'] for event in events})
@@ -140,14 +140,14 @@ class TestGuarded(SuiteTestCase):
 
     def test_a_class_from_before(self):
         self.harden()
-        self.check(Stock)
+        self.check(Unhardened)
 
     def test_a_class_from_after(self):
         self.harden()
 
         class Later(test.TestCase):
-            toggle = Stock.toggle
-            latest = Stock.latest
+            toggle = Unhardened.toggle
+            latest = Unhardened.latest
 
             def setUp(self):
                 super().setUp()
@@ -159,13 +159,13 @@ class TestGuarded(SuiteTestCase):
         self.check(Later)
 
     def test_a_hardened_base_is_guarded_once(self):
-        base = safe_fixtures.nova.hardened(Stock)
+        base = safe_fixtures.nova.hardened(Unhardened)
         self.check(base)
         self.harden()
         self.check(base)
 
     def test_not_guarded(self):
-        """What the others show, does not come from elsewhere."""
+        """Unhardened, none of it happens."""
 
         def body(inner):
             inner.toggle()
@@ -173,13 +173,13 @@ class TestGuarded(SuiteTestCase):
 
         # Nothing else finds the paste file of an installed Nova here.
         with safe_fixtures.nova.InstalledNova():
-            self.assertEqual([], self.assertPasses(Stock, body))
+            self.assertEqual([], self.assertPasses(Unhardened, body))
         self.assertIn('SF301', self.caught())
 
     def caught(self):
         self.harden()
         result, events = self.run_test(
-            Stock,
+            Unhardened,
             lambda inner: inner.useFixture(
                 nova_fixtures.GlanceFixture(inner)
             ).create(None, {'copy_from': 'https://cloud.openstack.org'}),
@@ -199,7 +199,7 @@ class TestGuarded(SuiteTestCase):
             inner.toggle()
             states.append(inner_run.state_of(inner, 'host1'))
 
-        self.assertPasses(Stock, body)
+        self.assertPasses(Unhardened, body)
         self.assertEqual([True, False], [state[0] for state in states])
 
     def test_waived_by_the_test(self):
@@ -211,7 +211,7 @@ class TestGuarded(SuiteTestCase):
                 None, {'copy_from': 'https://cloud.openstack.org'}
             )
 
-        events = self.assertPasses(Stock, body)
+        events = self.assertPasses(Unhardened, body)
         self.assertIn('allow/waiver', [event['action'] for event in events])
 
     def test_waived_by_the_suite(self):
@@ -228,7 +228,7 @@ class TestGuarded(SuiteTestCase):
             'OS_SAFE_FIXTURES__WAIVERS_FILE', path
         ):
             events = self.assertPasses(
-                Stock,
+                Unhardened,
                 lambda inner: inner.useFixture(
                     nova_fixtures.GlanceFixture(inner)
                 ).create(None, {'copy_from': 'https://cloud.openstack.org'}),
@@ -244,13 +244,13 @@ class TestGuarded(SuiteTestCase):
 
     def test_waits(self):
         self.harden()
-        stock = integrated_helpers.time
+        original = integrated_helpers.time
 
         def body(inner):
-            inner.assertIsNot(stock, integrated_helpers.time)
+            inner.assertIsNot(original, integrated_helpers.time)
 
         self.assertPasses(test.NoDBTestCase, body)
-        self.assertIs(stock, integrated_helpers.time)
+        self.assertIs(original, integrated_helpers.time)
 
 
 class TestWaysOfATest(SuiteTestCase):
@@ -392,7 +392,7 @@ class TestHarden(SuiteTestCase):
         self.harden()
         self.assertIs(cls, test.TestCase)
         self.assertEqual('setUp', test.TestCase.setUp.__name__)
-        self.assertTrue(issubclass(Stock, test.TestCase))
+        self.assertTrue(issubclass(Unhardened, test.TestCase))
 
 
 class TestAModuleOfNova(SuiteTestCase):

@@ -31,7 +31,7 @@ MALFORMED = ('2', '2.x', 2.53, '', '3.1', '2.053', '2.53 ', 'latest', b'2.53')
 
 
 class Versions:
-    """The versions of an API that are as they are told."""
+    """The versions of a fake API."""
 
     def __init__(self, minimum='2.1', maximum='2.104', vetted='2.53'):
         self.supported = (minimum, maximum)

@@ -30,14 +30,14 @@ from tests.support import subtests
 
 SECRET = 'k3ystone-s3cret'
 LEAK = f'admin_password={SECRET}'
-# Seconds after which a call that nobody answers fails.
+# Seconds after which a call without an answer fails.
 PATIENCE = 30
 EXECUTOR = (
     'eventlet'
     if threading.local.__module__.startswith('eventlet.')
     else 'threading'
 )
-# Before any test.
+# The attributes before any test.
 GIVEN = dict(vars(client._CallContext))
 TOUCHED = (
     client.RPCClient,
@@ -49,7 +49,7 @@ TOUCHED = (
 
 
 def attributes():
-    """Return all attributes of the classes in question, by identity."""
+    """Return the identity of each attribute of the patched classes."""
     return {
         f'{cls.__name__}.{name}': id(value)
         for cls in TOUCHED
@@ -58,7 +58,7 @@ def attributes():
 
 
 def give_back(name):
-    """Undo what Nova's own fixture leaves."""
+    """Restore what Nova's own fixture leaves behind."""
     if name in GIVEN:
         setattr(client._CallContext, name, GIVEN[name])
     elif name in vars(client._CallContext):
@@ -76,7 +76,7 @@ class Endpoint:
 
 
 class BusMixin:
-    """Servers and clients of the test's own fake bus."""
+    """Servers and clients of the fake bus of a test."""
 
     def serve(self, server, endpoint, topic='topic', exchange=None, **target):
         if target:
@@ -126,7 +126,7 @@ class InnerMixin(subtests.SubTests):
         class Inner(base):
             def setUp(inner):
                 super().setUp()
-                # Nova's own cleanup deletes what is public.
+                # Nova's own cleanup deletes public attributes.
                 inner._trail = getattr(inner, 'audit_trail', None)
                 if set_up is not None:
                     set_up(inner)
@@ -140,7 +140,7 @@ class InnerMixin(subtests.SubTests):
         return case, result
 
     def check(self, body, **kwargs):
-        """Run a function as a test that passes; return its casts' events."""
+        """Run a function as a test that passes; return its cast events."""
         case, result = self.run_inner(body, **kwargs)
         self.assertTrue(result.wasSuccessful(), inner_run.problems(result))
         if case._trail is None:
@@ -162,18 +162,18 @@ def use_ours(inner):
     inner.useFixture(cast_as_call.SafeCastAsCall())
 
 
-def use_stock(inner):
+def use_unhardened(inner):
     inner.useFixture(nova_fixtures.CastAsCallFixture(inner))
 
 
 def use_both(inner):
     use_ours(inner)
-    use_stock(inner)
+    use_unhardened(inner)
     use_ours(inner)
 
 
 def use_as_context(inner):
-    use_stock(inner)
+    use_unhardened(inner)
     with cast_as_call.SafeCastAsCall() as casting:
         cast(inner)
     inner.assertEqual(2, len(casting.casts))
@@ -181,18 +181,18 @@ def use_as_context(inner):
 
 def use_inside(inner):
     with cast_as_call.SafeCastAsCall() as casting:
-        use_stock(inner)
+        use_unhardened(inner)
         cast(inner)
     inner.assertEqual([], casting.casts)
 
 
 def cast(inner):
-    # Nova's fixture patches anew whatever prepares.
+    # Nova's fixture patches again when a client prepares.
     for _ in range(2):
         inner.client(server='host').prepare().cast({}, 'note')
 
 
-USES = (use_ours, use_stock, use_both, use_as_context, use_inside)
+USES = (use_ours, use_unhardened, use_both, use_as_context, use_inside)
 
 
 def admin(inner):

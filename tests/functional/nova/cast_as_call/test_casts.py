@@ -105,7 +105,7 @@ class TestCasts(cases.InnerMixin, testtools.TestCase):
             inner.client(topic='itself', fanout=True).cast({}, 'note')
             inner.assertEqual([{}], endpoint.received)
             inner.assertEqual([{}, {'again': True}], itself.received)
-            # In the order in which they were made.
+            # In the order of the casts.
             inner.assertEqual(
                 ['first', 'topic', 'itself', 'itself'],
                 [cast.topic for cast in casting.casts],
@@ -140,7 +140,7 @@ class TestFanout(cases.InnerMixin, testtools.TestCase):
             inner.end(inner.serve('d', endpoints['d']))
             inner.serve('e', endpoints['e'], exchange='another')
             casting = inner.useFixture(cast_as_call.SafeCastAsCall())
-            # A queue that nobody listens to.
+            # A queue without a listener.
             inner.assertRaises(
                 messaging.MessagingTimeout,
                 inner.client(server='nobody').prepare(timeout=0.01).cast,
@@ -303,7 +303,7 @@ class TestFanout(cases.InnerMixin, testtools.TestCase):
 
 class TestNova(cases.InnerMixin, testtools.TestCase):
     def test_cast_as_call(self):
-        """CAST_AS_CALL of a base of Nova's."""
+        """CAST_AS_CALL of one of Nova's bases."""
 
         def body(inner):
             inner._create_server(networks='none')

@@ -56,7 +56,7 @@ class TestErrors(cases.InnerMixin, testtools.TestCase):
                 text = ''.join(traceback.format_exception(raised))
                 self.assertNotIn(cases.SECRET, text)
                 self.assertIn('in note', text)
-                # The server's own.
+                # The object that the server raised.
                 self.assertEqual((cases.LEAK,), error.args)
                 self.assertEqual(cases.LEAK, error.kwargs['token'])
 

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Where casts are turned, and what the fixture leaves."""
+"""Where the fixture works, and what it restores."""
 
 import safe_fixtures.nova  # isort: skip
 
@@ -28,7 +28,7 @@ from tests.functional.nova import inner as inner_run
 
 
 class TestOutside(cases.InnerMixin, testtools.TestCase):
-    """Anywhere but in a running hardened test it is refused."""
+    """The fixture is refused outside of a running hardened test."""
 
     def refuse(self, *args):
         before = cases.attributes()
@@ -102,10 +102,10 @@ class TestLeavesNothing(cases.InnerMixin, testtools.TestCase):
                 self.assertEqual(before, cases.attributes())
 
     def test_novas_own_fixture_before(self):
-        # Set up before anything is hardened, it is what it is.
+        # Set up before anything is hardened, it is Nova's own.
         class Early(cases.HardenedTestCase):
             def setUp(inner):
-                cases.use_stock(inner)
+                cases.use_unhardened(inner)
                 super().setUp()
 
         def body(inner):
@@ -118,11 +118,11 @@ class TestLeavesNothing(cases.InnerMixin, testtools.TestCase):
         self.check(body, base=Early)
 
     def test_after_novas_own(self):
-        """What Nova's fixture has left on a class is given back as well."""
+        """What Nova's fixture has left on a class is restored as well."""
 
         def body(inner):
             inner.serve('host', cases.Endpoint())
-            cases.use_stock(inner)
+            cases.use_unhardened(inner)
             cases.cast(inner)
 
         for name in ('cast', 'prepare'):
@@ -171,7 +171,7 @@ class TestDropIn(cases.InnerMixin, testtools.TestCase):
                 inner.assertEqual('noted', context.cast({}, 'note'))
             inner.assertNotEqual(before, cases.attributes())
 
-        # Turned, but not here.
+        # By the inner fixture, not by this one.
         self.assertEqual([], self.check(body))
 
     def test_the_last_one_turns(self):
@@ -200,7 +200,7 @@ class TestDropIn(cases.InnerMixin, testtools.TestCase):
                 inner.assertEqual('noted', kept({}, 'note'))
             for act in (kept, context.cast):
                 done.clear()
-                # What it returns is not waited for.
+                # A cast does not wait for what it returns.
                 inner.assertIsNone(act({}, 'note'))
                 inner.assertTrue(done.wait(cases.PATIENCE))
             inner.assertEqual(1, len(casting.casts))

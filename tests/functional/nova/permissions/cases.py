@@ -51,7 +51,7 @@ CONTEXT = 'nova.api.auth.NovaKeystoneContext._create_context'
 
 
 class Narrow(permissions.NovaPermissions):
-    """What a weakness would show in, and little else."""
+    """Only the operation and the personas that a test needs."""
 
     def to(self, operation, *personas):
         self._personas = personas
@@ -85,7 +85,7 @@ class Server(safe_nova.SafeIntegratedTestBase):
         )
 
 
-# Each weakens something, and gives it back when it is left.
+# Each is a context manager that weakens something and restores it.
 
 
 @contextlib.contextmanager
@@ -117,7 +117,7 @@ def only_rule(test):
 
 
 class PolicyFile(nova_fixtures.RealPolicyFixture):
-    """An operator's file."""
+    """The policy file of an operator."""
 
     def _prepare_policy(self):
         directory = self.useFixture(fixtures.TempDir()).path
@@ -173,7 +173,7 @@ def stubbed_can(test):
 
 
 def context(make):
-    """Stub what builds the context of a request, as OSAPIFixture does."""
+    """Build the contexts of requests, as the stub of OSAPIFixture does."""
 
     def stub(env, **kwargs):
         said = {
@@ -221,7 +221,7 @@ def all_projects(self, context, search_opts=None, **kwargs):
 
 
 def own_target(self, action, target=None, fatal=True):
-    # Whoever asks is taken for the owner.
+    # Takes each caller for the owner.
     return _can(self, action, None, fatal)
 
 
@@ -246,7 +246,7 @@ def shown(make):
 
 
 def changed(self, request, instance, *args, **kwargs):
-    # Deeper than what stops requests.
+    # Below the methods where requests are stopped.
     context = nova_context.get_admin_context()
     mapping = objects.InstanceMapping.get_by_instance_uuid(
         context, instance.uuid
@@ -269,12 +269,12 @@ class InnerTestCase(subtests.SubTests, testtools.TestCase):
 
 
 def found(seen):
-    """Return what violations have found."""
+    """Return the findings of violations."""
     return [finding for violation in seen for finding in violation.findings]
 
 
 def records(test):
-    """Return what was recorded of the checks of a test."""
+    """Return the records of the checks of a test."""
     return [
         event['attachments'][0]['content']
         for event in test.audit_trail.events
@@ -282,7 +282,7 @@ def records(test):
     ]
 
 
-# What is patched while there is a matrix.
+# The attributes that are patched during a check.
 PATCHED = [
     *prober.STOPS,
     (oslo_policy.Enforcer, 'set_rules'),

@@ -71,7 +71,7 @@ class TestFirstServer(cases.InnerTestCase):
 
 
 class TestExits(cases.InnerTestCase):
-    """Nothing is swallowed, and all is given back, however a test ends."""
+    """Nothing is swallowed, and all is restored, however a test ends."""
 
     def test_swallowed(self):
         def act(test):

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The whole matrix on real Nova, and what else it looks at."""
+"""The whole matrix on real Nova, and the checks besides it."""
 
 import json
 import os
@@ -70,7 +70,7 @@ class Watch:
 
 
 class TestMatrix(cases.InnerTestCase):
-    """The whole matrix, of everybody and everything."""
+    """All personas and all operations."""
 
     def test_other_ways(self):
         def act(test):
@@ -137,7 +137,7 @@ class TestMatrix(cases.InnerTestCase):
             seen = list(watch.seen)
             test.assertEqual(before, state())
             test.assertEqual([], calls)
-            # Those whom policy lets delete did not ask for it.
+            # No persona that policy allows to delete has requested it.
             deleters = sorted(
                 user for method, user in seen if method == 'DELETE'
             )
@@ -240,7 +240,7 @@ def administrator(test):
 
 
 def finds(test, operation, *personas):
-    """Return what the bases' own fixture finds, narrowed."""
+    """Return what the fixture of the bases finds, narrowed."""
     test.source.to(operation, *personas)
     with mock.patch.object(test.server_permissions, '_source', test.source):
         try:
@@ -254,7 +254,7 @@ def finds(test, operation, *personas):
 
 
 def set_by_hand(test):
-    """Also where it is set to what it is by Nova's policy for tests."""
+    """Also a rule that is set to what Nova's policy for tests says."""
     name = 'project_reader_api'
     text = str(nova_policy._ENFORCER.rules[name])
     test.assertIn('is_admin:True', text)
@@ -265,7 +265,7 @@ def set_by_hand(test):
 
 
 class Counting(oslo_policy.Enforcer):
-    """The same engine."""
+    """The same engine, as a class of its own."""
 
 
 def another_class(test):
@@ -308,7 +308,7 @@ def other_responses(test):
 
 
 def early_attribute(test):
-    """The name in the server is everybody's since 2.90."""
+    """Since 2.90, everybody sees the hostname."""
     name = 'see extended attributes'
     add = cases.shown(lambda: {'OS-EXT-SRV-ATTR:hostname': 'x'})
     for microversion, count in (('2.89', 1), ('2.90', 0)):
@@ -344,8 +344,8 @@ def former_host(test):
 
 
 def truly_listed(test):
-    """Whether a list has it is not asked of the policy engine."""
-    # The first one would be seen by a request.
+    """The policy engine does not say which servers are in a list."""
+    # The first persona makes a request, the second one counts.
     asking = 'owner member', 'other project member'
     with cases.context(lambda: {'is_admin': True})(test):
         got = finds(test, 'list', *asking)
@@ -363,7 +363,7 @@ def other_links(test):
 
 
 def policy_directory(test):
-    """Rules that are loaded anew are as they were."""
+    """Rules that are loaded again from files are in force."""
     directory = test.useFixture(fixtures.TempDir()).path
     file = os.path.join(directory, 'policy.yaml')
     test.flags(policy_dirs=[directory], group='oslo_policy')
@@ -373,7 +373,7 @@ def policy_directory(test):
     ):
         with open(file, 'w') as policy:
             json.dump(rules, policy)
-        # Whatever the clock says, it is newer.
+        # Newer than before, whatever the clock says.
         os.utime(file, (mtime, mtime))
         os.utime(directory, (mtime, mtime))
         got = finds(test, 'delete', 'owner reader')

@@ -24,8 +24,8 @@ from safe_fixtures import expect_violation
 from tests.functional.nova.permissions import cases
 
 
-# What is weakened; who can do what then; what should come of it and what
-# does; and the rule that is named.
+# How permissions are weakened; the persona and the operation that show it;
+# what is expected and what comes of it; and the rule that the finding names.
 WAYS = [
     (
         cases.rule(f'{cases.SERVERS}show', '@'),

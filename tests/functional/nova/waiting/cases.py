@@ -34,7 +34,7 @@ from safe_fixtures.nova import waiting
 from safe_fixtures.nova.waiting import helpers
 from tests.support import subtests
 
-# Seconds of a sleep that nobody sleeps out.
+# Seconds of a sleep that must be cut short.
 LONG = 600
 NOT_FOUND = client.OpenStackApiNotFoundException(
     response=types.SimpleNamespace(
@@ -44,7 +44,7 @@ NOT_FOUND = client.OpenStackApiNotFoundException(
 
 
 def patched():
-    """Return what the fixture patches, by identity."""
+    """Return the identity of what the fixture patches."""
     # A wrapper is equal to what it wraps.
     found = {
         (owner, name): id(vars(owner)[name])
@@ -69,7 +69,7 @@ def is_early():
 
 
 def write(statement='INSERT INTO things VALUES (1)', end='commit'):
-    """Write to a database of its own, in a thread of its own."""
+    """Write to a database, in another thread."""
 
     def run():
         engine = sqlalchemy.create_engine('sqlite://')
@@ -99,7 +99,7 @@ def in_thread(function):
 
 
 class World:
-    """What the helpers ask: it counts, and may be satisfied.
+    """A fake API that helpers ask. It counts their requests.
 
     :ivar satisfied: called with whether the ask is an early one.
     """
@@ -159,7 +159,7 @@ class Gone(World):
 
 
 class Asks:
-    """Asks the world in the ways that no API is asked for."""
+    """Asks the world where a helper does not ask an API."""
 
     def __init__(self, world):
         super().__init__('holds')
@@ -184,13 +184,13 @@ class Asks:
 class Waiter(
     Asks, test.NoDBTestCase, integrated_helpers.PlacementInstanceHelperMixin
 ):
-    """Has the helpers as all tests of Nova's bases have them; is not run."""
+    """A test of Nova's bases, for its helpers; it is not run."""
 
 
 class OwnOrder(
     Asks, integrated_helpers.PlacementInstanceHelperMixin, test.NoDBTestCase
 ):
-    """Has the helpers before nova.test.TestCase; is not run."""
+    """Has helpers before nova.test.TestCase; it is not run."""
 
 
 SERVER = {'id': 'server', 'status': 'BUILD'}
@@ -258,7 +258,7 @@ class WaitingTestCase(subtests.SubTests, testtools.TestCase):
 
     @contextlib.contextmanager
     def naming(self, helper):
-        """Say which helper it is about, if the block fails."""
+        """Name the helper if the block fails."""
         try:
             yield
         except Exception:

@@ -272,7 +272,7 @@ class TestPrompt(BusTestCase):
         return [message.message for message in found]
 
 
-class TestWhatStaysStock(BusTestCase):
+class TestWhatStaysUnhardened(BusTestCase):
     def test_a_deadline(self):
         with nova_waiting.PromptBus():
             self.assertEqual([], self.listener().poll(timeout=0.2))
@@ -302,9 +302,9 @@ class TestWhatStaysStock(BusTestCase):
             )
             thread.start()
             self.assertTrue(waiting.wait(PATIENCE))
-        with mock.patch('time.sleep', wraps=time.sleep) as stock:
+        with mock.patch('time.sleep', wraps=time.sleep) as unhardened:
             again = threading.Event()
-            stock.side_effect = lambda _: again.set() or mock.DEFAULT
+            unhardened.side_effect = lambda _: again.set() or mock.DEFAULT
             self.assertTrue(again.wait(PATIENCE))
             self.deliver(1)
             thread.join(PATIENCE)
@@ -323,7 +323,7 @@ class TestWhatStaysStock(BusTestCase):
             listener._stopped.set()
             thread.join(PATIENCE)
             self.assertFalse(thread.is_alive(), 'it slept out')
-        # Longer than stock.
+        # Longer than unhardened Nova waits.
         self.assertGreater(min(waits), 0.05)
 
     def waits_of(self, fixture):

@@ -29,7 +29,7 @@ from tests.functional.nova.waiting import cases
 
 class TestWhatIsAChange(cases.WaitingTestCase):
     def during_first_poll(self, change, sleep=cases.LONG):
-        """Wait, with a change between the first poll and its sleep."""
+        """Wait, and make a change between the first poll and its sleep."""
         fixture = self.wait_for_change()
 
         def satisfied(early):
@@ -90,11 +90,11 @@ class TestWhatIsAChange(cases.WaitingTestCase):
         )
 
     def test_it_counts_once_it_is_committed(self):
-        """An ask that follows from it must find it."""
+        """The ask that follows must see it in the database."""
         seen = []
 
         def do_commit(dialect, connection):
-            # In the thread that writes, whose own changes do not count.
+            # In the thread that writes: its own changes do not count.
             seen.append(fixture._changes._count)
 
         with mock.patch.object(default.DefaultDialect, 'do_commit', do_commit):
@@ -108,7 +108,7 @@ class TestWhatIsAChange(cases.WaitingTestCase):
         def notify(cls):
             notifier = cls(None, 'publisher', test_case_id='me')
             if threading.local.__module__.startswith('eventlet.'):
-                # Nova looks there for who sends.
+                # Nova finds the sender there.
                 greenlet.getcurrent().test_case_id = 'me'
             notifier.prepare('other').info(
                 {}, event_type='instance.create.end', payload={}
@@ -127,7 +127,7 @@ class TestWhatIsAChange(cases.WaitingTestCase):
                 )
 
     def test_what_the_wait_itself_does_is_none(self):
-        """It would only make it ask again, for ever."""
+        """Its own changes would make it ask for ever."""
 
         def change(run):
             engine = sqlalchemy.create_engine('sqlite://')
@@ -183,7 +183,7 @@ class TestWhatIsAChange(cases.WaitingTestCase):
         self.assertGreater(asks(1000), 2)
 
     def test_what_does_not_settle_leaves_the_polls(self):
-        """Work that goes on all the time does not keep it from polling."""
+        """Constant work does not keep a helper from polling."""
         fixture = self.wait_for_change()
         self.useFixture(cases.Changes(pause=0.01))
         self.useFixture(fixtures.MonkeyPatch(f'{changes.__name__}._QUIET', 60))
@@ -194,7 +194,7 @@ class TestWhatIsAChange(cases.WaitingTestCase):
         self.assertEqual([2, 0, 0.0], fixture.won['_wait_for_assert'])
 
     def test_others_may_be_told_of_statements_meanwhile(self):
-        """A thread is in the middle of a commit when the fixture comes."""
+        """A thread is inside of a commit when the fixture is set up."""
         entered, go_on = threading.Event(), threading.Event()
         errors = []
 

@@ -36,13 +36,13 @@ class TestSatisfied(cases.WaitingTestCase):
     def test_ends_where_only_an_early_ask_is_satisfied(self):
         for name, (world, _) in cases.WAITS.items():
             with self.naming(name):
-                stock = cases.call(
+                unhardened = cases.call(
                     name, cases.Waiter(world(lambda early: True))
                 )
                 with waiting.WaitForChange() as fixture, cases.Changes():
                     asked = world(lambda early: early)
                     self.assertEqual(
-                        stock, cases.call(name, cases.Waiter(asked))
+                        unhardened, cases.call(name, cases.Waiter(asked))
                     )
                 self.assertEqual([name], list(fixture.won))
                 sleeps, cut_short, seconds = fixture.won[name]
@@ -100,14 +100,14 @@ class TestSatisfied(cases.WaitingTestCase):
 
 
 class TestNotSatisfied(cases.WaitingTestCase):
-    """A wait that fails does so as without the fixture."""
+    """A wait fails in the same way as without the fixture."""
 
     def test_the_message_and_the_polls_are_those_of_stock(self):
         for name, (make, _) in cases.WAITS.items():
             with self.naming(name):
                 with mock.patch('time.sleep', autospec=True) as sleep:
                     world = make()
-                    stock = cases.failure(
+                    unhardened = cases.failure(
                         cases.call, name, cases.Waiter(world)
                     )
                 # A fast clock, and something that changes all the time: it
@@ -123,9 +123,10 @@ class TestNotSatisfied(cases.WaitingTestCase):
                     error = cases.failure(
                         cases.call, name, cases.Waiter(asked)
                     )
-                self.assertIs(AssertionError, type(stock))
+                self.assertIs(AssertionError, type(unhardened))
                 self.assertEqual(
-                    (type(stock), str(stock)), (type(error), str(error))
+                    (type(unhardened), str(unhardened)),
+                    (type(error), str(error)),
                 )
                 self.assertEqual(world.polls, asked.polls)
                 self.assertEqual(sleep.call_count, fixture.won[name][0])
@@ -179,13 +180,13 @@ class TestNotSatisfied(cases.WaitingTestCase):
 
 
 class TestErrors(cases.WaitingTestCase):
-    """What an early ask raises comes out as it is."""
+    """An exception of an early ask is raised unchanged."""
 
     def raised(self, name, error):
         def satisfied(early):
             if early:
                 raise error
-            # So that a volume is not there, or is still there.
+            # For helpers that wait for a volume to appear or to go.
             return False
 
         fixture = self.wait_for_change()

@@ -219,7 +219,7 @@ class TestOnABase(cases.WaitingTestCase):
 
             thread = threading.Thread(target=disable, daemon=True)
             thread.start()
-            # One wait, at least, has to sleep.
+            # At least one wait has to sleep.
             inner._wait_for_service_parameter(
                 'compute',
                 'nova-compute',
@@ -234,8 +234,8 @@ class TestOnABase(cases.WaitingTestCase):
                 server['id'],
             )
 
-        # So slow a clock that no sleep is slept out: what ends a wait is an
-        # early ask.
+        # The clock is so slow that no sleep ends by itself: only an early
+        # ask ends a wait.
         slowly = 1200
         for module, name, value in (
             (changes, 'now', lambda: time.monotonic() / slowly),

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A cloud that is not there, and requests to it, for these tests."""
+"""A fake cloud, and test cases that send requests to it."""
 
 import contextlib
 import json
@@ -71,7 +71,7 @@ def record(**fields):
 
 
 class Source:
-    """A cloud with one server, where all is as it should be."""
+    """A cloud with one server whose permissions are right."""
 
     operations = (SHOW, SECRETS, TAGS)
     admin_user = 'admin'
@@ -136,7 +136,7 @@ class PermissionsTestCase(base.TestCase):
         self.api = types.SimpleNamespace(base_url=f'{web.URL}/v2.1')
 
     def found(self, **arguments):
-        """Return what is found in an inner test that must fail."""
+        """Return the findings of a check in an inner test."""
         seen = []
 
         def test_it(test):
@@ -163,7 +163,7 @@ class PermissionsTestCase(base.TestCase):
 
 
 class RequestsTestCase(PermissionsTestCase):
-    """Tests whose requests create a server, and show it."""
+    """Tests that create a server by requests, and show it."""
 
     def setUp(self):
         super().setUp()
@@ -210,7 +210,7 @@ class RequestsTestCase(PermissionsTestCase):
         ]
 
     def finds(self, *, then=(), of=SERVER, **server):
-        """Return what is found of a server that is created like that."""
+        """Return the findings about a server that is created so."""
         with ServerPermissions(self.api, source=self.source) as check:
             self.create(**server)
             for action in then:
@@ -219,7 +219,7 @@ class RequestsTestCase(PermissionsTestCase):
                 method, path, body = action
                 self.send(method, f'/servers/{of}{path}', body)
             with testing.expect_violation('SF502') as seen:
-                # As a check without any finding would fail here.
+                # expect_violation needs a finding.
                 self.source.outcomes['other', 'show'] = 'error'
                 check.assert_permissions(of)
         return [

@@ -10,14 +10,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What is shown of a server, and what it is afterwards."""
+"""Checks of what responses show of a server, and of changes to it."""
 
 from safe_fixtures import ServerPermissions
 from tests.unit.guards.permissions import cases
 
 
 class TestServer(cases.PermissionsTestCase):
-    """What is shown of a server, and what it is afterwards."""
+    """Checks of what responses show of a server, and of changes to it."""
 
     def test_host(self):
         self.source.also['owner'] = {'fault': {'at': ['compute7']}}
@@ -52,7 +52,7 @@ class TestServer(cases.PermissionsTestCase):
             with self.subTest(host=host, message=message, wrong=wrong):
                 self.source.records = [cases.record(hosts=frozenset([host]))]
                 self.source.also['owner'] = {'fault': {'message': message}}
-                # As a check without any finding would fail here.
+                # found() needs a finding.
                 self.source.outcomes['other', 'show'] = 'error'
                 found = [
                     each for each in self.found() if each.persona == 'owner'

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What is known of how a server was created."""
+"""Requests that create and change servers."""
 
 from tests.unit.guards.permissions import cases
 
@@ -69,7 +69,7 @@ class TestCreation(cases.RequestsTestCase):
                 self.assertEqual(wrong, bool(found), (then, answer, found))
 
     def test_several(self):
-        """The response has only the first of them, or none."""
+        """The response names only the first server, or none."""
         other = '0e2a4c55-1b1f-4a6e-9f0c-5a4f1d1c9b10'
         records = {
             cases.SERVER: cases.record(reservation='r-1'),
@@ -86,7 +86,7 @@ class TestCreation(cases.RequestsTestCase):
                 self.body = body
                 (found,) = self.finds(of=other, **asked)
                 self.assertIn('got security groups open', found)
-                # Not each server is one of them.
+                # A server of another reservation.
                 records[other] = cases.record(
                     server_id=other, reservation='r-2'
                 )
@@ -142,7 +142,7 @@ class TestCreation(cases.RequestsTestCase):
         self.assertIn(
             'expected security groups web, got security groups none', found
         )
-        # So it is on a network without port security.
+        # As on a network without port security.
         self.source.records = [cases.record()]
         self.assertEqual([], self.finds())
         self.assertEqual(

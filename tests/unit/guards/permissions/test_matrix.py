@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Who can do what, and deviations from it."""
+"""The matrix of personas and operations, and deviations from it."""
 
 import dataclasses
 import pickle
@@ -155,7 +155,7 @@ class TestMatrix(cases.PermissionsTestCase):
             said['not_checked'][0],
         )
         self.assertEqual({'admin', 'mate'}, self.source.users)
-        # What is stated of it must be so.
+        # A deviation of hers is checked.
         stated = permissions.Deviation('owner', 'tags', 'hidden', 'hers')
         (finding,) = self.found(deviations=[stated])
         self.assertEqual(
@@ -264,7 +264,7 @@ class TestDeviations(cases.PermissionsTestCase):
         )
         error = self.assertRaises(exceptions.ConfigurationError, check.setUp)
         self.assertIn('it contradicts Deviation(', error.allowed)
-        # To say it twice is no harm.
+        # The same deviation twice is allowed.
         check = ServerPermissions(
             self.api, source=self.source, deviations=[self.deviation()] * 2
         )
