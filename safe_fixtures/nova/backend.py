@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the guards need of the Nova in this process."""
+"""The Nova in this process, for the guards."""
 
 from safe_fixtures.core import plugins
 from safe_fixtures.nova import dummy_data

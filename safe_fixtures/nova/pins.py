@@ -34,7 +34,7 @@ def vetted_microversion(release: str | None = None) -> str:
 
     :param release: a version of Nova, such as ``'34.0.0'``; default: that
         of the installed one.
-    :raises: ConfigurationError for a release that has none.
+    :raises: ConfigurationError if no pin is vetted for the release.
     """
     if release is None:
         release = _installed()
@@ -44,9 +44,9 @@ def vetted_microversion(release: str | None = None) -> str:
     raise exceptions.ConfigurationError(
         '[safe_fixtures] pinned_microversion',
         None,
-        f'no microversion is vetted for Nova {release} (there is one for '
+        f'no microversion is vetted for Nova {release} (only for '
         f'{", ".join(str(known) for known in VETTED)}); set this option to '
-        'the one that you have vetted',
+        'one that you have vetted',
     )
 
 

@@ -53,18 +53,26 @@ _Mistake = tuple[str, str, str]
 
 @dataclasses.dataclass(frozen=True)
 class ServerChecks:
-    """Checks of one server, besides what the matrix itself finds.
+    """Checks of one server, after a matrix was tried on it.
 
     :ivar record: the server before the matrix.
     :ivar matrix: what everybody was shown of it.
     :ivar creation: the request that created it; None if it was not seen.
+    :ivar after: the server after the matrix; None if it is gone.
     """
 
     record: model.ServerRecord
     matrix: permissions_matrix.Matrix
     creation: permissions_creation.Creation | None
+    after: model.ServerRecord | None
 
-    def attributes(self) -> Iterator[model.Finding]:
+    def findings(self) -> Iterator[model.Finding]:
+        """Yield all that is wrong with the server."""
+        yield from self.matrix.findings
+        yield from self._attributes()
+        yield from self._changes()
+
+    def _attributes(self) -> Iterator[model.Finding]:
         """Yield the wrong details that responses show of the server."""
         found = set()
         for (persona, operation), attempt in self.matrix.attempts.items():
@@ -114,7 +122,7 @@ class ServerChecks:
         if persona.is_admin:
             return
         shown = _shown(attempt)
-        values = set(_values(shown, self._attributes(), self.record.state))
+        values = set(_values(shown, self._checked_keys(), self.record.state))
         fault = _mapping(shown.get('fault'))
         text = f'{fault.get("message")} {fault.get("details")}'
         for host in sorted(self.record.hosts):
@@ -125,7 +133,7 @@ class ServerChecks:
                     f'{host} shown to {persona.name}',
                 )
 
-    def _attributes(self) -> set[str]:
+    def _checked_keys(self) -> set[str]:
         """Return the keys that the matrix itself checks."""
         operations = self.matrix.operations
         return {key for each in operations for key in self.matrix.keys(each)}
@@ -162,19 +170,14 @@ class ServerChecks:
             f'security groups {", ".join(sorted(groups)) or "none"}',
         )
 
-    def changes(
-        self, after: model.ServerRecord | None
-    ) -> Iterator[model.Finding]:
-        """Yield what changed of the server during the matrix.
-
-        :param after: the server afterwards; None if it is gone.
-        """
-        if after is None:
+    def _changes(self) -> Iterator[model.Finding]:
+        """Yield what changed of the server during the matrix."""
+        if self.after is None:
             yield model.Finding(
                 'anybody', 'all', 'unchanged', 'the server is gone'
             )
             return
-        states = [(self.record.state, after.state)]
+        states = [(self.record.state, self.after.state)]
         if self.matrix.before is not None and self.matrix.after is not None:
             states.append((self.matrix.before, self.matrix.after))
         for before, now in states:

@@ -173,33 +173,17 @@ class ServerPermissions(guard.Guard):
             )
         if self._awaited == server_id:
             self._awaited = None
-        creation = self._creations.of(server_id)
-        endpoint = self._endpoint_for(creation)
-        microversion = self._microversion()
         began = time.monotonic()
-        matrix = permissions_matrix.Matrix(
-            self._source, record, microversion, stated
-        )
-        token = _checking.set(True)
-        try:
-            matrix.run(endpoint, self._watched)
-        finally:
-            _checking.reset(token)
-        after = self._source.server(server_id)
-        check = checks.ServerChecks(record, matrix, creation)
-        findings = (
-            *matrix.findings,
-            *check.attributes(),
-            *check.changes(after),
-        )
+        check = self._check(record, stated)
+        findings = tuple(check.findings())
         self._record(
             server_id,
             'failure' if findings else 'success',
-            [*matrix.left_out, *check.left_out()],
-            requests=matrix.requests,
+            [*check.matrix.left_out, *check.left_out()],
+            requests=check.matrix.requests,
             seconds=round(time.monotonic() - began, 6),
-            microversion=microversion,
-            rules_set_aside=list(matrix.set_aside),
+            microversion=check.matrix.microversion,
+            rules_set_aside=list(check.matrix.set_aside),
             deviations={
                 f'{each.persona}: {each.operation}': each.reason
                 for each in stated.values()
@@ -216,6 +200,23 @@ class ServerPermissions(guard.Guard):
                 ),
                 server_id,
             )
+
+    def _check(
+        self, record: model.ServerRecord, stated: permissions_matrix.Deviations
+    ) -> checks.ServerChecks:
+        """Try everything on a server; return what is to be checked."""
+        creation = self._creations.of(record.server_id)
+        endpoint = self._endpoint_for(creation)
+        matrix = permissions_matrix.Matrix(
+            self._source, record, self._microversion(), stated
+        )
+        token = _checking.set(True)
+        try:
+            matrix.run(endpoint, self._watched)
+        finally:
+            _checking.reset(token)
+        after = self._source.server(record.server_id)
+        return checks.ServerChecks(record, matrix, creation, after)
 
     def _endpoint_for(
         self, creation: permissions_creation.Creation | None

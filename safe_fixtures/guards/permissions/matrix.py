@@ -50,7 +50,7 @@ class Matrix:
 
     _source: model.PermissionSource
     _record: model.ServerRecord
-    _microversion: str
+    microversion: str
     _deviations: Deviations
     requests: int = 0
     set_aside: Sequence[str] = ()
@@ -95,9 +95,9 @@ class Matrix:
 
     def _operations(self) -> Iterator[model.Operation]:
         for operation in self._source.operations:
-            if _version(operation.since) > _version(self._microversion):
+            if _version(operation.since) > _version(self.microversion):
                 self.left_out.append(
-                    f'{operation.name}: microversion {self._microversion} '
+                    f'{operation.name}: microversion {self.microversion} '
                     'does not have it'
                 )
             elif operation.kind == 'list' and not self._record.is_listed:
@@ -114,7 +114,7 @@ class Matrix:
             *(
                 key
                 for key, until in operation.early_keys
-                if _version(self._microversion) < _version(until)
+                if _version(self.microversion) < _version(until)
             ),
         }
 
@@ -125,7 +125,7 @@ class Matrix:
         :param watched: what ``watching_policy`` of the source has noted.
         """
         with self._source.probing(
-            self._record, endpoint, self._microversion, watched
+            self._record, endpoint, self.microversion, watched
         ) as prober:
             self.set_aside = prober.set_aside
             for persona in self.personas:

@@ -41,17 +41,9 @@ _sampled = functools.partial(permissions.Operation, sampled=True)
 OPERATIONS = (
     # The first one gives the prober the context of each persona.
     permissions.Operation('show', 'GET /servers/{id}', (f'{_SERVERS}show',)),
+    _sampled('list', 'GET /servers', (f'{_SERVERS}index',), 'list'),
     _sampled(
-        'list',
-        'GET /servers',
-        (f'{_SERVERS}index',),
-        'list',
-    ),
-    _sampled(
-        'list details',
-        'GET /servers/detail',
-        (f'{_SERVERS}detail',),
-        'list',
+        'list details', 'GET /servers/detail', (f'{_SERVERS}detail',), 'list'
     ),
     permissions.Operation(
         'list all projects',
@@ -85,9 +77,7 @@ OPERATIONS = (
         since='2.16',
     ),
     _sampled(
-        'read metadata',
-        'GET /servers/{id}/metadata',
-        (f'{_METADATA}index',),
+        'read metadata', 'GET /servers/{id}/metadata', (f'{_METADATA}index',)
     ),
     _sampled(
         'read tags',
@@ -147,10 +137,7 @@ OPERATIONS = (
         body={'migrate': None},
     ),
     _sampled(
-        'delete',
-        'DELETE /servers/{id}',
-        (f'{_SERVERS}delete',),
-        'destroy',
+        'delete', 'DELETE /servers/{id}', (f'{_SERVERS}delete',), 'destroy'
     ),
 )
 
