@@ -41,6 +41,7 @@ from safe_fixtures import nova as safe_nova
 from safe_fixtures.nova import service_start as nova_service_start
 from safe_fixtures import waive
 from tests.functional.nova import inner
+from tests.support import subtests
 
 EVENTLET = threading.local.__module__.startswith('eventlet.')
 # From Nova 34 on.
@@ -93,7 +94,7 @@ class Manager(conductor_manager.ConductorManager):
         super().__init__(*args, **kwargs)
 
 
-class StartTestCase(testtools.TestCase):
+class StartTestCase(subtests.SubTests, testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.before = identities()
@@ -372,11 +373,14 @@ class TestStart(StartTestCase):
             binary = 'nova-conductor'
 
         Before.binary = 'nova-scheduler'
-        for base, refused in ((Before, True), (Twin, False)):
-            problems = self.run_test(
-                lambda case: _run(case, case.made[0]), base=base
-            )
-            self.assertEqual(refused, 'SF204 (CWE-862)' in problems, problems)
+        for cls, refused in ((Before, True), (Twin, False)):
+            with self.subTest(cls.__name__):
+                problems = self.run_test(
+                    lambda case: _run(case, case.made[0]), base=cls
+                )
+                self.assertEqual(
+                    refused, 'SF204 (CWE-862)' in problems, problems
+                )
 
     def test_made_in_a_test_that_is_over(self):
         left = []

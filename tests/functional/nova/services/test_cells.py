@@ -18,6 +18,7 @@ import testtools
 
 from safe_fixtures import nova as safe_nova
 from tests.functional.nova import inner
+from tests.support import subtests
 
 TRAIT = 'COMPUTE_STATUS_DISABLED'
 
@@ -45,7 +46,7 @@ class TwoCells(safe_nova.SafeIntegratedTestBase):
             seen[f'{host} traits'] = self.traits(host, cell)
 
 
-class TestCells(testtools.TestCase):
+class TestCells(subtests.SubTests, testtools.TestCase):
     def _run(self, act):
         seen, changed = {}, {}
 
@@ -59,8 +60,9 @@ class TestCells(testtools.TestCase):
         result = inner.run_inner(Inner)
         self.assertEqual('', inner.problems(result))
         for host in ('host1', 'host2'):
-            self.assertEqual((False, None, False), seen[host])
-            self.assertNotIn(TRAIT, seen[f'{host} traits'])
+            with self.subTest(host=host):
+                self.assertEqual((False, None, False), seen[host])
+                self.assertNotIn(TRAIT, seen[f'{host} traits'])
         return changed
 
     def test_changed_through_the_api(self):
@@ -74,8 +76,9 @@ class TestCells(testtools.TestCase):
 
         changed = self._run(act)
         for host in ('host1', 'host2'):
-            self.assertEqual((True, host, False), changed[host])
-            self.assertIn(TRAIT, changed[f'{host} traits'])
+            with self.subTest(host=host):
+                self.assertEqual((True, host, False), changed[host])
+                self.assertIn(TRAIT, changed[f'{host} traits'])
         self.assertEqual(
             ['record and compute'] * 2,
             [entry.restored for entry in changed['restored']],
@@ -96,7 +99,8 @@ class TestCells(testtools.TestCase):
 
         changed = self._run(act)
         for host in ('host1', 'host2'):
-            self.assertEqual((True, None, True), changed[host])
+            with self.subTest(host=host):
+                self.assertEqual((True, None, True), changed[host])
 
     def test_changed_by_the_toggle(self):
         def act(test):
@@ -105,8 +109,9 @@ class TestCells(testtools.TestCase):
 
         changed = self._run(act)
         for host in ('host1', 'host2'):
-            self.assertEqual((True, None, False), changed[host])
-            self.assertIn(TRAIT, changed[f'{host} traits'])
+            with self.subTest(host=host):
+                self.assertEqual((True, None, False), changed[host])
+                self.assertIn(TRAIT, changed[f'{host} traits'])
 
 
 class TestSameHostTwice(testtools.TestCase):
