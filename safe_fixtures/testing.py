@@ -26,8 +26,8 @@ __all__ = ['FakeComputeClient', 'FixtureContract', 'expect_violation']
 class FakeComputeClient:
     """An in-process double of a compute API client, without Nova.
 
-    It keeps services and refuses what the API refuses: a service it does
-    not know, a request that changes nothing, a reason for an enabled one.
+    It keeps services, and refuses what the API refuses: an unknown service,
+    a request without a change, a reason for an enabled service.
 
     Example::
 
@@ -35,7 +35,7 @@ class FakeComputeClient:
         toggle = self.useFixture(SafeServiceToggle(api=client))
         toggle.disable('host1')
 
-    :param hosts: the hosts that each have a compute service (list of str).
+    :param hosts: the hosts, each with a compute service (list of str).
     :param servers: the ids of the servers on each host (mapping of str to
         list of str); default: there are none.
     """
@@ -96,8 +96,8 @@ class FakeComputeClient:
     ) -> dict[str, Any]:
         """Change a service, as ``PUT /os-services/{id}`` does from 2.53.
 
-        :raises: LookupError for an unknown service, ValueError for what the
-            API answers with 400.
+        :raises: LookupError for an unknown service; ValueError where the API
+            answers with 400.
         """
         self.calls.append(('put_service', service_id, dict(req)))
         service = self._services.get(service_id)

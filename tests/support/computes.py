@@ -25,7 +25,7 @@ IN_SERVICE = ('enabled', False)
 
 
 def put(**body):
-    """Return a way of a request."""
+    """Return a function that sends a request about a host."""
 
     def way(case, host):
         case.client.put_service(case.id_of(host), body)
@@ -45,7 +45,8 @@ def force_down(case, host):
     case.toggle.force_down(host)
 
 
-# How a test takes a compute away, by its client and by the toggle.
+# How a test takes a compute out of service: by its client, and by the
+# toggle.
 RAW = {
     'disable': put(status='disabled'),
     'disable, with a reason': put(status='disabled', disabled_reason='why'),
@@ -61,7 +62,7 @@ WAYS = {**RAW, **OWN}
 
 
 class Computes:
-    """A client of two computes, of which one has a server on it."""
+    """A client with two computes: one with a server on it, one empty."""
 
     def setUp(self):
         super().setUp()

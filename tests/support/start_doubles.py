@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Services that start in no process, and where they are started."""
+"""Doubles of services, and of what starts them."""
 
 import testtools
 
@@ -23,7 +23,7 @@ UUID = '0c4f1f7e-6c4f-4d0b-9d0e-7a2f3f3c9b10'
 
 
 class Service:
-    """A service that runs in nobody's process."""
+    """A service that only notes that it runs."""
 
     def __init__(self, starts, binary, host='host1'):
         self.starts = starts
@@ -50,14 +50,14 @@ class Service:
 
 
 class OwnStart(Service):
-    """A service that starts itself in its own way."""
+    """A service whose own start() is not watched."""
 
     def start(self):
         self.remains = ['it listens']
 
 
 class Starts:
-    """Where they are started."""
+    """A double of what starts services; see ``service_start.Starts``."""
 
     usual = ()
 
@@ -94,7 +94,7 @@ class TestCase(base.TestCase):
     def setUp(self):
         super().setUp()
         self.starts = Starts()
-        # What one test leaves must be nothing to another.
+        # No test may leave anything to the next one.
         self.addCleanup(self.assertEqual, [], self.starts.watchers)
         self.addCleanup(self.assertEqual, [], service_start._active)
 
@@ -102,7 +102,7 @@ class TestCase(base.TestCase):
         return ServiceStartGuard(*args, starts=self.starts, **kwargs)
 
     def inner(self, act, **attributes):
-        """Return a test that is guarded from before its own set-up."""
+        """Return a test class that is guarded before its own set-up."""
         outer = self
 
         class Inner(testtools.TestCase):

@@ -25,7 +25,7 @@ DISABLED = services.ServiceState(disabled=True)
 
 
 class Client(testing.FakeComputeClient):
-    """A client that also knows the actions from before 2.53, and faults.
+    """A client that knows the actions from before 2.53, and has faults.
 
     ``faults`` has what becomes of a put, by host.
     """

@@ -80,12 +80,12 @@ class GuardedMixin:
 
 
 class Guarded(GuardedMixin, test.TestCase):
-    # The two that need no fixtures; one is refused.
+    # Conductor and scheduler need no fixtures; the scheduler is refused.
     ALLOWED_SERVICES = ('conductor',)
 
 
 class Manager(conductor_manager.ConductorManager):
-    """Counts how many of it there were."""
+    """Counts its instances."""
 
     made = 0
 
@@ -99,7 +99,7 @@ class StartTestCase(subtests.SubTests, testtools.TestCase):
         super().setUp()
         self.before = identities()
         if POOLS in sys.modules:
-            # A service that stops would end those that all tests share.
+            # A service that stops would shut down the pools of all tests.
             self.useFixture(
                 fixtures.MonkeyPatch(
                     f'{POOLS}.shutdown_all_executors', lambda: None
@@ -117,7 +117,7 @@ class StartTestCase(subtests.SubTests, testtools.TestCase):
         for name, value in attributes.items():
             setattr(Inner, name, value)
         self.result = inner.run_inner(Inner)
-        # Whatever way it went.
+        # However the test ended.
         self.assertEqual(self.before, identities())
         return inner.problems(self.result)
 
@@ -185,7 +185,7 @@ def subclass(case, name):
 def started_in_its_own_way(case, name):
     class Subclass(EarlyBound):
         def start(self):
-            """It has nothing to stop either."""
+            """Start nothing, so that there is nothing to stop."""
 
         def stop(self):
             pass
@@ -222,8 +222,8 @@ def in_thread(case, name):
 
 def in_greenlet(case, name):
     if EVENTLET:
-        # One that waits is to be known to the hub. With threads, Nova lets
-        # nobody import it.
+        # The hub must know a greenlet that waits. With threads, Nova forbids
+        # to import eventlet.
         sys.modules['eventlet'].spawn(create, case, name).wait()
     else:
         greenlet.greenlet(lambda: create(case, name)).switch()
@@ -360,7 +360,7 @@ class TestStart(StartTestCase):
         self.assertEqual(1, len(self.events('allow/waiver')))
 
     def test_made_before_the_guard(self):
-        """What it has not seen being made, it sees being started."""
+        """A service that was made before the guard is checked at its start."""
 
         class Before(Guarded):
             def setUp(self):
@@ -398,7 +398,7 @@ class TestStart(StartTestCase):
 if hasattr(nova_service, 'WSGIService'):
 
     class TestWSGIService(StartTestCase):
-        """The other class of services that Nova 31 has."""
+        """The second class of services, in Nova 31."""
 
         PATCHED_CLASS = nova_service.WSGIService
 
@@ -442,12 +442,12 @@ class TestRestart(StartTestCase):
         self.assert_passes(act, base=Integrated)
         started = [name for name, _ in self.events('start/service')]
         self.assertEqual(3, len(set(started)))
-        # Twice by each guard: the base may have one too.
+        # Each guard records it twice, and the base may have a guard too.
         self.assertIn(started.count('nova-compute on compute'), (2, 4))
 
 
 class TestLeft(StartTestCase):
-    """Where Nova itself finds what was left, the test fails besides."""
+    """Services left running. Nova itself may fail the test as well."""
 
     def run_left(self, act, **kwargs):
         problems = self.run_test(
@@ -469,7 +469,7 @@ class TestLeft(StartTestCase):
         return service
 
     def halt(self, case, service):
-        """Let it not listen, whatever its timers do."""
+        """Stop the RPC server in a cleanup, but not the timers."""
         case.addCleanup(service.rpcserver.wait)
         case.addCleanup(service.rpcserver.stop)
 
@@ -491,7 +491,7 @@ class TestLeft(StartTestCase):
             self.halt(case, service)
             return [service]
 
-        # Nova does not see this one.
+        # Nova itself does not see this.
         problems = self.run_left(act)
         self.assertIn('was left running (a periodic timer runs)', problems)
         self.assertEqual(1, problems.count('Traceback'))
@@ -516,7 +516,7 @@ class TestLeft(StartTestCase):
         self.assertEqual('', self.run_left(act))
 
     def test_started_once_more(self):
-        """The RPC server of the first time is nobody's."""
+        """The RPC server of the first start belongs to nobody."""
 
         def act(case):
             service = self.started()
@@ -549,7 +549,7 @@ class TestLeft(StartTestCase):
         self.assertIn('SF205 (CWE-459): nova-conductor on host1', problems)
 
     def test_being_stopped(self):
-        """It is not left running."""
+        """A service that is being stopped is not left running."""
         stopping, go = threading.Event(), threading.Event()
 
         def act(case):

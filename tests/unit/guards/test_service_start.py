@@ -279,7 +279,7 @@ class TestStarts(start_doubles.TestCase):
             test.start('nova-metadata')
 
         self.assertPasses(self.inner(plain, test_it=test_it))
-        # Once, though it is asked for twice: made, and started.
+        # Recorded once, though it is checked twice: made, and started.
         self.assertEqual(1, len(self.events('evaluate/violation')))
         self.assertEqual(1, len(self.events('allow/waiver')))
         self.assertEqual(1, len(self.events('start/service')))
@@ -346,7 +346,7 @@ class TestStarts(start_doubles.TestCase):
 
 
 class TestOver(start_doubles.TestCase):
-    """What a test that is over starts is none of the next one."""
+    """A start for a test that is over, during the next test."""
 
     def run_after(self, leave, pick_up):
         left = []
@@ -388,7 +388,7 @@ class TestOver(start_doubles.TestCase):
         self.assertEqual([], self.starts.started)
 
     def test_twins(self):
-        """Whatever a test makes, it starts as long as it lasts."""
+        """A test may start what it makes, until it is over."""
 
         def across_guards(test):
             with self.guard(test=test):

@@ -43,7 +43,7 @@ class TestLeft(start_doubles.TestCase):
         self.assertEqual(
             ['it listens', '2 periodic timers run'], said['remains']
         )
-        # From the test's own method inwards.
+        # The test's own line comes first.
         self.assertEqual(5, len(said['stack']), said['stack'])
         files = (f'{__file__}:', f'{start_doubles.__file__}:')
         for line in said['stack']:

@@ -138,6 +138,33 @@ class TestPatchAttributes(base.TestCase):
         self.assertEqual(before, dict(vars(Derived)))
 
 
+class TestCallBefore(base.TestCase):
+    def test_same_arguments(self):
+        seen = []
+        before = vars(Base)['method']
+        restore = patching.call_before(
+            Base, 'method', lambda *args, **kwargs: seen.append(args)
+        )
+        derived = Derived()
+        self.assertIs(derived, derived.method())
+        self.assertEqual([(derived,)], seen)
+        restore()
+        self.assertIs(before, vars(Base)['method'])
+
+    def test_an_error_prevents_the_call(self):
+        def refuse(value):
+            raise PermissionError(value)
+
+        called = []
+        module = types.ModuleType('module')
+        module.function = called.append
+        restore = patching.call_before(module, 'function', refuse)
+        self.assertRaises(PermissionError, module.function, 1)
+        restore()
+        module.function(2)
+        self.assertEqual([2], called)
+
+
 class TestSharedPatch(base.TestCase):
     def setUp(self):
         super().setUp()

@@ -87,6 +87,30 @@ class TestCallsite(base.TestCase):
         thread.join()
         self.assertTrue(seen[0].startswith(f'{__file__}:'))
 
+    def test_lines(self):
+        def helper():
+            return stack.lines()
+
+        lines = helper()
+        self.assertEqual(2, len(lines), lines)
+        self.assertEqual(stack.where().rpartition(':')[0], __file__)
+        for line in lines:
+            self.assertIn(f'{__file__}:', line)
+        # The test's own line comes first.
+        numbers = [int(line.rpartition(':')[2]) for line in lines]
+        self.assertEqual(sorted(numbers, reverse=True), numbers)
+
+    def note_tests(self, seen):
+        seen.append(stack.tests_of_thread())
+
+    def test_tests_of_thread(self):
+        seen = []
+        self.note_tests(seen)
+        thread = threading.Thread(target=self.note_tests, args=(seen,))
+        thread.start()
+        thread.join()
+        self.assertEqual([[], [self]], seen)
+
     def test_in_cleanup(self):
         seen = {}
 

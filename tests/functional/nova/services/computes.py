@@ -33,7 +33,7 @@ REASON = 'this is what the test is about'
 def put(
     body, path='{uuid}', client='admin_api', version='2.53', of='os-services'
 ):
-    """Return a way of a request."""
+    """Return a function that sends a request about a compute."""
 
     def way(case, compute):
         api = getattr(case.api_fixture, client)
@@ -71,7 +71,7 @@ def record_of(compute):
 
 
 def save(**fields):
-    """Return a way of saving the record itself."""
+    """Return a function that saves the record itself."""
 
     def way(case, compute):
         record = record_of(compute)
@@ -119,7 +119,7 @@ def tell_compute(case, compute):
 
 
 def delete_unasked(case, compute):
-    # What Nova refuses, it refuses with this.
+    # With this count, Nova refuses to delete a service.
     with mock.patch.object(
         objects.InstanceList,
         'get_count_by_hosts',
@@ -129,7 +129,7 @@ def delete_unasked(case, compute):
         case.delete_service(compute)
 
 
-# What a test does to a compute, by any name but the toggle's.
+# How a test takes a compute out of service, without the toggle.
 RAW = {
     'disable': put({'status': 'disabled'}),
     'disable, with a reason': put(
@@ -164,7 +164,7 @@ RAW = {
     'destroy the record': destroy,
     'a deletion that Nova serves': delete_unasked,
 }
-# What leaves the record of the service as it is.
+# These leave the record of the service as it is.
 HOSTS = {
     'disable the host': put_host(status='disable'),
     'put the host into maintenance': put_host(maintenance_mode='enable'),
@@ -172,7 +172,7 @@ HOSTS = {
     'reboot the host': power('reboot'),
     'tell the compute': tell_compute,
 }
-# And by the toggle.
+# These use the toggle.
 OWN = {
     'toggle.disable': lambda case, compute: case.service_toggle.disable(
         compute.host
@@ -187,7 +187,7 @@ OWN = {
 
 
 class Computes(integrated_helpers._IntegratedTestBase):
-    """Two computes, of which one has a server on it."""
+    """Two computes: one for servers, one that stays empty."""
 
     api_major_version = 'v2.1'
     microversion = 'latest'
@@ -237,13 +237,13 @@ UP = ('enabled', False, 'up')
 
 class TestCase(base.TestCase):
     def inner(self, act, waived=None, **attributes):
-        """Run a test that does this; return the result."""
+        """Run an inner test that calls ``act``; return the result."""
         outer = self
 
         class Inner(SafeComputes):
             def test(self):
                 outer.case = self
-                # Nova clears the attributes of a test at its end.
+                # Nova clears the attributes of a test when it ends.
                 outer.outages = self.service_toggle.outages
                 outer.trail = self.audit_trail
                 act(self)

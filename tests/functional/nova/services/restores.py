@@ -30,8 +30,8 @@ EXPECTED = {
 class Seen:
     """What an inner test saw of its services, after it was torn down.
 
-    A test watches before it changes anything: what it looks at is then what
-    the restore has left.
+    A test calls watch() before it changes anything. The look is then taken
+    after the restore.
     """
 
     def __init__(self):

@@ -31,13 +31,13 @@ from testtools import matchers
 from tests.functional.nova import inner
 from tests.functional.nova.services import restores
 
-# The states that a service is in before it is changed, and again after.
+# The states of the services before the change, and after the restore.
 START = {
     'enabled': {},
     'disabled': {'disabled': True, 'disabled_reason': restores.REASON},
     'forced down': {'forced_down': True},
 }
-# What changes each of them, as the API takes it from 2.53 and before.
+# What changes each of them, in the API from 2.53 on and before.
 BODY = {
     'enabled': {'status': 'disabled', 'disabled_reason': 'toggled'},
     'disabled': {'status': 'enabled'},
@@ -172,7 +172,7 @@ def database(test, service, start):
 
 def driver(test, service, start):
     test.flags(host=service.host)
-    # It goes on to the mounts of the host, of which there is none.
+    # The driver then asks for the mounts of the host. There are none.
     with mock.patch.object(libvirt_driver.mount, 'get_manager', autospec=True):
         libvirt_driver.LibvirtDriver._set_host_enabled(
             mock.Mock(), start == 'disabled', 'toggled'

@@ -84,7 +84,7 @@ class TestLedger(testtools.TestCase):
     def test_what_changes_nothing_is_not_in_it(self):
         def act(test, service):
             test.admin_api.put_service(service.uuid, {'status': 'enabled'})
-            # Only now: one that was seen counts as up, and is then called.
+            # Last, as a service that reports counts as up, and is then called.
             service.report_count += 1
             service.save()
 
@@ -141,7 +141,7 @@ class TestLedger(testtools.TestCase):
 
 
 class TestRestoreThatFails(testtools.TestCase):
-    """What cannot be given back is SF201, and the others are given back."""
+    """A service that cannot be restored is SF201; the others are restored."""
 
     def _run(self, act, spoil='ignore', decorate=None, mode=None):
         seen = restores.Seen()

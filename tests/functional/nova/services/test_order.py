@@ -36,7 +36,7 @@ from tests.functional.nova.services import computes
 
 
 class TestRefused(computes.TestCase):
-    """What is tried, one way after the other, as nothing is changed."""
+    """Each way in one test, as a refusal changes nothing."""
 
     def setUp(self):
         super().setUp()
@@ -62,7 +62,7 @@ class TestRefused(computes.TestCase):
                 case.assertIn('nova-compute on full would be', str(violation))
                 case.assertIn('computes.py:', violation.where, name)
                 case.assertEqual(computes.UP, case.service_of(case.full), name)
-            # It still does what a compute does.
+            # The compute still works.
             case._reboot_server(server)
             case.assertEqual([], case.service_toggle.ledger)
             case.assertEqual([], case.service_toggle.outages)
@@ -79,14 +79,14 @@ class TestRefused(computes.TestCase):
                 computes.power('startup'),
             ):
                 way(case, case.empty)
-            # Nor of what gives one back.
+            # The ways back into service are allowed too.
             computes.put_host(status='enable')(case, case.full)
             computes.put_host(maintenance_mode='disable')(case, case.full)
             computes.power('startup')(case, case.full)
             done = []
             for name, way in {**computes.OWN, **computes.RAW}.items():
                 if name in ('kill', 'destroy the record'):
-                    # There is no way back.
+                    # These cannot be undone.
                     continue
                 way(case, case.empty)
                 done.append(name)
@@ -144,7 +144,7 @@ class TestRefused(computes.TestCase):
             self.assertPassed(inner_run.run_inner(Inner))
 
     def test_what_is_on_it(self):
-        """Servers in any state count; those that have left it do not."""
+        """Servers in any state count. Those that have left do not."""
 
         def act(case):
             stay = case.boot()
@@ -173,7 +173,7 @@ class TestRefused(computes.TestCase):
         self.assertIn('SF203 (CWE-696): nova-compute on full', problems)
 
     def test_what_is_in_flight(self):
-        """A build that the scheduler has sent there and that has not begun."""
+        """A build that was sent to the compute and has not begun."""
 
         def act(case):
             arrived, go_on = threading.Event(), threading.Event()
@@ -223,7 +223,7 @@ class TestRefused(computes.TestCase):
                     case.api_fixture.reader_api,
                 )
                 case.assertEqual(403, refused.response.status_code)
-                # Nova deletes it before the record.
+                # Nova deletes the mapping before the record.
                 objects.HostMapping.get_by_host(
                     nova_context.get_admin_context(), 'full'
                 )
@@ -235,7 +235,7 @@ class TestRefused(computes.TestCase):
 
 
 class TestLeftToNova(computes.TestCase):
-    """What Nova refuses by itself is nothing of ours."""
+    """The toggle does not refuse what Nova itself refuses."""
 
     def test_what_nova_refuses(self):
         self.configure(rule_modes='SF203:enforce')
@@ -290,7 +290,7 @@ class TestLeftToNova(computes.TestCase):
                         case.admin_api.put_service(
                             case.full.service_ref.uuid, {'status': 'disabled'}
                         )
-                    # It passes both toggles, and is recorded by the nearest.
+                    # Both toggles see it, and the innermost records it.
                     found = case.records('evaluate/violation')
                     case.assertEqual(number, len(found))
                     case.assertEqual(1, len(toggle.outages))
@@ -307,7 +307,7 @@ class TestLeftToNova(computes.TestCase):
 
 
 class TestUnknown(computes.TestCase):
-    """What is on a compute cannot be asked for."""
+    """The servers on a compute cannot be known."""
 
     def test_nothing_fails(self):
         self.configure(rule_modes='SF203:enforce')
@@ -374,5 +374,5 @@ class TestNotCounted(computes.TestCase):
 
         self.configure(rule_modes='SF203:enforce')
         self.assertPassed(self.inner(act, setUp=set_up))
-        # Once more as it is given back its status.
+        # Once more when the status is restored.
         self.assertEqual(3, told.call_count)

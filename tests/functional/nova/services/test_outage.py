@@ -36,7 +36,7 @@ class TestDeclared(computes.TestCase):
                 case.full, expecting_servers=True, reason=computes.REASON
             ):
                 case.full.stop()
-                # It is stopped already.
+                # It has stopped already, so this is no moment.
                 case.full.stop()
                 case.admin_api.delete_server(server['id'])
                 case._wait_until_deleted(server)
@@ -80,7 +80,7 @@ class TestDeclared(computes.TestCase):
             computes.RAW['force down'](case, case.full)
             case.full.start()
             computes.RAW['disable'](case, case.full)
-            # Each is an act of its own, also of one that is disabled.
+            # Each counts, although the compute is disabled already.
             computes.HOSTS['put the host into maintenance'](case, case.full)
             computes.HOSTS['shut the host down'](case, case.full)
             case.assertEqual(
@@ -113,7 +113,7 @@ class TestDeclared(computes.TestCase):
                         case.assertEqual(
                             'disabled', case.service_of(case.full)[0]
                         )
-            # Said once, by whoever is nearest.
+            # Reported once, by the innermost toggle.
             with testing.expect_violation('SF203') as seen:
                 with services.SafeServiceToggle(api=case.admin_api):
                     computes.RAW['disable'](case, case.full)

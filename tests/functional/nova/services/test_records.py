@@ -37,7 +37,7 @@ from tests.functional.nova.services import restores
 
 
 class PlainRunningCompute(integrated_helpers._IntegratedTestBase):
-    """The same on the base of Nova, unhardened."""
+    """The same on Nova's own base, unhardened."""
 
     ADMIN_API = True
     microversion = 'latest'
@@ -100,7 +100,7 @@ class TestRunningCompute(testtools.TestCase):
             test.service_toggle.disable('compute')
             test.assertIn(restores.TRAIT, test.traits())
             test.service_toggle.force_down('compute')
-            # Nobody tells a compute that counts as down.
+            # A compute that counts as down is not told.
             test.service_toggle.enable('compute')
 
         seen = self._run(act)
@@ -121,7 +121,7 @@ class TestRunningCompute(testtools.TestCase):
         class Inner(restores.RunningCompute):
             def test(self):
                 handle = self.service_toggle.disable('compute')
-                # What it starts is torn down before the restore at the end.
+                # What this starts is torn down before the restore at the end.
                 self.restart_compute_service(self.compute)
                 self.assertIn(restores.TRAIT, self.traits())
                 handle.restore()
@@ -141,7 +141,7 @@ class TestRunningCompute(testtools.TestCase):
 
 
 class TestStoppedCompute(testtools.TestCase):
-    """A compute that does not answer is not asked."""
+    """A compute that would not answer is not called."""
 
     NOT_TOLD = 'record; its compute is down and was not told'
 
@@ -150,8 +150,8 @@ class TestStoppedCompute(testtools.TestCase):
 
         class Inner(restores.RunningCompute):
             def test(self):
-                # Were the compute asked, it would take all of this time,
-                # and the ledger would say so.
+                # A call of the compute would time out, and the ledger would
+                # say so.
                 self.useFixture(config_fixture.Config(conf.CONF)).config(
                     restore_timeout=1, group='safe_fixtures'
                 )
@@ -198,7 +198,7 @@ class TestStoppedCompute(testtools.TestCase):
 
 
 class TestOddEnds(testtools.TestCase):
-    """Services that are hard to restore, or that need not be."""
+    """Services that are hard to restore, or need no restore."""
 
     def _run(self, act, *hosts):
         seen = restores.Seen()
@@ -327,8 +327,8 @@ class TestOddEnds(testtools.TestCase):
             sa.event.listen(
                 manager.writer.get_engine(), 'before_cursor_execute', refuse
             )
-            # Before the first change, so that it is up again for the look
-            # at the record, and down for the restore.
+            # Registered before the first change, so that the database is
+            # down for the restore and up for the look at the record.
             test.addCleanup(down.clear)
             test.service_toggle.disable('host')
             test.service_toggle.disable('other')
@@ -344,7 +344,7 @@ class TestOddEnds(testtools.TestCase):
 
 
 class TestManyServices(testtools.TestCase):
-    """A restore takes the same for each service, however many they are."""
+    """A restore takes the same time for each service, however many."""
 
     def _statements_of_restore(self, count):
         seen = {'requests': 0, 'statements': 0, 'down': []}
@@ -366,8 +366,8 @@ class TestManyServices(testtools.TestCase):
                 manager = db.get_context_manager(
                     nova_context.get_admin_context()
                 )
-                # What is registered before the first change comes after the
-                # last restore.
+                # Registered before the first change, so that it runs after
+                # the last restore.
                 self.useFixture(gate.ApiGate(CountRequests()))
                 self.addCleanup(look, self)
                 context = nova_context.get_admin_context()
@@ -403,7 +403,7 @@ class TestManyServices(testtools.TestCase):
         many = self._statements_of_restore(500)
 
         self.assertNotEqual(0, few)
-        # Cells may have to be looked up once, whatever the number.
+        # Cells may be looked up once, whatever the number.
         self.assertEqual(few // 100, (many - few) / 400)
 
 

@@ -33,7 +33,7 @@ from tests.support import subtests
 
 
 class TestElsewhere(testtools.TestCase):
-    """The toggle without a hardened base, and more than one of it."""
+    """The toggle without a hardened base, and several toggles."""
 
     def _run(self, act, base):
         seen = {}
@@ -120,7 +120,7 @@ class TestElsewhere(testtools.TestCase):
         during = []
 
         def act(test, service):
-            # Each looks for the compute that would have to be told.
+            # Each looks for a running compute to tell.
             test.service_toggle.disable('host')
             test.service_toggle.enable('host')
             during.extend(patched())
@@ -336,7 +336,7 @@ class TestOutsideATest(subtests.SubTests, testtools.TestCase):
                     toggle.disable('host')
                     used.append(inner.state_of(self, 'host'))
                 refuse(toggle)
-                # What it was told before is not forgotten.
+                # The ledger keeps its entries.
                 self.assertEqual(1, len(toggle.ledger))
 
         self.assertEqual('', inner.problems(inner.run_inner(Inner)))

@@ -22,7 +22,7 @@ from tests.support import toggles
 
 
 class Numbered:
-    """A client of an API before 2.53, which takes what it is given."""
+    """A client of an API before 2.53, with any signature."""
 
     def __init__(self):
         self.service = {
@@ -72,6 +72,13 @@ class TestOtherClients(toggles.TestCase):
         with safe_fixtures.SafeServiceToggle(api=client):
             self.assertIsNot(put_service, client.put_service)
         self.assertIs(put_service, client.put_service)
+
+    def test_put_service_that_is_kept_works_after_the_toggle(self):
+        with self.toggle() as toggle:
+            put_service = self.client.put_service
+        put_service(self.client.uuid('host1'), {'status': 'disabled'})
+        self.assertNotEqual(self.before, self.client.state())
+        self.assertEqual([], toggle.ledger)
 
     def test_clients_that_cannot_be_watched(self):
         class Slots:

@@ -296,7 +296,7 @@ class TestLedger(toggles.TestCase):
 
 
 class TestRestoreFails(toggles.TestCase):
-    """SF201."""
+    """SF201: a service cannot be restored."""
 
     def inner(self, *hosts):
         class Inner(testtools.TestCase):

@@ -27,7 +27,7 @@ from tests.support import computes
 
 
 class TestEnforced(computes.TestCase):
-    """What is refused, and the same where no server is on the compute."""
+    """What is refused on a full compute, and allowed on an empty one."""
 
     def setUp(self):
         super().setUp()
@@ -104,7 +104,7 @@ class TestEnforced(computes.TestCase):
             case.client.servers['empty'] = []
             handle = case.toggle.disable('empty')
             case.toggle.force_down('empty')
-            # Nobody says that this is sensible.
+            # An odd order, but no compute leaves its servers.
             case.client.servers['empty'] = [computes.SERVER]
             case.toggle.force_up('empty')
             handle.restore()
@@ -120,7 +120,7 @@ class TestEnforced(computes.TestCase):
             del disabled
 
         def start(case):
-            # Given back is a compute that was disabled all along.
+            # The restore leaves the compute disabled, as it was.
             case.client.servers['full'] = []
 
         self.assertPasses(self.inner(act, leave=start))
@@ -485,7 +485,7 @@ class TestDeclared(computes.TestCase):
 
 
 def _without_a_trail(set_up):
-    """Have the toggle conclude the test, as where it is used alone."""
+    """Set up without a trail, so that the toggle concludes the test."""
 
     def alone(case):
         testtools.TestCase.setUp(case)

@@ -22,6 +22,7 @@ from safe_fixtures.guards import services
 from safe_fixtures import testing
 from tests.support import base
 from tests.support import computes
+from tests.support import toggles
 
 COMPUTE = 'http://localhost/v2.1'
 
@@ -140,7 +141,7 @@ class TestOutage(computes.TestCase):
                 ['disabled'], [moment.what for moment in outage.moments]
             )
 
-        # It was swallowed.
+        # The test swallowed the failure.
         self.assertFails(self.inner(act))
 
     def test_of_two_computes(self):
@@ -208,14 +209,14 @@ class TestOutage(computes.TestCase):
             for number in range(300):
                 outage.note(f'GET /servers/{number}: 200')
                 outage.note(f'GET /servers/{number}: 200')
-            # What is done to the compute is not crowded out.
+            # Many requests do not push out what is done to the compute.
             outage.note('stopped', 'one')
 
         outage = self.outage(self.inner(act))
         self.assertEqual(201, len(outage.moments))
         self.assertEqual('stopped', outage.moments[-1].what)
         self.assertEqual(2, outage.moments[1].times)
-        # Those that are dropped are no row of anything.
+        # Each dropped moment counts by itself.
         self.assertEqual(202, outage.dropped)
         self.assertIn('GET /servers/0: 200 (2 times)', str(outage))
         self.assertIn('and 202 more', str(outage))
@@ -232,7 +233,7 @@ class TestOutage(computes.TestCase):
                         '  +0.',
                         timeline,
                     )
-                    # Also what came after the failure.
+                    # It includes what came after the failure.
                     self.assertIn('the test ended', timeline)
 
     def test_a_passing_test_does_not(self):
@@ -261,21 +262,21 @@ class TestOutage(computes.TestCase):
 
 class TestMeanwhile(computes.TestCase):
     def test_starts(self):
-        def act(case, host):
-            case.toggle.disable(host, computes.REASON, expecting_servers=True)
-            (outage,) = case.toggle.outages
-            for started in (
-                ('full', 'nova-conductor'),
-                ('empty', 'nova-compute'),
-            ):
-                case.toggle._ledger.started(*started)
-            case.assertEqual(1, len(outage.moments))
-            case.toggle._ledger.started('full', 'nova-compute')
-            case.assertEqual('started', outage.moments[1].what)
-            # It is still disabled.
-            case.assertIsNone(outage.ended)
+        class Full(toggles.Records):
+            def servers_on(self, ref):
+                return [services.HostedServer(computes.SERVER, 'active')]
 
-        self.assertPasses(self.inner(act))
+        records = Full()
+        toggle = self.useFixture(services.SafeServiceToggle(services=records))
+        toggle.disable('host1', computes.REASON, expecting_servers=True)
+        (outage,) = toggle.outages
+        records.watcher.started('host1', 'nova-conductor')
+        records.watcher.started('host2', 'nova-compute')
+        self.assertEqual(1, len(outage.moments))
+        records.watcher.started('host1', 'nova-compute')
+        self.assertEqual('started', outage.moments[1].what)
+        # It is still disabled.
+        self.assertIsNone(outage.ended)
 
     def test_requests(self):
         def act(case, host):
@@ -290,7 +291,7 @@ class TestMeanwhile(computes.TestCase):
             (outage,) = case.toggle.outages
             case.client.get_servers = counted
             for method, url, status, times in (
-                # Of another service.
+                # Requests to another service.
                 ('GET', 'http://placement/allocations/1', 200, 0),
                 ('DELETE', 'http://placement/allocations/1', 204, 0),
                 # A poll takes no server away.
@@ -298,7 +299,7 @@ class TestMeanwhile(computes.TestCase):
                 ('GET', f'{COMPUTE}/servers/1', 404, 1),
                 ('DELETE', f'{COMPUTE}/servers/1', 204, 2),
                 ('POST', f'{COMPUTE}/servers/1/action', 202, 3),
-                # Some of that is over later.
+                # A deletion may be over some requests later.
                 ('GET', f'{COMPUTE}/servers/1', 200, 4),
             ):
                 with self.subTest(method=method, url=url, status=status):

@@ -147,7 +147,7 @@ class TestHandle(toggles.TestCase):
             first = toggle.disable('host1')
             second = toggle.force_down('host1')
             first.restore()
-            # It goes back to where it was: disabled.
+            # The second handle restores what it found: disabled.
             second.restore()
         self.assertRestored()
 
@@ -183,7 +183,7 @@ class TestHandle(toggles.TestCase):
             'and is disabled (restore failed: ConnectionError: the API is '
             'down)',
         )
-        # It was still owed, and tried again at cleanup.
+        # The restore was tried again at cleanup.
         self.assertRestored()
 
     def test_failing_restore_that_is_swallowed(self):
@@ -204,7 +204,7 @@ class TestHandle(toggles.TestCase):
 
 
 class TestOutsideATest(toggles.TestCase):
-    """SF202."""
+    """SF202: not a test endpoint, or the fixture is not active."""
 
     VERBS = ('disable', 'enable', 'force_down', 'force_up')
 
