@@ -13,6 +13,7 @@
 """The settings: group ``[safe_fixtures]`` of the package's own options."""
 
 from collections.abc import Callable, Iterator
+import contextlib
 import copy
 import ipaddress
 import math
@@ -53,6 +54,10 @@ _HOST = re.compile(r'[\w.-]+|[0-9a-f:.]+')
 _HOST_AND_PORT = re.compile(r'[\w.-]+(?::[0-9]{1,5})?|[0-9a-f:.]+')
 
 
+class _Escaped(str):
+    """A string that cannot be checked yet, as each ``$`` in it is doubled."""
+
+
 class _Checked(types.String):
     """A string that a function checks.
 
@@ -65,7 +70,8 @@ class _Checked(types.String):
 
     def __call__(self, value: Any) -> str:
         text: str = super().__call__(value)
-        self._check(text)
+        if not isinstance(value, _Escaped):
+            self._check(text)
         return text
 
 
@@ -281,6 +287,9 @@ class _ConfigOpts(cfg.ConfigOpts):
         self.sources: tuple[str | None, ...] | None = None
         #: What others derived from the values.
         self.derived: dict[str, Any] = {}
+        #: What :func:`override` sets, each with what the variable of the
+        #: option was then.
+        self.overrides: dict[str, tuple[_Escaped, str | None]] = {}
 
     def clear(self) -> None:
         super().clear()
@@ -294,7 +303,7 @@ class _ConfigOpts(cfg.ConfigOpts):
 
 
 _PREFIX = f'OS_{GROUP.name.upper()}__'
-_VARIABLES = tuple(f'{_PREFIX}{opt.name.upper()}' for opt in _OPTS)
+_VARIABLES = {opt.name: f'{_PREFIX}{opt.name.upper()}' for opt in _OPTS}
 
 _TYPES = {opt.name: opt.type for opt in _OPTS}
 
@@ -321,7 +330,7 @@ def load() -> Any:
     """
     path = os.environ.get('SAFE_FIXTURES_CONFIG') or None
     # oslo.config keeps the values it read from the environment.
-    sources = (path, *map(os.environ.get, _VARIABLES))
+    sources = (path, *map(os.environ.get, _VARIABLES.values()))
     if CONF.sources != sources:
         _read(path)
         given = dict(_given(path))
@@ -329,6 +338,32 @@ def load() -> Any:
             _check_option(opt, given.get(opt.name))
         CONF.sources = sources
     return CONF.safe_fixtures
+
+
+@contextlib.contextmanager
+def override(**values: str) -> Iterator[None]:
+    """Set options as a command line does, until the context is left.
+
+    They take precedence over the environment and the file. But a test that
+    changes the variable of such an option changes the option.
+
+    :param values: by the names of the options; ``$`` stands for itself.
+    """
+    before = CONF.overrides
+    CONF.overrides = before | {
+        name: (
+            _Escaped(value.replace('$', '$$')),
+            os.environ.get(_VARIABLES[name]),
+        )
+        for name, value in values.items()
+    }
+    CONF.sources = None
+    try:
+        yield
+    finally:
+        CONF.overrides = before
+        for name in values:
+            CONF.clear_override(name, GROUP.name)
 
 
 def check(name: str, value: Any) -> list[str]:
@@ -379,6 +414,11 @@ def _read(path: str | None) -> None:
         )
     except (cfg.Error, OSError, UnicodeError) as error:
         raise exceptions.ConfigurationError(name, path, str(error)) from None
+    for option, (given, variable) in CONF.overrides.items():
+        if os.environ.get(_VARIABLES[option]) == variable:
+            CONF.set_override(option, given, GROUP.name)
+        else:
+            CONF.clear_override(option, GROUP.name)
     known = sorted(opt.name for opt in _OPTS)
     for name, value in _given(path):
         # A misspelt option would leave its guard at the default.

@@ -10,19 +10,19 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""Compare the outcomes of Nova's own functional tests, stock and hardened.
+"""Compare the outcomes of Nova's own functional tests with and without us.
 
-The tests are those of the installed Nova that run from a wheel, or a draw of
-them; the engine is that of "safe-fixtures run". Each test whose outcome
-differs is then run alone again, stock and hardened, to tell a test that is
-flaky from one whose outcome hardening has changed. In mode "enforce", a test
-that fails because of a rule is listed with the rule instead.
+The tests are those of the installed Nova that run from a wheel, or a sample
+of them. "safe-fixtures run" runs them. Each test whose outcome differs is run
+again, alone, unhardened and hardened. This tells a flaky test from one whose
+outcome hardening has changed. In mode "enforce", a test that fails because of
+a rule is listed with the rule instead.
 
 The report directory gets the outcomes as lines of id, outcome and seconds,
-separated by tabs: stock.tsv, which a later run can be given with --stock, and
-hardened.tsv; and differences.tsv.
+separated by tabs: unhardened.tsv, hardened.tsv and differences.tsv. A later
+run can reuse the first with --unhardened.
 
-Exits with 0 if no outcome was changed, 1 if one was or cannot be told, and 2
+Exits with 0 if no outcome was changed, 1 if one was or may have been, and 2
 if nothing could be compared.
 """
 
@@ -39,6 +39,7 @@ import tempfile
 
 from safe_fixtures import audit
 from safe_fixtures.cli.runner import discovery
+from safe_fixtures.cli.runner import process
 from safe_fixtures.cli.runner import supervisor
 from safe_fixtures import summary
 
@@ -53,14 +54,14 @@ WORDS = {
     'uxsuccess': 'failed',
 }
 MISSING = 'missing'
-# They tell nothing about a test, even if they are the same.
+# They say nothing about a test, even if they are the same.
 NOT_RUN = {MISSING, 'lost'}
 RERUNS = 3
 # More tests than this are not flaky by chance, and would take hours.
 RERUN_AT_MOST = 50
 
 SAME = 'same when rerun'
-FLAKY = 'flaky on stock'
+FLAKY = 'flaky unhardened'
 CHANGED = 'changed'
 NOT_RERUN = 'changed, not rerun'
 NOT_COMPARED = 'not compared'
@@ -72,10 +73,10 @@ class Unusable(Exception):
 
 
 def sample(test_ids, number, seed):
-    """Draw tests so that no module comes twice before each came once.
+    """Draw tests; no module comes twice before each came once.
 
-    The same ids and seed give the same draw, in whatever order they are
-    listed. A test that comes or goes moves none of another module.
+    The same ids and seed give the same draw, whatever the order of the ids.
+    A new or removed test does not change the draw of other modules.
     """
 
     def rank(name):
@@ -100,9 +101,9 @@ def without_scenario(test_id):
 
 
 def listed_as(test_id, listed):
-    """Return as what a test that ran had been listed, or None.
+    """Return the id that a test was listed with, or None.
 
-    Some are multiplied by scenarios only when they are run.
+    Some tests are multiplied by scenarios only when they are run.
     """
     for name in (test_id, without_scenario(test_id)):
         if name in listed:
@@ -146,31 +147,35 @@ def word_of(outcomes, test_id):
     return outcomes[test_id][0] if test_id in outcomes else MISSING
 
 
-def differing(stock, hardened):
-    """Return the tests whose outcome is not known to be the same in both."""
+def differing(unhardened, hardened):
+    """Return the tests whose outcome differs, or is unknown in both."""
     found = []
-    for test_id in sorted(stock.keys() | hardened.keys()):
-        words = {word_of(stock, test_id), word_of(hardened, test_id)}
+    for test_id in sorted(unhardened.keys() | hardened.keys()):
+        words = {word_of(unhardened, test_id), word_of(hardened, test_id)}
         if len(words) > 1 or words & NOT_RUN:
             found.append(test_id)
     return found
 
 
-def verdict(first, stock, hardened):
-    """Tell why the outcome of a test differed.
+def verdict(first, unhardened, hardened):
+    """Return why the outcome of a test differed.
 
-    :param first: its outcome on stock, where it differed.
-    :param stock: its outcomes when it was run again, alone.
+    :param first: its outcome unhardened, where it differed.
+    :param unhardened: its outcomes when it was run again, alone.
     :param hardened: those when it was run hardened.
     """
-    if {*stock, *hardened} <= NOT_RUN:
+    if {*unhardened, *hardened} <= NOT_RUN:
         return NOT_COMPARED
-    if set(stock) == set(hardened) and len(set(stock)) == 1:
+    if set(unhardened) == set(hardened) and len(set(unhardened)) == 1:
         return SAME
-    seen = {first, *stock}
-    # What only the first run has seen may have been its surroundings: what
-    # hardened never does again as stock does is changed.
-    if len(seen) > 1 and set(hardened) <= seen and set(hardened) & set(stock):
+    seen = {first, *unhardened}
+    # The first run may have failed because of the tests around it. So an
+    # outcome counts as flaky only if both ways have it when rerun.
+    if (
+        len(seen) > 1
+        and set(hardened) <= seen
+        and set(hardened) & set(unhardened)
+    ):
         return FLAKY
     return CHANGED
 
@@ -187,7 +192,7 @@ def violations(directory):
 
 @dataclasses.dataclass
 class Runner:
-    """Runs tests one way: stock, or hardened."""
+    """Runs tests one way: unhardened, or hardened."""
 
     options: argparse.Namespace
     harden: bool
@@ -195,11 +200,7 @@ class Runner:
     def find(self, arguments, ids=None):
         """Find the tests."""
         self.found = discovery.find(
-            arguments,
-            ids,
-            NOT_IN_A_WHEEL,
-            harden=self.harden,
-            environment=self._environment(),
+            arguments, ids, NOT_IN_A_WHEEL, self._setup()
         )
         return self.found
 
@@ -217,11 +218,10 @@ class Runner:
                 skipped={},
             ),
             str(directory),
+            self._setup(),
             concurrency=concurrency,
             test_timeout=self.options.test_timeout,
             mode=self.options.mode,
-            harden=self.harden,
-            environment=self._environment(),
         )
         if report.interrupted:
             raise KeyboardInterrupt
@@ -234,14 +234,15 @@ class Runner:
             if listed_as(test_id, ids)
         }
 
-    def _environment(self):
-        # Stock tests look for the files of an installed Nova in the wrong
-        # place. Hardened ones find them.
+    def _setup(self):
+        # Unhardened tests look for the files of an installed Nova in the
+        # wrong place. Hardened ones find them.
+        environment = {}
         name = 'OS_DEFAULT__STATE_PATH'
         paste = os.path.join(sys.prefix, 'etc', 'nova', 'api-paste.ini')
-        if self.harden or name in os.environ or not os.path.isfile(paste):
-            return {}
-        return {name: sys.prefix}
+        if not (self.harden or name in os.environ) and os.path.isfile(paste):
+            environment[name] = sys.prefix
+        return process.Setup(self.harden, environment=environment)
 
 
 class Comparison:
@@ -251,20 +252,20 @@ class Comparison:
         self.options = options
         self.directory = directory
         self.runners = {
-            'stock': Runner(options, harden=False),
+            'unhardened': Runner(options, harden=False),
             'hardened': Runner(options, harden=True),
         }
         self.outcomes = {}
 
     def choose(self):
         """Return the tests to compare."""
-        stock = self.runners['stock']
+        unhardened = self.runners['unhardened']
         if self.options.load_list is None:
-            found = stock.find([PACKAGE])
+            found = unhardened.find([PACKAGE])
         else:
             lines = self.options.load_list.read_text('utf-8').splitlines()
             wanted = [line.split('\t')[0] for line in lines if line.strip()]
-            found = stock.find(
+            found = unhardened.find(
                 [], wanted + list(map(without_scenario, wanted))
             )
             for test_id in wanted:
@@ -273,7 +274,7 @@ class Comparison:
         for text in found.unknown.values():
             raise Unusable(text)
         for name in sorted(found.errors):
-            say(f'left out, as stock cannot import it: {name}')
+            say(f'left out, as it cannot be imported unhardened: {name}')
         chosen = [
             test_id
             for test_id in sorted(found.tests)
@@ -292,7 +293,7 @@ class Comparison:
         return chosen
 
     def run(self, name, chosen, known):
-        """Run what is not known yet; keep and tell the outcomes."""
+        """Run what is not known yet; keep and print the outcomes."""
         known = {
             test_id: outcome
             for test_id, outcome in known.items()
@@ -315,13 +316,14 @@ class Comparison:
 
     def compare(self):
         """Return a row for each test that differs: how, and why."""
-        stock, hardened = self.outcomes['stock'], self.outcomes['hardened']
+        unhardened = self.outcomes['unhardened']
+        hardened = self.outcomes['hardened']
         codes = {}
         if (self.directory / 'hardened').is_dir():
             codes = violations(self.directory / 'hardened')
         rows = []
-        for test_id in differing(stock, hardened):
-            words = word_of(stock, test_id), word_of(hardened, test_id)
+        for test_id in differing(unhardened, hardened):
+            words = word_of(unhardened, test_id), word_of(hardened, test_id)
             broken = sorted(codes.get(test_id, ()))
             if words[1] == 'failed' and broken:
                 shown = f'failed ({", ".join(broken)})'
@@ -338,17 +340,19 @@ class Comparison:
         return [(*row[:3], row[3] or why[row[0]]) for row in rows]
 
     def rerun(self, test_id, number):
-        """Run a test alone; return its outcomes, stock and hardened."""
+        """Run a test alone; return its outcomes, unhardened and hardened."""
         words = {name: [] for name in self.runners}
         for turn in range(1, RERUNS + 1):
             for name, runner in self.runners.items():
-                listed = listed_as(test_id, self.runners['stock'].found.tests)
+                listed = listed_as(
+                    test_id, self.runners['unhardened'].found.tests
+                )
                 directory = (
                     self.directory / 'again' / f'{number}-{name}-{turn}'
                 )
                 outcomes = runner.run([listed], directory, 1)
                 words[name].append(word_of(outcomes, test_id))
-        return words['stock'], words['hardened']
+        return words['unhardened'], words['hardened']
 
 
 def say(text):
@@ -356,7 +360,7 @@ def say(text):
 
 
 def print_table(rows):
-    rows = [('test', 'stock', 'hardened', 'verdict'), *rows]
+    rows = [('test', 'unhardened', 'hardened', 'verdict'), *rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (
@@ -388,10 +392,10 @@ def parse(argv):
     )
     parser.add_argument('--seed', type=int, default=0, metavar='S')
     parser.add_argument(
-        '--stock',
+        '--unhardened',
         type=pathlib.Path,
         metavar='FILE',
-        help='outcomes of stock tests; those it lacks are run',
+        help='known outcomes of unhardened runs; the other tests are run',
     )
     parser.add_argument(
         '--concurrency',
@@ -434,7 +438,11 @@ def parse(argv):
 def main(argv=None):
     options = parse(argv)
     try:
-        known = {} if options.stock is None else read_outcomes(options.stock)
+        known = (
+            {}
+            if options.unhardened is None
+            else read_outcomes(options.unhardened)
+        )
         if options.report is None:
             directory = pathlib.Path(tempfile.mkdtemp(prefix='compare-'))
         else:
@@ -445,7 +453,7 @@ def main(argv=None):
         comparison = Comparison(options, directory.absolute())
         chosen = comparison.choose()
         say(f'{len(chosen)} tests; report: {directory}')
-        comparison.run('stock', chosen, known)
+        comparison.run('unhardened', chosen, known)
         comparison.run('hardened', chosen, {})
         rows = comparison.compare()
     except (OSError, ValueError, Unusable, discovery.Unusable) as error:
@@ -458,9 +466,9 @@ def main(argv=None):
     if rows:
         print_table(rows)
     verdicts = collections.Counter(row[3] for row in rows)
-    told = ', '.join(f'{verdicts[name]} {name}' for name in sorted(verdicts))
+    found = ', '.join(f'{verdicts[name]} {name}' for name in sorted(verdicts))
     print(
-        f'{len(chosen)} tests compared, {len(rows)} differ: {told or "none"}'
+        f'{len(chosen)} tests compared, {len(rows)} differ: {found or "none"}'
     )
     return 1 if verdicts.keys() & {CHANGED, NOT_RERUN, NOT_COMPARED} else 0
 

@@ -21,8 +21,6 @@ import re
 import sys
 from typing import Any
 
-import fixtures
-
 from safe_fixtures.cli import alerts
 from safe_fixtures.cli.runner import discovery
 from safe_fixtures.cli.runner import process
@@ -37,70 +35,25 @@ __all__ = ['Run']
 
 _WAIVERS = 'safe-fixtures.toml'
 _UNUSABLE = 3
-_SHOWN = 10  # failures that are printed; the others are in their file
+_SHOWN = 10  # failures that are printed; the file has all
 _LINES = 20  # of each, at either end
 _COLUMNS = 1000  # of each line
-_MODES = ('default', 'enforce', 'audit')
 
 
 class Run(tables.SummaryListing):
-    """Run tests hardened, in several processes, and sum up what was found.
+    """Run tests hardened, in several processes, and print a summary.
 
-    The tests are those of a project that builds on the test bases of Nova;
-    they need not be edited. Give packages, modules, classes or methods by
-    their dotted names, or files and directories below the current
-    directory. Exit codes: 0 clean, 1 tests failed, 2 enforced rules were
-    violated, 3 nothing could be run as asked.
+    The tests are those of a project that builds on the test bases of Nova.
+    They need no edits. Name packages, modules, classes or methods
+    (my.tests.test_x.TestX.test_y), or files and directories below the
+    current directory. Exit codes: 0 all is well, 1 tests failed, 2 enforced
+    rules were violated, 3 nothing could be run as asked.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument(
-            '--mode',
-            choices=_MODES,
-            default='audit',
-            help='what a violation does: as each rule has it, fail the '
-            'test, or be recorded only (default: audit)',
-        )
-        parser.add_argument(
-            '--concurrency',
-            type=_positive_number,
-            default=os.cpu_count() or 1,
-            metavar='N',
-            help='how many processes run tests (default: one per CPU)',
-        )
-        parser.add_argument(
-            '--report',
-            metavar='DIR',
-            help='where records, results and logs go: an empty directory, '
-            'or one to be made (default: safe-fixtures-report-TIME)',
-        )
-        parser.add_argument(
-            '--load-list',
-            metavar='FILE',
-            help='run only the tests whose ids the file has, one a line',
-        )
-        parser.add_argument(
-            '--exclude',
-            type=_expression,
-            metavar='REGEX',
-            help='leave out the tests whose ids it is found in',
-        )
-        parser.add_argument(
-            '--waivers',
-            metavar='FILE',
-            help="the suite's own exceptions (default: "
-            f'OS_SAFE_FIXTURES__WAIVERS_FILE, else {_WAIVERS} if it is '
-            'there)',
-        )
-        parser.add_argument(
-            '--test-timeout',
-            type=_seconds,
-            default=300.0,
-            metavar='SECONDS',
-            help='end a test from outside after so long (default: 300)',
-        )
+        _add_options(parser)
         alerts.add_argument(parser)
         parser.add_argument(
             'tests',
@@ -126,46 +79,88 @@ class Run(tables.SummaryListing):
     ) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
         """Run the tests; return the columns and rows of the summary.
 
-        :param parsed_args: as the parser made them.
+        :param parsed_args: from the parser.
         """
         ids = _ids(parsed_args.load_list)
         if not parsed_args.tests and ids is None:
             raise discovery.Unusable(
-                'say what to run: names of packages, modules, classes or '
-                'tests, paths, or --load-list'
+                'nothing to run: name packages, modules, classes, tests or '
+                'paths, or use --load-list'
             )
-        environment = _configuration(parsed_args.waivers)
+        setup = process.Setup(settings=_settings(parsed_args.waivers))
         directory = _directory(parsed_args.report)
         _say('looking for the tests')
         tests = discovery.find(
-            parsed_args.tests,
-            ids,
-            parsed_args.exclude,
-            environment=environment,
+            parsed_args.tests, ids, parsed_args.exclude, setup
         )
         _check(tests)
-        # What tests say in there may be nobody else's business.
+        # Nothing masks the logs: they are for the owner only.
         os.makedirs(directory, 0o700, exist_ok=True)
         report = supervisor.run(
             tests,
             directory,
+            setup,
             concurrency=parsed_args.concurrency,
             test_timeout=parsed_args.test_timeout,
             mode=parsed_args.mode,
-            environment=environment,
         )
-        _tell(report, directory, len(tests.tests))
+        _show(report, directory, len(tests.tests))
         try:
             total = summary.summarize([directory], alerts.of(parsed_args))
         except (OSError, ValueError) as error:
-            # A test has laid hands on it.
+            # A test has damaged the records.
             raise discovery.Unusable(str(error)) from error
-        self._status = total.exit_code()
-        if not self._status and (
-            report.interrupted or report.failures or report.lost
-        ):
-            self._status = 1
+        self._status = total.exit_code() or int(
+            bool(report.interrupted or report.failures or report.lost)
+        )
         return summary.COLUMNS, total.rows()
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--mode',
+        choices=('default', 'enforce', 'audit'),
+        default='audit',
+        help="what a violation does: default is each rule's own mode, "
+        'enforce fails the test, audit only records it (default: audit)',
+    )
+    parser.add_argument(
+        '--concurrency',
+        type=_positive_number,
+        default=os.cpu_count() or 1,
+        metavar='N',
+        help='how many processes run tests (default: one per CPU)',
+    )
+    parser.add_argument(
+        '--report',
+        metavar='DIR',
+        help='where events, results and logs go: an empty or new directory '
+        '(default: safe-fixtures-report-TIME)',
+    )
+    parser.add_argument(
+        '--load-list',
+        metavar='FILE',
+        help='run only the tests in this file, one id per line',
+    )
+    parser.add_argument(
+        '--exclude',
+        type=_expression,
+        metavar='REGEX',
+        help='leave out the tests whose ids match',
+    )
+    parser.add_argument(
+        '--waivers',
+        metavar='FILE',
+        help='the waivers of the suite (default: '
+        f'OS_SAFE_FIXTURES__WAIVERS_FILE, else {_WAIVERS} if it exists)',
+    )
+    parser.add_argument(
+        '--test-timeout',
+        type=_seconds,
+        default=300.0,
+        metavar='SECONDS',
+        help='stop a test that runs longer (default: 300)',
+    )
 
 
 def _say(text: str) -> None:
@@ -193,7 +188,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not (seconds > 0 and math.isfinite(seconds)):
-        raise argparse.ArgumentTypeError('must be a number of seconds')
+        raise argparse.ArgumentTypeError('must be a number of seconds above 0')
     return seconds
 
 
@@ -201,7 +196,9 @@ def _expression(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+        raise argparse.ArgumentTypeError(
+            f'must be a regular expression ({error})'
+        ) from error
     return text
 
 
@@ -209,7 +206,7 @@ def _ids(path: str | None) -> list[str] | None:
     if path is None:
         return None
     try:
-        # Some editors begin a file with a mark.
+        # Some editors write a byte order mark.
         with open(path, encoding='utf-8-sig') as file:
             ids = [line.strip() for line in file]
     except (OSError, UnicodeError) as error:
@@ -217,22 +214,17 @@ def _ids(path: str | None) -> list[str] | None:
     return [test_id for test_id in ids if test_id]
 
 
-def _configuration(path: str | None) -> dict[str, str]:
-    """Return what the configuration has to differ in; check all of it.
+def _settings(path: str | None) -> dict[str, str]:
+    """Return the settings of the run; check the whole configuration.
 
-    :param path: of the file of waivers.
+    :param path: the waivers file that was named, if any.
     """
-    if path is None:
-        if conf.load().waivers_file is None and os.path.isfile(_WAIVERS):
-            path = _WAIVERS
-        else:
-            waivers.of_suite()
-            return {}
-    name = 'OS_SAFE_FIXTURES__WAIVERS_FILE'
-    value = process.literal(os.path.abspath(path))
-    with fixtures.EnvironmentVariable(name, value):
+    if path is None and conf.load().waivers_file is None:
+        path = _WAIVERS if os.path.isfile(_WAIVERS) else None
+    settings = {} if path is None else {'waivers_file': os.path.abspath(path)}
+    with conf.override(**settings):
         waivers.of_suite()
-    return {name: value}
+    return settings
 
 
 def _directory(path: str | None) -> str:
@@ -240,19 +232,19 @@ def _directory(path: str | None) -> str:
         now = datetime.datetime.now(datetime.UTC)
         path = f'safe-fixtures-report-{now:%Y%m%dT%H%M%SZ}'
     if not path:
-        raise discovery.Unusable('--report: it has no name')
+        raise discovery.Unusable('--report: give the name of a directory')
     if os.path.lexists(path):
         if not os.path.isdir(path):
             raise discovery.Unusable(f'--report: {path} is no directory')
         if os.listdir(path):
             raise discovery.Unusable(
-                f'--report: {path} is not empty; a report is never overwritten'
+                f'--report: {path} is not empty; name a new directory'
             )
     return os.path.abspath(path)
 
 
 def _check(tests: discovery.Tests) -> None:
-    """Refuse to run what is not what was asked for."""
+    """Refuse to run something else than what was asked for."""
     wrong = [f'{argument}: {text}' for argument, text in tests.unknown.items()]
     if tests.missing:
         wrong.append(
@@ -271,13 +263,13 @@ def _check(tests: discovery.Tests) -> None:
         raise discovery.Unusable('there is no test in what was named')
     if not tests.hardened:
         _say(
-            'warning: nothing is hardened: no project that safe_fixtures '
-            'knows is installed'
+            'warning: nothing is hardened, as no project that safe_fixtures '
+            'supports is installed'
         )
 
 
-def _tell(report: supervisor.Report, directory: str, total: int) -> None:
-    """Say what a person asks for first."""
+def _show(report: supervisor.Report, directory: str, total: int) -> None:
+    """Print the failures, and where everything is."""
     before = None
     for failure in report.failures[:_SHOWN]:
         text = '(the same)' if failure.text == before else failure.text

@@ -12,13 +12,12 @@
 
 """Find the tests to run."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 import contextlib
 import dataclasses
 import json
 import os
 import signal
-import subprocess
 import tempfile
 import threading
 import types
@@ -34,17 +33,16 @@ __all__ = [
     'signals',
 ]
 
-
-IMPORT_LIMIT = 300.0  # at least, for what is no test: imports, class set-up
+IMPORT_LIMIT = 300.0  # seconds, at least, for imports and class set-up
 
 
 class Unusable(Exception):
-    """There is nothing that could be run as it was asked for."""
+    """The tests cannot be run as asked."""
 
 
 @dataclasses.dataclass
 class Tests:
-    """What :func:`find` found; see ``_loading.Listing``."""
+    """The tests that :func:`find` found; see :class:`.loading.Listing`."""
 
     tests: dict[str, str]
     errors: dict[str, str]
@@ -58,19 +56,18 @@ def find(
     arguments: Sequence[str],
     ids: Iterable[str] | None = None,
     exclude: str | None = None,
-    harden: bool = True,
-    environment: Mapping[str, str] | None = None,
+    setup: runner_process.Setup = runner_process.DEFAULT,
 ) -> Tests:
     """Find tests, in a process of its own.
 
     :param arguments: names of packages, modules, classes and methods, and
         paths below the current directory.
-    :param ids: the only tests that are wanted; without *arguments* they
-        are looked for by their names.
-    :param exclude: a regular expression; what it finds is left out.
-    :param harden: whether the tests are hardened.
-    :param environment: what differs in the environment.
-    :raises: Unusable if the tests cannot be looked at, or one import takes
+    :param ids: only these tests; without *arguments*, they are looked for
+        by their names.
+    :param exclude: a regular expression; tests that it matches are left
+        out.
+    :param setup: how the process is set up.
+    :raises: Unusable if the tests cannot be listed, or one import takes
         too long.
     """
     question = {
@@ -86,41 +83,39 @@ def find(
         ]
         with open(paths[0], 'w', encoding='utf-8') as file:
             json.dump(question, file)
-        with open(paths[2], 'w+b') as log:
-            process = subprocess.Popen(
-                runner_process.command_of(harden, 'list', paths[0], paths[1]),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=runner_process.environment_of(harden, environment),
-                start_new_session=True,
-            )
-            try:
-                with signals(signal.default_int_handler):
-                    status = process.wait()
-            finally:
-                runner_process.kill_group(process)
-                process.wait()
+        status = _wait_for(setup, paths)
         if status:
             raise Unusable(
                 'looking for the tests ended with '
-                f'{runner_process.told(status)}:\n'
-                + runner_process.tail_of(paths[2], 0)
+                f'{runner_process.describe_exit(status)}:\n'
+                + runner_process.tail_of(paths[2])
             )
         with open(paths[1], encoding='utf-8') as file:
             return Tests(**json.load(file))
+
+
+def _wait_for(setup: runner_process.Setup, paths: list[str]) -> int:
+    """Run the process that lists the tests; return its exit status."""
+    with open(paths[2], 'w+b') as log:
+        process = setup.start('list', paths[0], paths[1], log=log)
+        try:
+            with signals(signal.default_int_handler):
+                return process.wait()
+        finally:
+            runner_process.kill_group(process)
+            process.wait()
 
 
 @contextlib.contextmanager
 def signals(
     handler: Callable[[int, types.FrameType | None], Any],
 ) -> Iterator[None]:
-    """Handle what asks us to end; no other thread than the main one can."""
+    """Handle the signals that ask us to end; in the main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     numbers = [signal.SIGINT, signal.SIGTERM]
-    # Under nohup it is to be ignored.
+    # Under nohup it stays ignored.
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     before = [signal.signal(each, handler) for each in numbers]

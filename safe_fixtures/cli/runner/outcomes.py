@@ -10,210 +10,127 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Keep what the tests of a run came to, in its report directory."""
+"""Turn what worker processes report into outcomes of tests."""
 
-import collections
-import contextlib
-import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 import datetime
-import os
-import sys
+import io
+import re
+import time
+import types
 from typing import Any
 
-from pycadf import cadftaxonomy
-from stestr.repository import file as repository
 import subunit
-import testtools
 
-from safe_fixtures import audit
-from safe_fixtures.audit import events
 from safe_fixtures.cli.runner import packets
+from safe_fixtures.cli.runner import records
 
-__all__ = ['FAILURES', 'Failure', 'Outcome', 'Record', 'private', 'store']
+__all__ = ['Reader']
 
-# The statuses that fail a test. The last three are of tests that were
-# ended, or never run: their worker cannot tell.
-FAILURES = ('fail', 'uxsuccess', 'timeout', 'died', 'lost')
-_LARGEST = 1 << 20  # bytes of a detail in the repository
+_FIXTURE_OF_MANY = re.compile(r'(setUp|tearDown)(Class|Module) \((.+)\)')
 
 
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What a test came to.
+class Reader:
+    """Reads the packets of one worker process.
 
-    :param status: as subunit has it: ``success``, ``fail``, ``skip``,
-        ``xfail`` or ``uxsuccess``; else ``timeout``, ``died`` or ``lost``.
-    :param seconds: how long it took.
-    :param worker: which worker ran it.
+    :param worker: the number of the worker.
+    :param kept: where the packets and outcomes of tests go.
+    :param on_mark: called with the name and the text of each packet about
+        the worker itself.
     """
 
-    status: str
-    seconds: float
-    worker: int
-
-    @property
-    def failed(self) -> bool:
-        """Whether the run has failed for it."""
-        return self.status in FAILURES
-
-
-@dataclasses.dataclass(frozen=True)
-class Failure:
-    """A test that failed, and what is known about it."""
-
-    test_id: str
-    status: str
-    text: str
-
-
-class Record:
-    """The outcomes of a run: in memory, in its stream and in its events.
-
-    :param directory: the report directory.
-    :param trail: where the events go.
-    """
-
-    def __init__(self, directory: str, trail: audit.AuditTrail) -> None:
-        self._trail = trail
-        self._file = open(
-            os.path.join(directory, 'stream.subunit'), 'wb', opener=private
-        )
-        self._stream = packets.Writer(self._file)
-        self._failures = os.path.join(directory, 'failures.txt')
-        #: The outcomes so far, by test.
-        self.outcomes: dict[str, Outcome] = {}
-        #: Those that failed, in that order.
-        self.failures: list[Failure] = []
-
-    def close(self) -> None:
-        """Close the stream."""
-        self._file.close()
-
-    def packet(self, worker: int, **packet: Any) -> None:
-        """Put what a worker said about a test into the stream."""
-        packet['test_tags'] = {
-            *(packet.get('test_tags') or ()), f'worker-{worker}'
-        }  # fmt: skip
-        packet['route_code'] = None
-        self._stream.status(**packet)
-
-    def finish(
-        self, test_id: str, outcome: Outcome, text: str = ''
-    ) -> Failure | None:
-        """Note what a test came to; only the first time counts.
-
-        :param text: what a person should read if it failed.
-        """
-        if test_id in self.outcomes:
-            return None
-        self.outcomes[test_id] = outcome
-        self._trail.record(
-            events.TEST_OUTCOME,
-            test_id,
-            target_type='service/test',
-            outcome=_cadf(outcome),
-            event_type='monitor',
-            status=outcome.status,
-            seconds=round(outcome.seconds, 3),
-            worker=outcome.worker,
-        )
-        if not outcome.failed:
-            return None
-        failure = Failure(test_id, outcome.status, text)
-        self.failures.append(failure)
-        with open(
-            self._failures,
-            'a',
-            encoding='utf-8',
-            errors='replace',
-            opener=private,
-        ) as file:
-            print(
-                f'{outcome.status}: {test_id}\n\n{text.rstrip()}\n\n',
-                file=file,
-            )
-        return failure
-
-    def conclude(
+    def __init__(
         self,
-        test_id: str,
-        outcome: Outcome,
-        text: str = '',
-        started: bool = False,
-    ) -> Failure | None:
-        """Say in place of a worker what a test came to.
+        worker: int,
+        kept: records.Records,
+        on_mark: Callable[[str, str], None],
+    ) -> None:
+        self._worker = worker
+        self._records = kept
+        self._on_mark = on_mark
+        #: The tests that the process was given.
+        self.ids: Sequence[str] = ()
+        #: The test in progress, and the one before.
+        self.test: str | None = None
+        self.before: str | None = None
+        #: When the last packet about a start or an end was read.
+        self.since = time.monotonic()
+        self._began: datetime.datetime | None = None
+        self._details: dict[str, bytearray] = {}
+        # The test that ended last, until the next one starts: its outcome
+        # may still change.
+        self._pending: tuple[str, records.Outcome, str] | None = None
+        self._data = bytearray()
 
-        :param started: whether the worker had said that it began.
-        """
-        stamp = datetime.datetime.now(datetime.UTC)
-        if not started:
-            self.packet(
-                outcome.worker,
-                test_id=test_id,
-                test_status='inprogress',
-                timestamp=stamp,
-            )
-        if text:
-            self.packet(
-                outcome.worker,
-                test_id=test_id,
-                file_name='traceback' if outcome.failed else 'reason',
-                file_bytes=text.encode(errors='replace'),
-                mime_type='text/plain;charset=utf8',
-                eof=True,
-                timestamp=stamp,
-            )
-        self.packet(
-            outcome.worker,
-            test_id=test_id,
-            test_status='fail' if outcome.failed else outcome.status,
-            timestamp=stamp,
+    def feed(self, data: bytes) -> None:
+        """Read more of the stream."""
+        self._data += data
+        receiver = types.SimpleNamespace(status=self._read)
+        for packet in packets.split(self._data):
+            subunit.ByteStreamToStreamResult(io.BytesIO(packet)).run(receiver)
+
+    def flush(self) -> None:
+        """Report the test that ended last."""
+        if self._pending is None:
+            return
+        test_id, outcome, text = self._pending
+        self._pending = None
+        match = _FIXTURE_OF_MANY.fullmatch(test_id)
+        if match and match[1] == 'setUp' and self.ids:
+            # None of its tests will report anything.
+            for each in self.ids:
+                if each.startswith(f'{match[3]}.'):
+                    self._records.conclude(each, outcome, text)
+        elif match is None or outcome.failed:
+            self._records.finish(test_id, outcome, text)
+
+    def _read(self, **packet: Any) -> None:
+        test_id, status = packet['test_id'], packet['test_status']
+        name, data = packet['file_name'], packet['file_bytes']
+        if test_id is None:
+            self.flush()
+            self.since = time.monotonic()
+            self._on_mark(name, bytes(data).decode(errors='replace'))
+            return
+        if status == 'exists' or test_id == 'subunit.parser':
+            return
+        self._records.packet(self._worker, **packet)
+        if name is not None:
+            self._details.setdefault(name, bytearray()).extend(data)
+        if status == 'inprogress':
+            self.flush()
+            self.test = test_id
+            self.since = time.monotonic()
+            self._began = packet['timestamp']
+            self._details = {}
+        elif status is not None:
+            self._end(test_id, status, packet['timestamp'])
+
+    def _end(
+        self, test_id: str, status: str, ended: datetime.datetime | None
+    ) -> None:
+        # The worker's clock: this process may read much later.
+        seconds = (
+            max(0.0, (ended - self._began).total_seconds())
+            if ended and self._began
+            else time.monotonic() - self.since
         )
-        return self.finish(test_id, outcome, text)
+        outcome = records.Outcome(status, seconds, self._worker)
+        text = _readable(self._details)
+        if self._pending is None or self._pending[0] != test_id:
+            self.flush()
+            self._pending = (test_id, outcome, text)
+        elif outcome.failed and not self._pending[1].failed:
+            # Such as a cleanup that failed after the test was skipped.
+            self._pending = (test_id, outcome, text)
+        self.since = time.monotonic()
+        self.test = None
+        self.before = test_id
 
 
-def _cadf(outcome: Outcome) -> str:
-    if outcome.failed:
-        return str(cadftaxonomy.OUTCOME_FAILURE)
-    if outcome.status == 'skip':
-        return str(cadftaxonomy.UNKNOWN)
-    return str(cadftaxonomy.OUTCOME_SUCCESS)
-
-
-def private(path: str, flags: int) -> int:
-    """Open a file that, if it is new, only its owner may read.
-
-    What tests say in their details and logs is masked by nobody.
-    """
-    return os.open(path, flags, 0o600)
-
-
-def store(directory: str) -> None:
-    """Load the stream of a report into a stestr repository beside it."""
-    made = repository.RepositoryFactory().initialise(directory)
-    os.chmod(os.path.join(directory, '.stestr'), 0o700)
-    path = os.path.join(directory, 'stream.subunit')
-    # Reading back a failure whose id has a line break, subunit prints of it.
-    with open(path, 'rb') as stream, contextlib.redirect_stdout(sys.stderr):
-        inserter = _Shortening(made.get_inserter())
-        inserter.startTestRun()
-        subunit.ByteStreamToStreamResult(stream).run(inserter)
-        inserter.stopTestRun()
-
-
-class _Shortening(testtools.CopyStreamResult):
-    """Leaves of each detail no more than stestr can read back."""
-
-    def __init__(self, target: Any) -> None:
-        super().__init__([target])
-        self._sizes: collections.Counter[tuple[str, str]] = (
-            collections.Counter()
-        )
-
-    def status(self, *arguments: Any, **packet: Any) -> None:
-        data = packet['file_bytes']
-        if data is not None:
-            name = packet['test_id'], packet['file_name']
-            packet['file_bytes'] = data[: max(0, _LARGEST - self._sizes[name])]
-            self._sizes[name] += len(data)
-        super().status(*arguments, **packet)
+def _readable(details: Mapping[str, bytearray]) -> str:
+    """Return those details of a test that tell why it failed."""
+    chosen = [
+        name for name in details if name.startswith(('traceback', 'reason'))
+    ] or list(details)
+    return '\n'.join(details[name].decode(errors='replace') for name in chosen)

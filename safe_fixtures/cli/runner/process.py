@@ -10,35 +10,110 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A process that looks for tests or runs them, as its parent sees it."""
+"""The processes of a run: how they are started, and how they end."""
 
 from collections.abc import Mapping
 import contextlib
 import dataclasses
-import datetime
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from typing import IO
 
+from safe_fixtures import audit
 from safe_fixtures.cli.runner import outcomes
-from safe_fixtures.cli.runner import progress
+from safe_fixtures.cli.runner import records
 
 __all__ = [
+    'DEFAULT',
     'Group',
     'Process',
-    'command_of',
-    'environment_of',
+    'Setup',
+    'describe_exit',
     'kill_group',
-    'literal',
     'tail_of',
-    'told',
 ]
 
 _TAIL = 4000  # bytes of a log that are worth quoting
 _VARIABLES = ('OS_SAFE_FIXTURES__', 'SAFE_FIXTURES_')
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """How the processes of a run are set up.
+
+    :param harden: whether tests are hardened. If not, none of our options
+        reaches a process.
+    :param settings: options of ``[safe_fixtures]`` by name, which take
+        precedence over the environment.
+    :param environment: variables that differ from our environment.
+    """
+
+    harden: bool = True
+    settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def start(
+        self,
+        *arguments: str,
+        log: IO[bytes],
+        descriptors: tuple[int, ...] = (),
+    ) -> subprocess.Popen[bytes]:
+        """Start a process that leads a session of its own.
+
+        :param arguments: a command of :mod:`.worker`, with its arguments.
+        :param log: gets what it prints.
+        :param descriptors: the pipes that it inherits.
+        """
+        options = (
+            ['--settings', json.dumps(dict(self.settings))]
+            if self.harden
+            else ['--unhardened']
+        )
+        return subprocess.Popen(
+            [
+                sys.executable, '-m', 'safe_fixtures.cli.runner.worker',
+                *options, *arguments,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=self._environment(),
+            pass_fds=descriptors,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def _environment(self) -> dict[str, str]:
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if self.harden or not name.startswith(_VARIABLES)
+        }
+        # Each process has a file of its own, or none.
+        environment.pop('OS_SAFE_FIXTURES__AUDIT_FILE', None)
+        return environment | dict(self.environment)
+
+    def of_worker(self, number: int, mode: str, events: str) -> 'Setup':
+        """Return the set-up of a worker process.
+
+        :param number: the number of the worker.
+        :param mode: the mode of the rules.
+        :param events: the path of its audit file.
+        """
+        if not self.harden:
+            return self
+        return Setup(
+            True,
+            {**self.settings, 'mode': mode, 'audit_file': events},
+            {**self.environment, audit.WORKER: f'worker-{number}'},
+        )
+
+
+#: Hardened, with the settings and the environment of this process.
+DEFAULT = Setup()
 
 
 @dataclasses.dataclass
@@ -51,65 +126,57 @@ class Group:
 
 
 class Process:
-    """One process of a worker, as the parent sees it."""
+    """One process of a worker, as the parent sees it.
+
+    :param number: the number of the worker.
+    :param generation: how many processes the worker had before.
+    :param files: where it writes to.
+    :param setup: how it is set up.
+    """
 
     def __init__(
         self,
         number: int,
         generation: int,
-        directory: str,
-        environment: dict[str, str],
-        harden: bool,
+        files: records.WorkerFiles,
+        setup: Setup,
     ) -> None:
         self.number = number
         self.generation = generation
-        self.log = os.path.join(directory, f'worker-{number}.log')
-        self.stacks = os.path.join(
-            directory, f'stacks-worker-{number}-{generation}.txt'
-        )
+        self.reader: outcomes.Reader
+        #: The tests that it was given.
         self.group: Group | None = None
-        #: The test in progress, the one before, and since when it is so.
-        self.test: str | None = None
-        self.before: str | None = None
-        self.since = time.monotonic()
-        self.began: datetime.datetime | None = None
-        self.details: dict[str, bytearray] = {}
-        #: The status of the test that ended last, till the next begins.
-        self.pending: tuple[str, outcomes.Outcome, str] | None = None
+        #: Whether it has asked for tests.
         self.ready = False
         #: When it is killed, if it is still there.
         self.deadline: float | None = None
-        #: For how long it was stuck, if it is killed for that.
+        #: For how many seconds it hung, if it is killed for that.
         self.stuck: float | None = None
-        self.data = bytearray()
-        self._log_start = progress.size(self.log)
-        read, stream = os.pipe()
+        self._files = files
+        self._log_start = records.size(files.log)
+        self._start(setup)
+
+    def _start(self, setup: Setup) -> None:
+        self.stream, stream = os.pipe()
         tasks, write = os.pipe()
-        # Made here, so that nobody else can read it.
-        open(self.stacks, 'ab', opener=outcomes.private).close()
-        with open(self.log, 'ab', opener=outcomes.private) as log:
-            self.process = subprocess.Popen(
-                command_of(
-                    harden, 'run', '--tasks', str(tasks),
-                    '--stream', str(stream), '--stacks', self.stacks,
-                ),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                pass_fds=(tasks, stream),
-                start_new_session=True,
+        # Created here, so that nobody else can read it.
+        open(self._files.stacks, 'ab', opener=records.private).close()
+        with open(self._files.log, 'ab', opener=records.private) as log:
+            self._process = setup.start(
+                'run', '--tasks', str(tasks), '--stream', str(stream),
+                '--stacks', self._files.stacks,
+                log=log, descriptors=(tasks, stream),
             )  # fmt: skip
         os.close(stream)
         os.close(tasks)
-        os.set_blocking(read, False)
-        self.stream = read
+        os.set_blocking(self.stream, False)
         self._tasks = open(write, 'wb', buffering=0)
 
     def give(self, group: Group) -> None:
-        """Have it run a group; it must have said that it is ready."""
+        """Send it a group to run; it must have said that it is ready."""
         self.group = group
-        self.since = time.monotonic()
+        self.reader.ids = group.ids
+        self.reader.since = time.monotonic()
         line = json.dumps({'ids': group.ids, 'sources': group.sources})
         with contextlib.suppress(BrokenPipeError):
             data = line.encode() + b'\n'
@@ -117,11 +184,11 @@ class Process:
                 data = data[self._tasks.write(data) :]
 
     def dismiss(self) -> None:
-        """Let it end once it has done what it was given."""
+        """Let it end once it has run what it was given."""
         self._tasks.close()
 
     def read(self) -> bytes | None:
-        """Return what is there to be read; None if nothing is, yet."""
+        """Return what can be read; None if there is nothing yet."""
         try:
             return os.read(self.stream, 1 << 16)
         except BlockingIOError:
@@ -130,15 +197,15 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         """Send it a signal, if it is still there."""
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.process.pid, number)
+            os.kill(self._process.pid, number)
 
     def ended(self) -> bool:
-        """Whether it has ended, and is to be reaped."""
-        # Till then its group is still its own.
+        """Whether it has ended; it still has to be reaped."""
+        # Until it is reaped, its process group cannot be another's.
         return (
             os.waitid(
                 os.P_PID,
-                self.process.pid,
+                self._process.pid,
                 os.WEXITED | os.WNOHANG | os.WNOWAIT,
             )
             is not None
@@ -146,96 +213,58 @@ class Process:
 
     def kill(self) -> None:
         """End it and all that it started in its session."""
-        kill_group(self.process)
+        kill_group(self._process)
 
     def reap(self) -> int:
         """End all that is left of it; return its exit status."""
         self.kill()
-        status = self.process.wait()
+        status = self._process.wait()
         self.dismiss()
         os.close(self.stream)
-        if not progress.size(self.stacks):
+        if not records.size(self._files.stacks):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.stacks)
+                os.unlink(self._files.stacks)
         return status
 
-    def last_words(self) -> str:
+    def last_output(self) -> str:
         """Return the end of its log."""
-        tail = tail_of(self.log, self._log_start)
-        return f'the end of {self.log}:\n{tail}' if tail else ''
+        tail = tail_of(self._files.log, self._log_start)
+        return f'the end of {self._files.log}:\n{tail}' if tail else ''
 
     def last_stacks(self) -> str:
         """Return the stacks that it wrote, that of its test first."""
+        path = self._files.stacks
         try:
-            with open(self.stacks, encoding='utf-8', errors='replace') as file:
+            with open(path, encoding='utf-8', errors='replace') as file:
                 stacks = file.read().strip().split('\n\n')
         except FileNotFoundError:
-            stacks = ['it could not even write its stacks']
-        # All other threads, and greenlets, were begun somewhere else.
-        stacks.sort(key=lambda stack: 'cli/_worker.py' not in stack)
-        return f'{self.stacks}:\n' + '\n\n'.join(stacks)
-
-
-def command_of(harden: bool, *arguments: str) -> list[str]:
-    """Return what a process is started with."""
-    stock = [] if harden else ['--stock']
-    return [
-        sys.executable, '-m', 'safe_fixtures.cli.runner.worker', *stock,
-        *arguments
-    ]  # fmt: skip
-
-
-def environment_of(
-    harden: bool,
-    changes: Mapping[str, str] | None,
-    audit_file: str | None = None,
-) -> dict[str, str]:
-    """Return the environment of a process.
-
-    :param harden: whether its tests are hardened; if not, none of our
-        options reaches it.
-    :param changes: what differs from our own.
-    :param audit_file: where its events go.
-    """
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if harden or not name.startswith(_VARIABLES)
-    }
-    # It is the parent's.
-    environment.pop('OS_SAFE_FIXTURES__AUDIT_FILE', None)
-    if harden and audit_file is not None:
-        environment['OS_SAFE_FIXTURES__AUDIT_FILE'] = literal(audit_file)
-    environment.update(changes or {})
-    return environment
+            stacks = ['the worker could not even write its stacks']
+        # Other threads and greenlets do not start in the worker module.
+        stacks.sort(key=lambda stack: 'cli/runner/worker.py' not in stack)
+        return f'{path}:\n' + '\n\n'.join(stacks)
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill a process that leads a session, and all that is in it."""
-    # Once it is reaped its number may be another's.
+    # Once it is reaped, its number may be another's.
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def told(status: int) -> str:
+def describe_exit(status: int) -> str:
     """Return how a process ended, in words."""
     if status >= 0:
         return f'exit code {status}'
     try:
         return f'signal {signal.Signals(-status).name}'
     except ValueError:
-        # Most of the real-time ones have no name.
+        # Most real-time signals have no name.
         return f'signal {-status}'
 
 
-def literal(path: str) -> str:
-    """Return a path as an option of oslo.config says it."""
-    return path.replace('$', '$$')
-
-
-def tail_of(path: str, start: int) -> str:
+def tail_of(path: str, start: int = 0) -> str:
     """Return the end of a file, from *start* (bytes) on at most."""
     with open(path, 'rb') as file:
-        file.seek(max(start, progress.size(path) - _TAIL))
+        file.seek(max(start, records.size(path) - _TAIL))
         return file.read().decode(errors='replace')

@@ -13,7 +13,6 @@
 """Tell a person how a run gets on: a bar on a terminal, else lines."""
 
 import json
-import os
 import shutil
 import sys
 import time
@@ -144,11 +143,3 @@ def _duration(seconds: float) -> str:
     if seconds < 100:
         return f'{seconds:.0f} s'
     return f'{seconds / 60:.0f} min'
-
-
-def size(path: str) -> int:
-    """Return how large a file is; 0 where there is none."""
-    try:
-        return os.stat(path).st_size
-    except FileNotFoundError:
-        return 0

@@ -16,53 +16,46 @@ from collections.abc import Callable, Mapping, Sequence
 import collections
 import contextlib
 import dataclasses
-import datetime
-import io
 import os
-import re
 import selectors
 import signal
-import sys
 import time
 import types
-from typing import Any
 
-import fixtures
 from stestr import scheduler
-import subunit
 
 from safe_fixtures import audit
-from safe_fixtures.audit import events
 from safe_fixtures.cli.runner import discovery
-from safe_fixtures.cli.runner import outcomes as runner_outcomes
+from safe_fixtures.cli.runner import outcomes
 from safe_fixtures.cli.runner import packets
 from safe_fixtures.cli.runner import process as runner_process
 from safe_fixtures.cli.runner import progress as runner_progress
+from safe_fixtures.cli.runner import records
+from safe_fixtures import conf
 from safe_fixtures.core import waivers
 
 __all__ = ['Report', 'run']
 
-_TICK = 0.1  # how often the workers are looked at, in seconds
-_STACKS_LIMIT = 2.0  # for writing the stacks
-_EXIT_LIMIT = 10.0  # for a worker that has nothing left to do
-_INTERRUPT_LIMIT = 30.0  # for the clean-up of the interrupted tests
+_TICK = 0.1  # seconds between two looks at the workers
+_STACKS_LIMIT = 5.0  # seconds for writing the stacks
+_EXIT_LIMIT = 10.0  # seconds for a worker that has nothing left to do
+_INTERRUPT_LIMIT = 30.0  # seconds for the cleanups of interrupted tests
 _TRIES = 2  # for a group, and a worker, that dies before any test
-_FIXTURE_OF_MANY = re.compile(r'(setUp|tearDown)(Class|Module) \((.+)\)')
 
 
 @dataclasses.dataclass
 class Report:
-    """What a run came to.
+    """The result of a run.
 
     :param outcomes: by test.
-    :param failures: those that failed, with what is known about them.
-    :param interrupted: whether a signal ended it.
+    :param failures: the tests that failed, and what is known about them.
+    :param interrupted: whether a signal ended the run.
     :param seconds: how long it took.
-    :param lost: what is wrong with its record, if anything.
+    :param lost: what is missing in its audit trail, if anything is.
     """
 
-    outcomes: dict[str, runner_outcomes.Outcome]
-    failures: list[runner_outcomes.Failure]
+    outcomes: dict[str, records.Outcome]
+    failures: list[records.Failure]
     interrupted: bool
     seconds: float
     lost: str = ''
@@ -71,112 +64,58 @@ class Report:
 def run(
     tests: discovery.Tests,
     directory: str,
+    setup: runner_process.Setup = runner_process.DEFAULT,
     *,
     concurrency: int,
     test_timeout: float = 300.0,
     mode: str = 'audit',
-    harden: bool = True,
-    environment: Mapping[str, str] | None = None,
     progress: Callable[
         [int], runner_progress.Progress
     ] = runner_progress.Progress,
 ) -> Report:
     """Run tests; leave a report directory.
 
-    :param tests: as :func:`find` returned them.
-    :param directory: an empty one.
+    :param tests: as :func:`.discovery.find` returned them.
+    :param directory: an empty directory.
+    :param setup: how the worker processes are set up.
     :param concurrency: how many processes may run tests at once.
-    :param test_timeout: seconds after which a test is ended.
-    :param mode: what a violation does.
-    :param harden: whether the tests are hardened.
-    :param environment: what differs in the environment of the workers.
-    :param progress: made with the number of tests, told how it goes.
+    :param test_timeout: seconds after which a test is stopped.
+    :param mode: the mode of the rules.
+    :param progress: makes what shows the progress, from the number of tests.
     """
     directory = os.path.abspath(directory)
-    path = os.path.join(directory, 'events-run.jsonl')
-    with contextlib.ExitStack() as stack:
-        changes = {
-            'OS_SAFE_FIXTURES__AUDIT_FILE': runner_process.literal(path),
-            **(environment or {}),
-        }
-        for name, value in changes.items():
-            stack.enter_context(fixtures.EnvironmentVariable(name, value))
-        trail = stack.enter_context(audit.AuditTrail('safe-fixtures run'))
-        total = len(tests.tests) + len(tests.errors) + len(tests.skipped)
-        supervisor = _Supervisor(
-            directory,
-            trail,
-            stack.enter_context(contextlib.closing(progress(total))),
-            lambda number, generation: runner_process.environment_of(
-                harden,
-                {
-                    **(environment or {}),
-                    **(
-                        {
-                            'OS_SAFE_FIXTURES__MODE': mode,
-                            audit.WORKER: f'worker-{number}',
-                        }
-                        if harden
-                        else {}
-                    ),
-                },
-                os.path.join(
-                    directory, f'events-worker-{number}-{generation}.jsonl'
-                ),
-            ),
-            harden,
-            test_timeout,
+    groups = _groups(tests.tests)
+    workers = max(1, min(concurrency, len(groups)))
+    total = len(tests.tests) + len(tests.errors) + len(tests.skipped)
+    own = {
+        **setup.settings,
+        'audit_file': os.path.join(directory, 'events-run.jsonl'),
+    }
+    with (
+        conf.override(**own),
+        audit.AuditTrail('safe-fixtures run') as trail,
+        contextlib.closing(progress(total)) as shown,
+    ):
+        kept = records.Records(directory, trail, shown.say)
+        supervisor = _Supervisor(kept, shown, setup, mode, test_timeout)
+        kept.begin(
+            mode if setup.harden else 'unhardened',
+            total,
+            workers,
+            waivers.of_suite() if setup.harden else (),
         )
-        groups = _groups(tests.tests)
-        concurrency = max(1, min(concurrency, len(groups)))
-        trail.record(
-            events.RUN,
-            'safe-fixtures run',
-            target_type='service/test',
-            event_type='control',
-            mode=mode if harden else 'stock',
-            tests=total,
-            concurrency=concurrency,
-            arguments=sys.argv[1:],
-        )
-        for waiver in waivers.of_suite() if harden else ():
-            trail.record(
-                events.RUN_WAIVER,
-                waiver.pattern,
-                target_type='service/test',
-                event_type='control',
-                code=waiver.rule,
-                reason=waiver.reason,
-            )
         began = time.monotonic()
         try:
-            supervisor.unrun(tests.errors, 'fail')
-            supervisor.unrun(tests.skipped, 'skip')
-            supervisor.run(groups, concurrency)
+            supervisor.conclude(tests.errors, 'fail')
+            supervisor.conclude(tests.skipped, 'skip')
+            supervisor.run(groups, workers)
         finally:
             supervisor.close()
         seconds = time.monotonic() - began
-        trail.record(
-            events.RUN_END,
-            'safe-fixtures run',
-            target_type='service/test',
-            event_type='monitor',
-            seconds=round(seconds, 3),
-            interrupted=supervisor.interrupted,
-        )
-        lost = ''
-        try:
-            trail.check()
-        except audit.AuditFailed as error:
-            # What was found is told all the same.
-            lost = str(error)
-    runner_outcomes.store(directory)
+        lost = kept.end(seconds, supervisor.interrupted)
+    records.store(directory)
     return Report(
-        supervisor.record.outcomes,
-        supervisor.record.failures,
-        supervisor.interrupted,
-        seconds,
-        lost,
+        kept.outcomes, kept.failures, supervisor.interrupted, seconds, lost
     )
 
 
@@ -191,7 +130,7 @@ def _groups(tests: Mapping[str, str]) -> list[runner_process.Group]:
         for ids in parts
         if ids
     ]
-    # The longest first: one that is begun last keeps everybody waiting.
+    # The longest first: nobody should wait for one that starts last.
     groups.sort(key=lambda group: -len(group.ids))
     return groups
 
@@ -203,19 +142,17 @@ def _class_of(test_id: str) -> str:
 class _Supervisor:
     def __init__(
         self,
-        directory: str,
-        trail: audit.AuditTrail,
+        kept: records.Records,
         progress: runner_progress.Progress,
-        environment: Callable[[int, int], dict[str, str]],
-        harden: bool,
+        setup: runner_process.Setup,
+        mode: str,
         test_timeout: float,
     ) -> None:
-        self.record = runner_outcomes.Record(directory, trail)
         self.interrupted = False
-        self._directory = directory
+        self._records = kept
         self._progress = progress
-        self._environment = environment
-        self._harden = harden
+        self._setup = setup
+        self._mode = mode
         self._test_timeout = test_timeout
         self._other_timeout = max(test_timeout, discovery.IMPORT_LIMIT)
         self._violations = runner_progress.Violations()
@@ -224,10 +161,11 @@ class _Supervisor:
         )
         self._processes: list[runner_process.Process] = []
         self._selector = selectors.DefaultSelector()
+        # How many processes in a row ended before they were ready.
         self._stillborn: collections.Counter[int] = collections.Counter()
-        self._last_words = ''
+        self._last_death = ''
         self._signals = 0
-        self._heeded = 0
+        self._signals_seen = 0
 
     def close(self) -> None:
         """Leave nothing running."""
@@ -235,69 +173,63 @@ class _Supervisor:
             process.reap()
         self._selector.close()
         self._update()
-        self.record.close()
+        self._records.close()
 
-    def unrun(self, modules: Mapping[str, str], status: str) -> None:
-        """Conclude for modules that could not be loaded."""
+    def conclude(self, modules: Mapping[str, str], status: str) -> None:
+        """Conclude modules that could not be loaded."""
         for name, text in modules.items():
-            outcome = runner_outcomes.Outcome(status, 0.0, 0)
-            self._say(self.record.conclude(name, outcome, text))
+            self._records.conclude(name, records.Outcome(status, 0.0, 0), text)
 
     def run(
-        self, groups: Sequence[runner_process.Group], concurrency: int
+        self, groups: Sequence[runner_process.Group], workers: int
     ) -> None:
-        """Run groups of tests, till all are done or a signal comes."""
+        """Run groups of tests until all are done or a signal comes."""
         self._queue.extend(groups)
-        looked = 0.0
+        updated = 0.0
         with discovery.signals(self._on_signal):
-            for number in range(concurrency if groups else 0):
+            for number in range(workers if groups else 0):
                 self._start(number, 0)
             while self._processes:
                 for key, _ in self._selector.select(_TICK):
                     self._read(key.data)
                 now = time.monotonic()
-                self._heed(now)
+                self._handle_signals(now)
                 for process in list(self._processes):
                     self._check(process, now)
-                if now - looked >= 1:
-                    looked = now
+                if now - updated >= 1:
+                    updated = now
                     self._update()
         if not self.interrupted:
-            # Every worker was given up.
+            # No worker is left that could run these.
             for group in self._queue:
                 self._lose(
-                    group, 0, f'no worker could start; {self._last_words}'
+                    group, 0, f'no worker could start: {self._last_death}'
                 )
 
     def _update(self) -> None:
         self._progress.update(
-            len(self.record.outcomes),
-            len(self.record.failures),
+            len(self._records.outcomes),
+            len(self._records.failures),
             self._violations.update(),
         )
-
-    def _say(self, failure: runner_outcomes.Failure | None) -> None:
-        if failure is not None:
-            self._progress.say(f'{failure.status}: {failure.test_id}')
 
     # Signals
 
     def _on_signal(self, number: int, frame: types.FrameType | None) -> None:
         self._signals += 1
 
-    def _heed(self, now: float) -> None:
-        if self._signals == self._heeded:
+    def _handle_signals(self, now: float) -> None:
+        if self._signals == self._signals_seen:
             return
-        first = not self._heeded
-        self._heeded = self._signals
-        if not first or self._signals > 1:
+        self._signals_seen = self._signals
+        if self.interrupted or self._signals > 1:
             for process in self._processes:
                 process.deadline = now
             return
         self.interrupted = True
         self._progress.say(
-            'interrupted: the tests in progress clean up; once more ends '
-            'them at once'
+            'interrupted: the tests in progress clean up; interrupt again '
+            'to stop them at once'
         )
         for process in self._processes:
             process.deadline = now + _INTERRUPT_LIMIT
@@ -307,139 +239,59 @@ class _Supervisor:
     # Workers
 
     def _start(self, number: int, generation: int) -> None:
+        files = self._records.files_of(number, generation)
         process = runner_process.Process(
             number,
             generation,
-            self._directory,
-            self._environment(number, generation),
-            self._harden,
+            files,
+            self._setup.of_worker(number, self._mode, files.events),
         )
-        self._violations.watch(
-            os.path.join(
-                self._directory, f'events-worker-{number}-{generation}.jsonl'
-            )
+        process.reader = outcomes.Reader(
+            number,
+            self._records,
+            lambda name, text: self._on_mark(process, name, text),
         )
+        self._violations.watch(files.events)
         self._processes.append(process)
         self._selector.register(process.stream, selectors.EVENT_READ, process)
 
     def _read(self, process: runner_process.Process) -> bool:
-        read = process.read()
-        if not read:
-            if read is not None:
+        data = process.read()
+        if not data:
+            if data is not None:
                 self._forget(process)
             return False
-        process.data += read
-        for packet in packets.split(process.data):
-            if process.stuck is None:
-                subunit.ByteStreamToStreamResult(io.BytesIO(packet)).run(
-                    _Receiver(self._receive, process)
-                )
+        if process.stuck is None:
+            process.reader.feed(data)
         return True
 
     def _forget(self, process: runner_process.Process) -> None:
         if process.stream in self._selector.get_map():
             self._selector.unregister(process.stream)
 
-    def _receive(
-        self, process: runner_process.Process, packet: dict[str, Any]
-    ) -> None:
-        test_id, status = packet['test_id'], packet['test_status']
-        name = packet['file_name']
-        if test_id is None:
-            self._on_mark(process, name, packet['file_bytes'])
-            return
-        if status == 'exists' or test_id == 'subunit.parser':
-            return
-        self.record.packet(process.number, **packet)
-        if name is not None:
-            process.details.setdefault(name, bytearray()).extend(
-                packet['file_bytes']
-            )
-        if status == 'inprogress':
-            self._flush(process)
-            process.test = test_id
-            process.since = time.monotonic()
-            process.began = packet['timestamp']
-            process.details = {}
-        elif status is not None:
-            self._on_end(process, test_id, status, packet['timestamp'])
-
-    def _on_end(
-        self,
-        process: runner_process.Process,
-        test_id: str,
-        status: str,
-        ended: datetime.datetime | None,
-    ) -> None:
-        # Not by the clock of this process, which reads when it gets to it.
-        seconds = (
-            max(0.0, (ended - process.began).total_seconds())
-            if ended and process.began
-            else time.monotonic() - process.since
-        )
-        outcome = runner_outcomes.Outcome(status, seconds, process.number)
-        text = _readable(process.details)
-        pending = process.pending
-        if pending is not None and pending[0] == test_id:
-            # A clean-up failed after the test had been skipped, say.
-            if outcome.failed and not pending[1].failed:
-                process.pending = (test_id, outcome, text)
-        else:
-            self._flush(process)
-            process.pending = (test_id, outcome, text)
-        process.since = time.monotonic()
-        process.test = None
-        process.before = test_id
-
-    def _flush(self, process: runner_process.Process) -> None:
-        if process.pending is None:
-            return
-        test_id, outcome, text = process.pending
-        process.pending = None
-        match = _FIXTURE_OF_MANY.fullmatch(test_id)
-        if match and match[1] == 'setUp' and process.group is not None:
-            # None of its tests is going to say anything.
-            for each in process.group.ids:
-                if each.startswith(f'{match[3]}.'):
-                    if each not in self.record.outcomes:
-                        self._say(self.record.conclude(each, outcome, text))
-        elif match is None or outcome.failed:
-            self._say(self.record.finish(test_id, outcome, text))
-
     def _on_mark(
-        self, process: runner_process.Process, name: str, text: bytes
+        self, process: runner_process.Process, name: str, text: str
     ) -> None:
-        self._flush(process)
-        process.since = time.monotonic()
+        now = process.reader.since
         if name == packets.INTERRUPTED:
-            # What is left of it, threads say, is not waited for.
-            process.deadline = process.since + _EXIT_LIMIT
+            # Whatever is left of it, such as threads, is not waited for.
+            process.deadline = now + _EXIT_LIMIT
             return
         group, process.group = process.group, None
         if group is not None:
-            # What ended without a word of some of its tests.
-            said = bytes(text).decode(errors='replace')
+            # Not all of its tests need have reported an end.
             self._lose(
                 group,
                 process.number,
-                said
-                or 'it was not there any more, or not run, when its turn came',
+                text or 'the worker did not find it again, or did not run it',
             )
         process.ready = True
         self._stillborn[process.number] = 0
         if self.interrupted or not self._queue:
             process.dismiss()
-            process.deadline = process.since + _EXIT_LIMIT
+            process.deadline = now + _EXIT_LIMIT
         else:
             process.give(self._queue.popleft())
-
-    def _lose(
-        self, group: runner_process.Group, worker: int, text: str
-    ) -> None:
-        for test_id in group.ids:
-            if test_id not in self.record.outcomes:
-                outcome = runner_outcomes.Outcome('lost', 0.0, worker)
-                self._say(self.record.conclude(test_id, outcome, text))
 
     def _check(self, process: runner_process.Process, now: float) -> None:
         if process.ended():
@@ -452,10 +304,10 @@ class _Supervisor:
         else:
             limit = (
                 self._other_timeout
-                if process.test is None
+                if process.reader.test is None
                 else self._test_timeout
             )
-            if now - process.since >= limit:
+            if now - process.reader.since >= limit:
                 process.stuck = limit
                 process.deadline = now + _STACKS_LIMIT
                 process.send(signal.SIGUSR1)
@@ -463,78 +315,70 @@ class _Supervisor:
     def _end(self, process: runner_process.Process) -> None:
         self._processes.remove(process)
         self._forget(process)
-        self._flush(process)
-        told = runner_process.told(process.reap())
-        if process.test is not None:
-            self._end_test(process, told)
+        process.reader.flush()
+        how = runner_process.describe_exit(process.reap())
+        if process.reader.test is not None:
+            self._end_test(process, process.reader.test, how)
         if self.interrupted:
             return
         if not process.ready:
             self._stillborn[process.number] += 1
-            self._last_words = (
-                f'the last one ended with {told}\n{process.last_words()}'
+            self._last_death = (
+                f'the last one ended with {how}\n{process.last_output()}'
             )
             if self._stillborn[process.number] >= _TRIES:
                 return
         if process.group is not None:
-            self._resume(process, process.group, told)
+            self._resume(process, process.group, how)
         if self._queue:
             self._start(process.number, process.generation + 1)
 
-    def _end_test(self, process: runner_process.Process, told: str) -> None:
-        test_id = process.test
-        assert test_id is not None
-        seconds = time.monotonic() - process.since
+    # Outcomes
+
+    def _lose(
+        self, group: runner_process.Group, worker: int, text: str
+    ) -> None:
+        for test_id in group.ids:
+            self._records.conclude(
+                test_id, records.Outcome('lost', 0.0, worker), text
+            )
+
+    def _end_test(
+        self, process: runner_process.Process, test_id: str, how: str
+    ) -> None:
+        status = 'died'
+        seconds = time.monotonic() - process.reader.since
         if process.stuck is not None:
-            kind = 'timeout'
+            status = 'timeout'
             seconds = process.stuck
             text = (
-                f'ended from outside: it took more than {process.stuck:g} s '
+                f'stopped: it took more than {seconds:g} s '
                 f'(--test-timeout); {process.last_stacks()}'
             )
-        elif self.interrupted:
-            kind = 'died'
-            text = (
-                f'interrupted, and its worker ended with {told} before it '
-                f'had cleaned up\n{process.last_words()}'
-            )
         else:
-            kind = 'died'
+            when = (
+                'after an interrupt, before the test had cleaned up'
+                if self.interrupted
+                else 'during the test'
+            )
             text = (
-                f'its worker ended with {told} while it ran\n'
-                + process.last_words()
+                f'its worker ended with {how} {when}\n{process.last_output()}'
             )
-        self._say(
-            self.record.conclude(
-                test_id,
-                runner_outcomes.Outcome(kind, seconds, process.number),
-                text,
-                started=True,
-            )
-        )
+        outcome = records.Outcome(status, seconds, process.number)
+        self._records.conclude(test_id, outcome, text, started=True)
 
     def _resume(
         self,
         process: runner_process.Process,
         group: runner_process.Group,
-        told: str,
+        how: str,
     ) -> None:
-        """Have the rest of a group run by the next worker."""
-        if process.test is None:
-            ended = (
-                f'ended with {told}'
-                if process.stuck is None
-                else f'was ended, as it began no test in {process.stuck:g} s'
-            )
-            after = (
-                f'after {process.before}'
-                if process.before
-                else 'before its first test'
-            )
-            self._progress.say(
-                f'warning: worker {process.number} {ended}, {after}'
-            )
-        rest = [each for each in group.ids if each not in self.record.outcomes]
+        """Have the rest of a group run by the next process."""
+        if process.reader.test is None:
+            self._warn(process, how)
+        rest = [
+            each for each in group.ids if each not in self._records.outcomes
+        ]
         tries = group.tries + 1 if len(rest) == len(group.ids) else 0
         if tries < _TRIES:
             if rest:
@@ -542,32 +386,19 @@ class _Supervisor:
                     runner_process.Group(rest, group.sources, tries)
                 )
             return
-        text = f'its worker ended {tries} times before it ran: {told}'
+        text = f'its worker ended {tries} times before it ran: {how}'
         if process.stuck is not None:
             text += f'; {process.last_stacks()}'
         else:
-            text += f'\n{process.last_words()}'
+            text += f'\n{process.last_output()}'
         self._lose(group, process.number, text)
 
-
-class _Receiver:
-    """What subunit's parser tells of a packet, for one function."""
-
-    def __init__(
-        self,
-        receive: Callable[[runner_process.Process, dict[str, Any]], None],
-        process: runner_process.Process,
-    ) -> None:
-        self._receive = receive
-        self._process = process
-
-    def status(self, **packet: Any) -> None:
-        self._receive(self._process, packet)
-
-
-def _readable(details: Mapping[str, bytearray]) -> str:
-    """Return of the details of a test what tells why it failed."""
-    chosen = [
-        name for name in details if name.startswith(('traceback', 'reason'))
-    ] or list(details)
-    return '\n'.join(details[name].decode(errors='replace') for name in chosen)
+    def _warn(self, process: runner_process.Process, how: str) -> None:
+        """Say that a worker ended while it ran no test."""
+        if process.stuck is not None:
+            how = f'was stopped: it started no test for {process.stuck:g} s'
+        else:
+            how = f'ended with {how}'
+        before = process.reader.before
+        when = f'after {before}' if before else 'before its first test'
+        self._progress.say(f'warning: worker {process.number} {how}, {when}')

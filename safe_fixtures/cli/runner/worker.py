@@ -12,8 +12,8 @@
 
 """A process of ``safe-fixtures run``: it lists tests, or it runs them.
 
-It is told what to run one group after another, so that it imports the
-project once, and a slow group keeps no other from being run elsewhere.
+It gets one group of tests after another. So it imports the project once, and
+while it runs a slow group, other processes take the next ones.
 """
 
 import argparse
@@ -37,73 +37,86 @@ import testtools
 
 from safe_fixtures.cli.runner import loading
 from safe_fixtures.cli.runner import packets as runner_packets
+from safe_fixtures import conf
 from safe_fixtures.core import plugins
 from safe_fixtures.guards import isolation
 from safe_fixtures.guards.output import result as output_result
 from safe_fixtures.guards.output import streams
 from safe_fixtures import redaction
 
-# Whatever else is imported above this line may be imported before the
-# standard library is patched, which is the first thing that some projects
-# do when they are hardened.
+# Some projects patch the standard library as soon as they are hardened. All
+# that is imported above comes before that.
 
 __all__ = ['main']
 
 
 class _Stream(io.FileIO):
-    """Where the packets go: nothing that a test prints ends up there."""
+    """The pipe for the packets; what a test prints does not go there."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, 'wb')
-        # What a test starts does not keep it open.
+        # Processes that a test starts must not keep it open.
         os.set_inheritable(descriptor, False)
         self._process = os.getpid()
 
     def write(self, data: Any) -> int:
         if os.getpid() != self._process:
-            # A test forked, and its child came back here.
+            # A test has forked, and its child has returned to our code.
             return len(data)
         return super().write(data)
 
 
 def main(arguments: list[str]) -> int:
-    """Do what ``safe-fixtures run`` asks of one of its processes.
+    """List or run tests, as ``safe-fixtures run`` asks.
 
-    :param arguments: of the command line.
-    :returns: 0, or 130 where it was interrupted.
+    :param arguments: those of the command line.
+    :returns: 0, or 130 if it was interrupted.
     """
+    options = _parse(arguments)
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    with conf.override(**options.settings):
+        return int(options.action(options))
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='safe_fixtures.cli.runner.worker')
     parser.add_argument(
-        '--stock', action='store_true', help='harden nothing: to compare'
+        '--settings',
+        type=json.loads,
+        default={},
+        help='options of [safe_fixtures], as JSON',
     )
-    commands = parser.add_subparsers(dest='command', required=True)
+    parser.add_argument(
+        '--unhardened', action='store_true', help='harden nothing'
+    )
+    commands = parser.add_subparsers(required=True)
     command = commands.add_parser('list')
+    command.set_defaults(action=_list)
     command.add_argument('question')
     command.add_argument('answer')
     command = commands.add_parser('run')
+    command.set_defaults(action=_run)
     command.add_argument('--tasks', type=int, required=True)
     command.add_argument('--stream', type=int, required=True)
     command.add_argument('--stacks', required=True)
-    options = parser.parse_args(arguments)
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    if options.command == 'list':
-        _list(options)
-        return 0
-    return _run(options)
+    return parser.parse_args(arguments)
 
 
-def _harden(options: argparse.Namespace) -> list[str]:
-    if options.stock:
+def _harden(unhardened: bool) -> list[str]:
+    if unhardened:
         return []
-    # From before anything of the project is imported.
+    # Before anything of the project is imported.
     isolation.install()
     return plugins.harden()
 
 
-def _masker(options: argparse.Namespace) -> output_result.Masker | None:
-    """Return what masks what is not of a hardened test, which does itself."""
-    if options.stock:
+def _masker(unhardened: bool) -> output_result.Masker | None:
+    """Return what masks the output of tests that are not hardened.
+
+    Hardened tests mask their own.
+    """
+    if unhardened:
         return None
     return output_result.Masker(
         redaction.Redactor(), counts=False, again=False
@@ -115,21 +128,40 @@ def _masked(
 ) -> dict[str, str]:
     if masker is None:
         return texts
-    # Not as one mapping, in which the name of a module would count.
+    # One by one: in a mapping, the name of a module would count, too.
     return {name: masker.text(name, text) for name, text in texts.items()}
 
 
-def _list(options: argparse.Namespace) -> None:
+def _list(options: argparse.Namespace) -> int:
     with open(options.question, encoding='utf-8') as file:
         question = json.load(file)
     faulthandler.enable()
-    hardened = _harden(options)
+    hardened = _harden(options.unhardened)
     listing = loading.Listing(question['limit'])
     for argument in question['arguments']:
         listing.add(argument)
+    tests, missing = _chosen(listing, question)
+    masker = _masker(options.unhardened)
+    answer = {
+        'tests': tests,
+        'errors': _masked(masker, listing.errors),
+        'skipped': _masked(masker, listing.skipped),
+        'unknown': listing.unknown,
+        'missing': missing,
+        'hardened': hardened,
+    }
+    with open(options.answer, 'w', encoding='utf-8') as file:
+        json.dump(answer, file)
+    return 0
+
+
+def _chosen(
+    listing: loading.Listing, question: dict[str, Any]
+) -> tuple[dict[str, str], list[str]]:
+    """Return the tests to run, and the ids that do not exist."""
     tests = listing.tests
-    missing: list[str] = []
     wanted = question['ids']
+    missing: list[str] = []
     if wanted is not None:
         if question['arguments']:
             missing = [each for each in wanted if each not in tests]
@@ -143,21 +175,11 @@ def _list(options: argparse.Namespace) -> None:
             for test_id, source in tests.items()
             if not exclude.search(test_id)
         }
-    masker = _masker(options)
-    answer = {
-        'tests': tests,
-        'errors': _masked(masker, listing.errors),
-        'skipped': _masked(masker, listing.skipped),
-        'unknown': listing.unknown,
-        'missing': missing,
-        'hardened': hardened,
-    }
-    with open(options.answer, 'w', encoding='utf-8') as file:
-        json.dump(answer, file)
+    return tests, missing
 
 
 def _run(options: argparse.Namespace) -> int:
-    # It may have been ignored by whoever started it all.
+    # Our parent may ignore it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _end_with_reader(options)
     _keep_stacks(options.stacks)
@@ -165,46 +187,46 @@ def _run(options: argparse.Namespace) -> int:
     tasks = open(options.tasks, encoding='utf-8')
     packets = runner_packets.Writer(_Stream(options.stream))
     process = os.getpid()
-    masker = _masker(options)
+    masker = _masker(options.unhardened)
     if masker is not None:
         streams.MaskedStreams(masker).setUp()
 
-    def tell(name: str, text: str = '') -> None:
+    def report(name: str, text: str = '') -> None:
         if masker is not None:
             text = masker.text(name, text)
         packets.status(file_name=name, file_bytes=text.encode(), eof=True)
 
     try:
-        _harden(options)
-        tell(runner_packets.READY)
+        _harden(options.unhardened)
+        report(runner_packets.READY)
         for line in tasks:
             task = json.loads(line)
             try:
                 suite = _suite_of(task)
             except (Exception, SystemExit):
-                tell(runner_packets.FAILED, traceback.format_exc())
+                report(runner_packets.FAILED, traceback.format_exc())
                 continue
             _run_suite(suite, packets, masker)
             if os.getpid() != process:
-                # A test forked: what is left is its parent's.
+                # A test has forked; the rest is for its parent to do.
                 os._exit(0)
-            tell(runner_packets.DONE)
+            report(runner_packets.DONE)
     except KeyboardInterrupt:
-        tell(runner_packets.INTERRUPTED)
+        report(runner_packets.INTERRUPTED)
         return 130
     return 0
 
 
 def _end_with_reader(options: argparse.Namespace) -> None:
-    """Have a process end this session once nobody reads the stream.
+    """Start a process that ends this session once nobody reads the stream.
 
-    A test that hangs may keep this one from doing so itself.
+    This process cannot do that itself while a test hangs.
     """
     child = os.fork()
     if child:
         os.waitpid(child, 0)
         return
-    # What it leaves is no child of ours that a test could come upon.
+    # An orphan: a test that waits for its children must not find it.
     if os.fork():
         os._exit(0)
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -220,10 +242,10 @@ def _run_suite(
     packets: runner_packets.Writer,
     masker: output_result.Masker | None,
 ) -> None:
-    told: Any = testtools.ExtendedToStreamDecorator(packets)
+    target: Any = testtools.ExtendedToStreamDecorator(packets)
     if masker is not None:
-        told = output_result.MaskedResult(told, masker)
-    result = test_results.AutoTimingTestResultDecorator(told)
+        target = output_result.MaskedResult(target, masker)
+    result = test_results.AutoTimingTestResultDecorator(target)
     result.startTestRun()
     try:
         suite(result)
@@ -240,8 +262,8 @@ def _suite_of(task: dict[str, Any]) -> unittest.TestSuite:
 
 
 def _keep_stacks(path: str) -> None:
-    """On SIGUSR1 write what every thread and greenlet is doing."""
-    stacks = open(path, 'a', encoding='utf-8')  # open as long as we live
+    """Write the stacks of all threads and greenlets on SIGUSR1."""
+    stacks = open(path, 'a', encoding='utf-8')  # for good
     os.set_inheritable(stacks.fileno(), False)
 
     def write_greenlets(number: int, frame: types.FrameType | None) -> None:
@@ -260,7 +282,7 @@ def _keep_stacks(path: str) -> None:
         stacks.flush()
 
     signal.signal(signal.SIGUSR1, write_greenlets)
-    # It works even where Python never gets to run its own handlers.
+    # This works even if Python does not get to run its own handlers.
     faulthandler.register(
         signal.SIGUSR1, file=stacks, all_threads=True, chain=True
     )

@@ -35,9 +35,13 @@ class TestCase(base.TestCase):
 
     def command(self, *arguments):
         """Return the exit code, and what went to each stream."""
-        out, err = io.StringIO(), io.StringIO()
+        # Files in memory, which have what stestr asks of standard output.
+        out, err = (
+            io.TextIOWrapper(io.BytesIO(), 'utf-8', write_through=True)
+            for _ in range(2)
+        )
         # Each has handlers of its own.
         logging.getLogger().handlers = []
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main.main(list(arguments))
-        return code, out.getvalue(), err.getvalue()
+        return code, *(each.buffer.getvalue().decode() for each in (out, err))

@@ -11,14 +11,13 @@
 # under the License.
 
 
-"""What ``safe-fixtures run`` puts out of what is no hardened test."""
+"""What ``safe-fixtures run`` prints of tests that are not hardened."""
 
-import argparse
 import subprocess
 import sys
 
 from safe_fixtures.cli.runner import worker
-from tests.unit.cli import test_run
+from tests.unit.cli import runs
 
 # In parts, as tracebacks show lines of the modules below.
 SECRET = 'x7' + 'Qm2-vKp9'
@@ -62,7 +61,7 @@ class TestLoaded(testtools.TestCase):
 """
 
 
-class TestMasked(test_run.TestCase):
+class TestMasked(runs.TestCase):
     def test_what_a_worker_tells(self):
         self.write('test_leaks.py', TESTS)
         self.write('test_loaded.py', FAILS_IN_WORKER)
@@ -91,13 +90,12 @@ class TestMasked(test_run.TestCase):
 
     def test_what_cannot_be_imported(self):
         texts = {'test_password': f'ValueError: adminPass={SECRET}'}
-        for stock, text in (
+        for unhardened, text in (
             (False, 'ValueError: adminPass=***'),
             # It hardens nothing.
             (True, texts['test_password']),
         ):
-            options = argparse.Namespace(stock=stock)
             self.assertEqual(
                 {'test_password': text},
-                worker._masked(worker._masker(options), texts),
+                worker._masked(worker._masker(unhardened), texts),
             )

@@ -105,8 +105,8 @@ class TestX(testtools.TestCase):
     def test_fails_hardened_once(self):
         self.assertFalse(project.hardened and count('once') == 1)
 
-    def test_flaky_on_stock(self):
-        times = count('stock')
+    def test_flaky_unhardened(self):
+        times = count('unhardened')
         self.assertNotIn(times, (1, 3))
 
     def test_violates(self):
@@ -263,13 +263,13 @@ class TestDiffering(base.TestCase):
 
 
 class TestVerdict(base.TestCase):
-    def check(self, verdict, first, stock, hardened):
+    def check(self, verdict, first, unhardened, hardened):
         words = {'o': 'ok', 'f': 'failed', 'd': 'died', 'l': 'lost'}
         self.assertEqual(
             verdict,
             compare.verdict(
                 words[first],
-                [words[each] for each in stock],
+                [words[each] for each in unhardened],
                 [words[each] for each in hardened],
             ),
         )
@@ -291,7 +291,7 @@ class TestVerdict(base.TestCase):
 
     def test_flaky_but_not_so(self):
         self.check(compare.CHANGED, 'o', 'ofo', 'ofd')
-        # Only elsewhere did stock ever fail.
+        # It failed unhardened, but only in the first run.
         self.check(compare.CHANGED, 'f', 'ooo', 'fff')
 
     def test_never_ran(self):
@@ -324,7 +324,7 @@ class TestRerun(base.TestCase):
         number = compare.RERUN_AT_MOST + 2
         names = [f'test_{each:03}' for each in range(number)]
         comparison.outcomes = {
-            'stock': dict.fromkeys(names, ('ok', 1.0)),
+            'unhardened': dict.fromkeys(names, ('ok', 1.0)),
             'hardened': dict.fromkeys(names, ('failed', 1.0)),
         }
         rerun = []
@@ -391,7 +391,7 @@ class TestCommand(base.TestCase):
 
     def test_nothing_differs(self):
         self.assertCompared(0, [], 'passes', 'fails', 'skips')
-        for name in ('stock', 'hardened'):
+        for name in ('unhardened', 'hardened'):
             read = compare.read_outcomes(self.root / f'report/{name}.tsv')
             self.assertEqual(
                 {'fails': 'failed', 'passes': 'ok', 'skips': 'skipped'},
@@ -423,11 +423,11 @@ class TestCommand(base.TestCase):
             0,
             [
                 ('fails_hardened_once', 'ok', 'failed', 'same when rerun'),
-                ('flaky_on_stock', 'failed', 'ok', 'flaky on stock'),
+                ('flaky_unhardened', 'failed', 'ok', 'flaky unhardened'),
             ],
             'passes',
             'fails_hardened_once',
-            'flaky_on_stock',
+            'flaky_unhardened',
         )
 
     def test_violation_where_rules_are_enforced(self):
@@ -462,28 +462,28 @@ class TestCommand(base.TestCase):
     def test_violation_where_rules_are_audited(self):
         self.assertCompared(0, [], 'violates')
 
-    def test_known_outcomes_of_stock_are_not_run_again(self):
+    def test_known_outcomes_are_not_run_again(self):
         self.write(
-            'stock.tsv',
-            'test_project.TestX.test_flaky_on_stock\tOK\t1.0\n'
+            'unhardened.tsv',
+            'test_project.TestX.test_flaky_unhardened\tOK\t1.0\n'
             'test_project.TestX.test_skips\tskipped\t1.0\n',
         )
-        self.write('stock', 'x')
+        self.write('unhardened', 'x')
         self.assertCompared(
             0,
             [],
             'passes',
-            'flaky_on_stock',
-            arguments=['--stock', 'stock.tsv'],
+            'flaky_unhardened',
+            arguments=['--unhardened', 'unhardened.tsv'],
         )
-        # Hardened, and never on stock.
-        self.assertEqual('xx', (self.root / 'stock').read_text())
+        # Hardened, and never unhardened.
+        self.assertEqual('xx', (self.root / 'unhardened').read_text())
         self.assertEqual(
-            ['flaky_on_stock', 'passes'],
+            ['flaky_unhardened', 'passes'],
             [
                 name.removeprefix('test_project.TestX.test_')
                 for name in compare.read_outcomes(
-                    self.root / 'report/stock.tsv'
+                    self.root / 'report/unhardened.tsv'
                 )
             ],
         )
@@ -504,13 +504,13 @@ class TestCommand(base.TestCase):
         self.assertIn('2 tests compared, 0 differ', done.stdout)
 
     def test_nothing_to_compare(self):
-        self.write('torn.tsv', 'half a li')
+        self.write('truncated.tsv', 'half a li')
         self.write('full/old', '')
         for names, arguments, said in (
             (['absent'], [], 'there is no test test_project.TestX'),
             (['passes'], ['--include', 'absent'], 'no test to compare'),
-            (['passes'], ['--stock', 'absent.tsv'], 'absent.tsv'),
-            (['passes'], ['--stock', 'torn.tsv'], 'torn.tsv:1'),
+            (['passes'], ['--unhardened', 'absent.tsv'], 'absent.tsv'),
+            (['passes'], ['--unhardened', 'truncated.tsv'], 'truncated.tsv:1'),
             (['passes'], ['--report', 'full'], 'full is not empty'),
             (['passes'], ['--sample', '0'], 'at least 1'),
         ):

@@ -1,0 +1,321 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The report directory of a run, and what is written to it."""
+
+from collections.abc import Callable, Iterable
+import collections
+import contextlib
+import dataclasses
+import datetime
+import os
+import sys
+from typing import Any
+
+from pycadf import cadftaxonomy
+from stestr.repository import file as repository
+import subunit
+import testtools
+
+from safe_fixtures import audit
+from safe_fixtures.audit import events
+from safe_fixtures.cli.runner import packets
+
+__all__ = [
+    'Failure',
+    'Outcome',
+    'Records',
+    'WorkerFiles',
+    'private',
+    'size',
+    'store',
+]
+
+# The statuses that fail a test. No worker reports the last three: they are
+# of tests that were stopped or never ran.
+FAILURES = ('fail', 'uxsuccess', 'timeout', 'died', 'lost')
+_RUN = 'safe-fixtures run'
+_TEST = 'service/test'
+_LARGEST = 1 << 20  # bytes of a detail in the repository
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """The outcome of one test.
+
+    :param status: as in subunit: ``success``, ``fail``, ``skip``,
+        ``xfail`` or ``uxsuccess``; or ``timeout``, ``died`` or ``lost``.
+    :param seconds: how long it took.
+    :param worker: the number of the worker that ran it.
+    """
+
+    status: str
+    seconds: float
+    worker: int
+
+    @property
+    def failed(self) -> bool:
+        """Whether it fails the run."""
+        return self.status in FAILURES
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A test that failed, and what is known about it."""
+
+    test_id: str
+    status: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkerFiles:
+    """The files of one worker process.
+
+    :param log: what it prints.
+    :param stacks: what it was doing when it was stopped.
+    :param events: its audit events.
+    """
+
+    log: str
+    stacks: str
+    events: str
+
+
+class Records:
+    """Keeps the outcomes of a run: in memory, as subunit and as events.
+
+    :param directory: the report directory.
+    :param trail: where the events go.
+    :param say: called with a line for each failure.
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        trail: audit.AuditTrail,
+        say: Callable[[str], None],
+    ) -> None:
+        self._directory = directory
+        self._trail = trail
+        self._say = say
+        self._file = open(
+            os.path.join(directory, 'stream.subunit'), 'wb', opener=private
+        )
+        self._stream = packets.Writer(self._file)
+        #: The outcomes so far, by test.
+        self.outcomes: dict[str, Outcome] = {}
+        #: The failures so far, in order.
+        self.failures: list[Failure] = []
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._file.close()
+
+    def files_of(self, worker: int, generation: int) -> WorkerFiles:
+        """Return the paths of the files of a worker process.
+
+        :param generation: how many processes the worker had before.
+        """
+        name = f'worker-{worker}-{generation}'
+        return WorkerFiles(
+            *(
+                os.path.join(self._directory, file)
+                for file in (
+                    f'worker-{worker}.log',
+                    f'stacks-{name}.txt',
+                    f'events-{name}.jsonl',
+                )
+            )
+        )
+
+    def begin(
+        self, mode: str, tests: int, workers: int, waivers: Iterable[Any]
+    ) -> None:
+        """Record the start of the run.
+
+        :param mode: the mode of the rules.
+        :param tests: how many there are.
+        :param workers: how many processes run them at once.
+        :param waivers: those of the suite.
+        """
+        self._trail.record(
+            events.RUN,
+            _RUN,
+            target_type=_TEST,
+            event_type='control',
+            mode=mode,
+            tests=tests,
+            concurrency=workers,
+            arguments=sys.argv[1:],
+        )
+        for waiver in waivers:
+            self._trail.record(
+                events.RUN_WAIVER,
+                waiver.pattern,
+                target_type=_TEST,
+                event_type='control',
+                code=waiver.rule,
+                reason=waiver.reason,
+            )
+
+    def end(self, seconds: float, interrupted: bool) -> str:
+        """Record the end of the run; return what its trail has lost.
+
+        :param seconds: how long it took.
+        :param interrupted: whether a signal ended it.
+        """
+        self._trail.record(
+            events.RUN_END,
+            _RUN,
+            target_type=_TEST,
+            event_type='monitor',
+            seconds=round(seconds, 3),
+            interrupted=interrupted,
+        )
+        try:
+            self._trail.check()
+        except audit.AuditFailed as error:
+            # The summary is shown all the same.
+            return str(error)
+        return ''
+
+    def packet(self, worker: int, **packet: Any) -> None:
+        """Write what a worker said about a test to the stream."""
+        packet['test_tags'] = {
+            *(packet.get('test_tags') or ()), f'worker-{worker}'
+        }  # fmt: skip
+        packet['route_code'] = None
+        self._stream.status(**packet)
+
+    def finish(self, test_id: str, outcome: Outcome, text: str = '') -> None:
+        """Keep the outcome of a test; only the first one counts.
+
+        :param text: what a person should read if it failed.
+        """
+        if test_id in self.outcomes:
+            return
+        self.outcomes[test_id] = outcome
+        self._trail.record(
+            events.TEST_OUTCOME,
+            test_id,
+            target_type=_TEST,
+            outcome=_cadf(outcome),
+            event_type='monitor',
+            status=outcome.status,
+            seconds=round(outcome.seconds, 3),
+            worker=outcome.worker,
+        )
+        if not outcome.failed:
+            return
+        failure = Failure(test_id, outcome.status, text)
+        self.failures.append(failure)
+        with open(
+            os.path.join(self._directory, 'failures.txt'),
+            'a',
+            encoding='utf-8',
+            errors='replace',
+            opener=private,
+        ) as file:
+            file.write(f'{outcome.status}: {test_id}\n\n{text.rstrip()}\n\n\n')
+        self._say(f'{failure.status}: {test_id}')
+
+    def conclude(
+        self,
+        test_id: str,
+        outcome: Outcome,
+        text: str = '',
+        started: bool = False,
+    ) -> None:
+        """Write and keep an outcome that no worker could report.
+
+        :param text: why, for a person.
+        :param started: whether the worker had reported the start.
+        """
+        if test_id in self.outcomes:
+            return
+        stamp = datetime.datetime.now(datetime.UTC)
+        said: list[dict[str, Any]] = []
+        if not started:
+            said.append({'test_status': 'inprogress'})
+        if text:
+            said.append(
+                {
+                    'file_name': 'traceback' if outcome.failed else 'reason',
+                    'file_bytes': text.encode(errors='replace'),
+                    'mime_type': 'text/plain;charset=utf8',
+                    'eof': True,
+                }
+            )
+        said.append(
+            {'test_status': 'fail' if outcome.failed else outcome.status}
+        )
+        for packet in said:
+            self.packet(
+                outcome.worker, test_id=test_id, timestamp=stamp, **packet
+            )
+        self.finish(test_id, outcome, text)
+
+
+def _cadf(outcome: Outcome) -> str:
+    if outcome.failed:
+        return str(cadftaxonomy.OUTCOME_FAILURE)
+    if outcome.status == 'skip':
+        return str(cadftaxonomy.UNKNOWN)
+    return str(cadftaxonomy.OUTCOME_SUCCESS)
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file; a new one can be read by its owner only.
+
+    Nothing masks what tests write to their details and logs.
+    """
+    return os.open(path, flags, 0o600)
+
+
+def size(path: str) -> int:
+    """Return the size of a file in bytes; 0 if there is none."""
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def store(directory: str) -> None:
+    """Load the stream of a report into a stestr repository beside it."""
+    made = repository.RepositoryFactory().initialise(directory)
+    os.chmod(os.path.join(directory, '.stestr'), 0o700)
+    path = os.path.join(directory, 'stream.subunit')
+    # subunit prints when it reads a failure whose id has a line break.
+    with open(path, 'rb') as stream, contextlib.redirect_stdout(sys.stderr):
+        inserter = _Shortening(made.get_inserter())
+        inserter.startTestRun()
+        subunit.ByteStreamToStreamResult(stream).run(inserter)
+        inserter.stopTestRun()
+
+
+class _Shortening(testtools.CopyStreamResult):
+    """Cuts each detail to what stestr can read back."""
+
+    def __init__(self, target: Any) -> None:
+        super().__init__([target])
+        self._sizes: collections.Counter[tuple[str, str]] = (
+            collections.Counter()
+        )
+
+    def status(self, *arguments: Any, **packet: Any) -> None:
+        data = packet['file_bytes']
+        if data is not None:
+            name = packet['test_id'], packet['file_name']
+            packet['file_bytes'] = data[: max(0, _LARGEST - self._sizes[name])]
+            self._sizes[name] += len(data)
+        super().status(*arguments, **packet)
