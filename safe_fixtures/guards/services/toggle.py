@@ -27,10 +27,10 @@ from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
 from safe_fixtures.guards.services import actor
 from safe_fixtures.guards.services import client
-from safe_fixtures.guards.services import ledger as service_ledger
+from safe_fixtures.guards.services import ledger
 from safe_fixtures.guards.services import model
-from safe_fixtures.guards.services import order as service_order
-from safe_fixtures.guards.services import outage as service_outage
+from safe_fixtures.guards.services import order
+from safe_fixtures.guards.services import outage
 
 __all__ = ['SafeServiceToggle', 'ToggleHandle']
 
@@ -128,10 +128,10 @@ class SafeServiceToggle(guard.Guard):
         self._endpoint = endpoint
         self._given_services = services
         #: Every change so far, oldest first (list of LedgerEntry).
-        self.ledger: list[service_ledger.LedgerEntry] = []
+        self.ledger: list[ledger.LedgerEntry] = []
         #: Each time a compute was out of service with servers on it, oldest
         #: first (list of Outage).
-        self.outages: list[service_outage.Outage] = []
+        self.outages: list[outage.Outage] = []
 
     def _prepare(self) -> None:
         self._services = self._given_services or self._find_services()
@@ -147,16 +147,16 @@ class SafeServiceToggle(guard.Guard):
 
     def _setUp(self) -> None:
         super()._setUp()
-        order = service_order.Order(self._services, self.trail, self._test)
-        self._ledger = service_ledger.Ledger(
-            self._services, order, self._violate, self.trail, self._test
+        checks = order.Order(self._services, self.trail, self._test)
+        self._ledger = ledger.Ledger(
+            self._services, checks, self._violate, self.trail, self._test
         )
         self.ledger = self._ledger.entries
-        self.outages = order.outages
+        self.outages = checks.outages
         self.useFixture(gate.ApiGate(self))
         self.addCleanup(self._services.watch(self._ledger))
         self.addCleanup(self._ledger.restore_owed)
-        self.addCleanup(order.end)
+        self.addCleanup(checks.end)
 
     def disable(
         self,
@@ -238,7 +238,7 @@ class SafeServiceToggle(guard.Guard):
             before, wanted = found, dataclasses.replace(found, **changes)
         with contextlib.ExitStack() as undo:
             if expected is not None:
-                undo.callback(service_order.declare(ref, expected))
+                undo.callback(order.declare(ref, expected))
             with actor.toggling(verb, ref):
                 how = model.taken_out(before, wanted)
                 if how:
