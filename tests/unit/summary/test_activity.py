@@ -13,7 +13,7 @@
 
 import safe_fixtures
 from safe_fixtures import testing
-from tests.unit.core import test_guard
+from tests.support import inner
 from tests.unit.summary import base as summary_base
 
 ONE, TWO, THREE = (f'{n}' * 32 for n in '123')
@@ -85,7 +85,7 @@ class TestServices(summary_base.TestCase):
                 toggle.disable('host1')
                 toggle.force_down('host1')
                 toggle.disable('host2')
-            with test_guard.Watch() as guard:
+            with inner.Watch() as guard:
                 guard.violate('SF104', 'drift')
         self.assertEqual(
             [
