@@ -117,7 +117,7 @@ class IsolationGuard(guard.Guard):
         try:
             # Options that nobody has set up for a test say nothing yet.
             self._check_options(lambda each: each._namespace is not None)
-            if self._is_watched('SF404', self._settings):
+            if self._is_watched('SF404'):
                 self._hide_credentials()
         except BaseException:
             self.cleanUp(raise_first=False)
@@ -157,13 +157,13 @@ class IsolationGuard(guard.Guard):
             [
                 make()
                 for code, make in checks.items()
-                if self._is_watched(code, settings)
+                if self._is_watched(code)
             ],
             endpoints if self._configuration else None,
             self._test,
         )
 
-    def _is_watched(self, code: str, settings: Any) -> bool:
+    def _is_watched(self, code: str) -> bool:
         return self._wanted[code] and conf.mode_of(code) != 'off'
 
     def _check_options(self, wanted: Callable[[Any], bool]) -> None:

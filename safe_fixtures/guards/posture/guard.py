@@ -14,6 +14,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 import contextlib
+import functools
 from typing import Any
 import unittest
 
@@ -148,21 +149,20 @@ class PostureGuard(guard.Guard):
                     f'there are {", ".join(self._probes)}',
                 )
         before = self._snapshots(names or self._probes)
-        what, remedy = 'changed in a frozen block', 'Restore it in the block.'
+        report = functools.partial(
+            self._report,
+            what='changed in a frozen block',
+            remedy='Restore it in the block.',
+        )
         try:
             yield
         except BaseException as error:
             if not isinstance(error, Exception):
                 self._raised = error
             with contextlib.suppress(exceptions.SafetyViolation):
-                self._report(
-                    self._changes(before),
-                    what,
-                    keep=not self._interrupted,
-                    remedy=remedy,
-                )
+                report(self._changes(before), keep=not self._interrupted)
             raise
-        self._report(self._changes(before), what, remedy=remedy)
+        report(self._changes(before))
 
     def assert_posture(
         self,
@@ -234,24 +234,16 @@ class PostureGuard(guard.Guard):
         leaks: Sequence[posture_source.Leak] = (),
     ) -> _Changes:
         """Return all changes as text; a failing probe hides no other's."""
-        found = []
+        found: _Changes = []
         for name, snapshot in before.items():
             probe = self._probes[name]
             try:
-                changes = [
-                    _change(probe, *change)
-                    for change in probe.changes(snapshot, probe.snapshot())
-                ]
+                changes = list(probe.changes(snapshot, probe.snapshot()))
+                found += [_as_text(probe, *change) for change in changes]
             except Exception as error:
-                changes = [
-                    {
-                        'probe': name,
-                        'key': 'snapshot',
-                        'before': 'compared',
-                        'after': _failure(error),
-                    }
-                ]
-            found += changes
+                failed = {'key': 'snapshot', 'before': 'compared'}
+                failed.update(probe=name, after=_failure(error))
+                found.append(failed)
         return [
             change
             for change in found
@@ -289,7 +281,7 @@ class PostureGuard(guard.Guard):
         )
 
 
-def _change(
+def _as_text(
     probe: posture_probe.Probe, key: Any, before: Any, after: Any
 ) -> dict[str, str]:
     redact = redaction.Redactor().redact
