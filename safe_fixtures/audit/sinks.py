@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Where events go besides the memory of their trail."""
+"""Sinks: the audit file and the logger."""
 
 import contextlib
 import errno
@@ -26,33 +26,33 @@ from safe_fixtures.runtime import audit_hook
 
 __all__ = ['LOGGER', 'PID', 'File', 'as_line', 'log']
 
-#: What stands for the number of the process in the name of a file.
+#: The placeholder for the process number in a file name.
 PID = '{pid}'
-#: The logger that events are passed on to, once it has a handler.
+#: The logger for events; it is used once it has a handler.
 LOGGER = logging.getLogger('safe_fixtures.audit')
-# What a test captures at the root logger is the test's alone.
+# Tests capture the root logger: events do not belong there.
 LOGGER.propagate = False
 LOGGER.setLevel(logging.INFO)
 
 _FIRST = os.getpid()
-# What a rule says anyway.
+# Details that repeat the rule.
 _LEFT_OUT = ('cwe', 'mode', 'remedy')
 
 
 class File:
     """Appends events to a file, each as one line of JSON.
 
-    It is opened for each event: a test may close what it finds open, and
-    what is removed, replaced or truncated meanwhile is noticed. A line is
-    whole, whoever else appends, or not there at all; half a line that
-    another process left is a line of its own.
+    The file is opened for each event: tests may close open files, and a
+    file that was removed, replaced or truncated is noticed. A line is written
+    whole or not at all, even if other processes append too. Half a line that
+    another process left becomes a line of its own.
 
     :param name: the file (str); ``{pid}`` in it is the number of the
-        process. A process that was forked has a file of its own.
+        process. A forked process has its own file.
     """
 
     def __init__(self, name: str) -> None:
-        # Where the test is now, not where it may go.
+        # The test may change its working directory later.
         self._name = os.path.abspath(name)
         self._path = ''
         self._known: tuple[int, int] | None = None
@@ -70,20 +70,20 @@ class File:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
         if self._known is None:
             flags |= os.O_CREAT
-        # That of a guard is no act of the test.
+        # Guards must not see this as an act of the test.
         with audit_hook.unseen():
             descriptor = os.open(path, flags, 0o600)
             try:
                 self._append(descriptor, data)
             finally:
                 try:
-                    # A process that was forked meanwhile has it open too.
+                    # A process forked meanwhile would keep the lock.
                     fcntl.flock(descriptor, fcntl.LOCK_UN)
                 finally:
                     os.close(descriptor)
 
     def _append(self, descriptor: int, data: bytes) -> None:
-        # O_APPEND alone keeps lines whole only if each write is.
+        # O_APPEND does not keep a line whole if a write is partial.
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         found = os.fstat(descriptor)
         which = found.st_dev, found.st_ino
@@ -115,7 +115,7 @@ class File:
 
 
 def _ends_a_line(path: str, found: os.stat_result) -> bool:
-    """Whether a file ends with a whole line, as far as one can tell."""
+    """Whether a file ends with a whole line, or cannot be read."""
     if not stat.S_ISREG(found.st_mode):
         return True
     try:
@@ -143,11 +143,11 @@ def path_of(name: str) -> str:
 
 
 def log(stored: dict[str, Any]) -> None:
-    """Pass an event on to the logger, if somebody listens there."""
+    """Pass an event on to the logger, if it has a handler."""
     if not (LOGGER.handlers or LOGGER.propagate):
         return
     if LOGGER.disabled:
-        raise RuntimeError('the logger was disabled, and has handlers')
+        raise RuntimeError('the logger is disabled, but has handlers')
     LOGGER.log(
         logging.WARNING if events.Event(stored).counts else logging.INFO,
         '%s',
@@ -157,7 +157,7 @@ def log(stored: dict[str, Any]) -> None:
 
 
 class _Line:
-    """An event as text, once somebody wants it."""
+    """An event that is formatted only when a handler asks for it."""
 
     def __init__(self, stored: dict[str, Any]) -> None:
         self._stored = stored
