@@ -148,10 +148,7 @@ class MicroversionPin(guard.Guard):
         self._check_drift()
         _replace_latest(call.request.headers, self.pin)
         self.trail.record(
-            events.PIN,
-            str(call),
-            sent='latest',
-            served=self.pin,
+            events.PIN, str(call), sent='latest', served=self.pin
         )
 
     def after(self, call: gate.ApiCall) -> None:

@@ -196,7 +196,7 @@ def _prepare_nova(case: Any, settings: Any) -> None:
         # Until the last service has stopped.
         case.useFixture(waiting.PromptBus())
     # Before the first server listens.
-    case.useFixture(cast_as_call.Permit(case))
+    case.addCleanup(cast_as_call.permit(case))
     # The flavors of Nova's set-up are dummy.
     case.addCleanup(backend.BACKEND.dummy_source.record())
     case.addCleanup(backend.BACKEND.service_starts.note_started())

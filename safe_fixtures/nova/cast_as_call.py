@@ -32,7 +32,7 @@ from safe_fixtures import exceptions
 from safe_fixtures import redaction
 from safe_fixtures.runtime import patching
 
-__all__ = ['Permit', 'SafeCastAsCall', 'TurnedCast']
+__all__ = ['SafeCastAsCall', 'TurnedCast', 'permit']
 
 # How deep exceptions inside exceptions are masked: one may hold itself.
 _DEEPEST = 5
@@ -212,22 +212,28 @@ class SafeCastAsCall(guard.Guard):
         )
 
 
-class Permit(fixtures.Fixture):
-    """Lets one test turn its casts into calls.
+@dataclasses.dataclass(eq=False)
+class _Permit:
+    """A test that may turn its casts into calls.
+
+    :ivar listeners: what listens to the fake bus since its set-up.
+    """
+
+    test: unittest.TestCase
+    listeners: list[impl_fake.FakeListener] = dataclasses.field(
+        default_factory=list
+    )
+
+
+def permit(test: unittest.TestCase) -> Callable[[], None]:
+    """Let a test turn its casts into calls.
 
     In this test, Nova's own fixture is :class:`SafeCastAsCall`.
 
     :param test: a hardened test, at its set-up.
+    :returns: a callable that ends it.
     """
-
-    def __init__(self, test: unittest.TestCase) -> None:
-        super().__init__()
-        self.test = test
-
-    def _setUp(self) -> None:
-        #: What listens to the fake bus since set-up.
-        self.listeners: list[impl_fake.FakeListener] = []
-        self.addCleanup(_permits.add(self))
+    return _permits.add(_Permit(test))
 
 
 def _is_permitted(test: Any) -> bool:
@@ -289,7 +295,7 @@ def _replace_casts() -> Callable[[], None]:
     )
 
 
-_permits: patching.SharedPatch[Permit] = patching.SharedPatch(_watch)
+_permits: patching.SharedPatch[_Permit] = patching.SharedPatch(_watch)
 _turning: patching.SharedPatch[SafeCastAsCall] = patching.SharedPatch(
     _replace_casts
 )
@@ -329,9 +335,7 @@ def _is_refusal(error: Exception, version: str | None, method: str) -> bool:
 
 
 def _masked(
-    error: BaseException,
-    redactor: redaction.Redactor,
-    depth: int = _DEEPEST,
+    error: BaseException, redactor: redaction.Redactor, depth: int = _DEEPEST
 ) -> BaseException:
     """Return an exception without secrets: the same if it has none.
 

@@ -135,9 +135,7 @@ class Creations:
             creation.security_groups = None
         answer = part_of(call.response_body)
         creation.passwords |= _passwords_in(
-            answer,
-            part_of(answer, 'server'),
-            *map(part_of, asked.values()),
+            answer, part_of(answer, 'server'), *map(part_of, asked.values())
         )
 
 

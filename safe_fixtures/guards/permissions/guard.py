@@ -53,11 +53,7 @@ class WrongPermissions(exceptions.SafetyViolation):
     """
 
     def __init__(
-        self,
-        message: str,
-        *,
-        server: str,
-        findings: tuple[model.Finding, ...],
+        self, message: str, *, server: str, findings: tuple[model.Finding, ...]
     ) -> None:
         super().__init__('SF502', message)
         self.server = server

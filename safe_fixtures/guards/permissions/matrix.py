@@ -228,8 +228,6 @@ def by_name(
         other = named.setdefault((each.persona, each.operation), each)
         if other.expected != each.expected:
             raise exceptions.ConfigurationError(
-                'ServerPermissions deviations',
-                each,
-                f'it contradicts {other}',
+                'ServerPermissions deviations', each, f'it contradicts {other}'
             )
     return named

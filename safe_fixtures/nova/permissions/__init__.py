@@ -14,6 +14,4 @@
 
 from safe_fixtures.nova.permissions.source import NovaPermissions
 
-__all__ = [
-    'NovaPermissions',
-]
+__all__ = ['NovaPermissions']

@@ -15,7 +15,4 @@
 from safe_fixtures.nova.waiting.bus import PromptBus
 from safe_fixtures.nova.waiting.helpers import WaitForChange
 
-__all__ = [
-    'PromptBus',
-    'WaitForChange',
-]
+__all__ = ['PromptBus', 'WaitForChange']
