@@ -248,9 +248,9 @@ class AuditTrail(fixtures.Fixture):
         """Record a violation, and the waiver that excuses it.
 
         :param violation: what happened.
-        :param target: the name of what it happened to.
-        :param mode: the mode of the rule: what is neither ``audit`` nor
-            waived is recorded as refused.
+        :param target: the name of the request, service or test concerned.
+        :param mode: the mode of the rule: ``enforce`` without a waiver is
+            recorded as a refusal, all else as a violation.
         :param waiver: the ``reason`` of the waiver that applies, and its
             ``pattern`` in the waivers file; default: none applies.
         :param expected: whether the test expects the violation.

@@ -33,7 +33,7 @@ class TestCase(base.TestCase):
         super().setUp()
         self.alerts = audit.Alerts()
         self.trails = {}
-        # The times that the records have are of no account here.
+        # The times that the trails record do not matter here.
         self.now = 0
 
     def say(self, at, action, target='compute on host1', test='t', **said):

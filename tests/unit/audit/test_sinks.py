@@ -49,7 +49,7 @@ def write_events(path, number, barrier):
 
 
 def write_for_ever():
-    """Write events, and say so now and then, till somebody ends it."""
+    """Write events, and print how many, until the process is killed."""
     with audit.AuditTrail('writer') as trail:
         for index in itertools.count(1):
             trail.record('disable', 'host1', index=index, text='x' * LONG)
