@@ -23,26 +23,22 @@ from cliff import help as cliff_help
 
 __all__ = ['ERROR', 'SafeFixtures']
 
-# The exit code of what is neither a test that failed nor a rule that was
-# violated.
+# The exit code if the command, the configuration or the environment is wrong.
 ERROR = 3
 _COMMANDS = 'safe_fixtures.cli'
 
 
 class SafeFixtures(app.App):
-    """Finds the commands, and says what went wrong with one.
-
-    It has no interactive mode.
-    """
+    """Finds the commands and reports their errors; it is not interactive."""
 
     NAME = 'safe-fixtures'
 
     def __init__(self) -> None:
         super().__init__(
-            'Harden functional tests, and tell what they did.',
+            'Harden functional tests, and report what they did.',
             metadata.version('safe_fixtures'),
             commandmanager.CommandManager(_COMMANDS),
-            # So that the help of a command is had by its own --help.
+            # Otherwise "COMMAND --help" shows our own help.
             deferred_help=True,
         )
         self._failed = False
@@ -53,7 +49,7 @@ class SafeFixtures(app.App):
         version: str | None,
         argparse_kwargs: dict[str, Any] | None = None,
     ) -> argparse.ArgumentParser:
-        # An abbreviation here would take what is meant for a command.
+        # An abbreviated option could be one of the command.
         return super().build_option_parser(
             description,
             version,
@@ -64,7 +60,7 @@ class SafeFixtures(app.App):
         try:
             return int(super().run(argv))
         except SystemExit as exited:
-            # What argparse exits with is the code of a violation.
+            # argparse exits with 2, which means a violation here.
             return ERROR if exited.code else 0
 
     def initialize_app(self, argv: list[str]) -> None:
@@ -82,7 +78,7 @@ class SafeFixtures(app.App):
             self.command_manager.find_command(argv)
         except ValueError:
             try:
-                # One that cannot be imported is not among the commands.
+                # cliff leaves out a command that cannot be imported.
                 for found in metadata.entry_points(
                     group=_COMMANDS, name=argv[0]
                 ):
@@ -108,6 +104,6 @@ class SafeFixtures(app.App):
         self._failed = isinstance(err, Exception)
         if self._failed and not isinstance(err, (OSError, ValueError)):
             self.LOG.error(
-                '%s was not foreseen; --debug shows where it came from',
+                'unexpected %s; run with --debug to see where it came from',
                 type(err).__name__,
             )

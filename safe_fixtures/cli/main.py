@@ -16,7 +16,7 @@ import sys
 
 __all__ = ['main']
 
-# As in _app, which cannot be imported where cliff is missing.
+# As in app, which cannot be imported if cliff is missing.
 ERROR = 3
 
 
@@ -29,8 +29,8 @@ def main(argv: list[str] | None = None) -> int:
 
     :param argv: the arguments (list of str); default: those of the command
         line.
-    :returns: what the command returns; 3 for arguments that make no sense
-        and for an environment that a command cannot work in.
+    :returns: the exit code of the command; 3 if the arguments or the
+        environment are wrong.
     """
     try:
         from safe_fixtures.cli import app

@@ -22,8 +22,10 @@ import sys
 from typing import Any
 
 from safe_fixtures.cli import alerts
+from safe_fixtures.cli import app
 from safe_fixtures.cli.runner import discovery
 from safe_fixtures.cli.runner import process
+from safe_fixtures.cli.runner import records
 from safe_fixtures.cli.runner import supervisor
 from safe_fixtures.cli import tables
 from safe_fixtures import conf
@@ -34,7 +36,6 @@ from safe_fixtures import summary
 __all__ = ['Run']
 
 _WAIVERS = 'safe-fixtures.toml'
-_UNUSABLE = 3
 _SHOWN = 10  # failures that are printed; the file has all
 _LINES = 20  # of each, at either end
 _COLUMNS = 1000  # of each line
@@ -167,7 +168,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _unusable(text: str, status: int = _UNUSABLE) -> int:
+def _unusable(text: str, status: int = app.ERROR) -> int:
     _say(f'safe-fixtures run: {text}')
     return status
 
@@ -268,7 +269,7 @@ def _check(tests: discovery.Tests) -> None:
         )
 
 
-def _show(report: supervisor.Report, directory: str, total: int) -> None:
+def _show(report: records.Report, directory: str, total: int) -> None:
     """Print the failures, and where everything is."""
     before = None
     for failure in report.failures[:_SHOWN]:

@@ -10,9 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Find the tests that a name, a path or a list of ids stands for.
+"""Find tests by name, by path or by id.
 
-A test is known by its id and by its source: the name that loads it.
+Each test has an id, and a source: the name that loads it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -39,10 +39,10 @@ _FAILED = 'unittest.loader._FailedTest.'
 
 
 def load(source: str) -> unittest.TestSuite:
-    """Load the tests of a module, or of what else a name stands for.
+    """Load the tests of a module, a class or a method.
 
-    :param source: as a :class:`Listing` has it.
-    :raises: whatever importing it raises.
+    :param source: a source of a :class:`Listing`.
+    :raises: whatever the import raises.
     """
     loader = unittest.TestLoader()
     if source != _module_of(source):
@@ -53,9 +53,9 @@ def load(source: str) -> unittest.TestSuite:
 
 
 def _multiplied(suite: unittest.TestSuite) -> unittest.TestSuite:
-    """Put the tests of its scenarios in the place of each test.
+    """Replace each test that has scenarios by one test per scenario.
 
-    It would do so itself when it is run, under ids that nobody expects.
+    Otherwise it does so when it runs, with ids that are not in the listing.
     """
     testscenarios = sys.modules.get('testscenarios')
     if testscenarios is None or not any(
@@ -67,21 +67,21 @@ def _multiplied(suite: unittest.TestSuite) -> unittest.TestSuite:
 
 
 class Listing:
-    """The tests of some arguments, and what went wrong finding them.
+    """The tests of some arguments, and the errors on the way to them.
 
-    :param limit: seconds that loading one module may take, before the stack
-        goes to standard error and the process ends.
+    :param limit: seconds for loading one module. After that, the stack goes
+        to standard error and the process ends.
     """
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
         #: The source of each test, by its id.
         self.tests: dict[str, str] = {}
-        #: What is wrong with each module that could not be loaded.
+        #: The traceback of each module that cannot be loaded.
         self.errors: dict[str, str] = {}
-        #: Why each module that says so is skipped.
+        #: The reason of each module that skips itself.
         self.skipped: dict[str, str] = {}
-        #: What is wrong with each argument that stands for nothing.
+        #: What is wrong with each argument that names no test.
         self.unknown: dict[str, str] = {}
 
     def add(self, argument: str) -> None:
@@ -140,7 +140,7 @@ class Listing:
         if name in self.errors or name in self.skipped:
             return
         module = _import(name)
-        # A package that says how to load it has said all.
+        # A package with load_tests() loads its modules itself.
         if not hasattr(module, 'load_tests'):
             for path in getattr(module, '__path__', ()):
                 self._add_directory(path, f'{name}.')
@@ -154,11 +154,11 @@ class Listing:
                 self._add_module(prefix + entry.name.removesuffix('.py'))
 
     def _add_part(self, name: str, module: str) -> None:
-        """Add those tests of a module that a longer name stands for."""
+        """Add the tests of a class or a method of a module."""
         found = self._load(module)
         if module in self.errors or module in self.skipped:
             return
-        # The second form is what ddt makes of a method's name.
+        # The second form: ddt adds a number to the name of a method.
         for form in (r'(?:[.(].*)?', r'_\d+(?:[_(].*)?'):
             wanted = re.compile(re.escape(name) + form)
             chosen = {
@@ -169,8 +169,8 @@ class Listing:
             if chosen:
                 self._merge(chosen)
                 return
-        # The id of a test has the name of the module that its class is
-        # written in, which may be another one.
+        # The id of a test names the module where its class is defined, which
+        # may be another one.
         try:
             with self._in_time():
                 suite = load(name)
@@ -180,7 +180,7 @@ class Listing:
             test.id(): name
             for test in program.iterate_tests(suite)
             if not test.id().startswith(_FAILED)
-            # It would take any method for a test.
+            # The loader takes any method for a test.
             and test.id().rpartition('.')[2].startswith(('test', 'runTest'))
         }
         if not chosen:
@@ -189,9 +189,9 @@ class Listing:
         self._merge(chosen)
 
     def _load(self, source: str) -> dict[str, str]:
-        """Return the tests of a module; note where it cannot be loaded."""
-        # What ends this process, or never ends, has a name this way.
-        # Not by sys.stderr, which a module may have replaced.
+        """Return the tests of a module; note it if it cannot be loaded."""
+        # If the module ends the process, or never ends, this names it. The
+        # module may have replaced sys.stderr.
         os.write(2, f'loading {source}\n'.encode(errors='replace'))
         try:
             with self._in_time():
@@ -216,7 +216,7 @@ class Listing:
 
     @contextlib.contextmanager
     def _in_time(self) -> Iterator[None]:
-        """End this process, and say where, if the block takes too long."""
+        """End this process, with its stack, if the block takes too long."""
         faulthandler.dump_traceback_later(self._limit, exit=True, file=2)
         try:
             yield
@@ -228,7 +228,7 @@ class Listing:
             self.tests.setdefault(test_id, source)
 
     def _module_of(self, name: str) -> str | None:
-        """Return the module of a test; one that cannot be loaded is noted."""
+        """Return the module of a test; note it if it cannot be loaded."""
         try:
             with self._in_time():
                 return _module_of(_without_scenario(name))
@@ -239,11 +239,11 @@ class Listing:
 
 
 class _Unimportable(Exception):
-    """A package, whose name this says, cannot be imported."""
+    """A package cannot be imported; the text is its name."""
 
 
 def _import(name: str) -> types.ModuleType:
-    # The colon: all of it is the name of a module.
+    # The colon says that all of it is the name of a module.
     module: types.ModuleType = pkgutil.resolve_name(f'{name}:')
     return module
 
@@ -253,7 +253,7 @@ def _module_of(name: str) -> str | None:
     module = None
     for prefix in itertools.accumulate(name.split('.'), '{}.{}'.format):
         try:
-            # It imports what the name has before its last dot.
+            # This imports the package of the prefix.
             spec = util.find_spec(prefix)
         except ModuleNotFoundError as error:
             if error.name == prefix:

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The packets, of subunit v2, in which a worker says how it gets on."""
+"""The packets, in subunit v2, that a worker sends to its parent."""
 
 from collections.abc import Iterator
 from typing import IO, Any
@@ -27,7 +27,7 @@ __all__ = [
     'split',
 ]
 
-# The names of the packets that are about the worker and about no test.
+# The names of packets about the worker itself.
 READY = 'safe_fixtures: ready'
 DONE = 'safe_fixtures: done'
 FAILED = 'safe_fixtures: failed'
@@ -38,9 +38,9 @@ _LARGEST = 1 << 20  # bytes of a detail in one packet; it may hold 4 MiB
 
 
 class Writer(testtools.StreamResult):
-    """Writes packets, of a detail that is too large for one several.
+    """Writes packets; a detail too large for one packet gets several.
 
-    :param stream: where to; what is written to it is binary.
+    :param stream: a binary stream.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -48,7 +48,7 @@ class Writer(testtools.StreamResult):
         self._packets = subunit.StreamResultToBytes(stream)
 
     def status(self, *arguments: Any, **packet: Any) -> None:
-        """Write what is told of a test, by name."""
+        """Write a packet; the arguments are those of subunit."""
         data = packet.get('file_bytes')
         if data is not None and len(data) > _LARGEST:
             part = {
@@ -64,17 +64,17 @@ class Writer(testtools.StreamResult):
 
 
 def split(data: bytearray) -> Iterator[bytes]:
-    """Take the whole packets off the front of what was read.
+    """Remove the whole packets from the front of the data.
 
-    A packet that its writer did not live to finish stays behind.
+    A truncated packet stays there.
     """
     while True:
         start = data.find(_SIGNATURE)
         del data[: len(data) if start < 0 else start]
         if len(data) < 6:
             return
-        # After the signature and two bytes of flags there is the length, in
-        # as many bytes more as the first two bits of it say.
+        # The length follows the signature and two bytes of flags. Its first
+        # two bits say how many more bytes it has.
         size = (data[3] >> 6) + 1
         length = int.from_bytes(data[3 : 3 + size]) & (1 << 8 * size - 2) - 1
         if size > 3 or length < 8:

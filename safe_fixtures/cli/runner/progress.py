@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Tell a person how a run gets on: a bar on a terminal, else lines."""
+"""Show the progress of a run: a bar on a terminal, else lines."""
 
 import json
 import shutil
@@ -29,19 +29,19 @@ _MARKS = tuple(f'"{action}"'.encode() for action in events.VIOLATIONS)
 
 
 class Violations:
-    """Counts the violations in files that others are appending to."""
+    """Counts the violations in audit files while workers write them."""
 
     def __init__(self) -> None:
         self._offsets: dict[str, int] = {}
-        #: Those so far that were neither waived nor expected.
+        #: How many were neither waived nor expected.
         self.count = 0
 
     def watch(self, path: str) -> None:
-        """Count those of another file too; it need not exist yet."""
+        """Count the violations in a file, which need not exist yet."""
         self._offsets.setdefault(path, 0)
 
     def update(self) -> int:
-        """Read what is new; return the count."""
+        """Read the new events; return the count."""
         for path, offset in self._offsets.items():
             try:
                 file = open(path, 'rb')
@@ -66,9 +66,9 @@ def _counts(line: bytes) -> bool:
 
 
 class Progress:
-    """What is said on stderr during a run.
+    """Shows the progress on standard error.
 
-    :param total: how many tests there are.
+    :param total: the number of tests.
     """
 
     def __init__(self, total: int) -> None:
@@ -77,7 +77,7 @@ class Progress:
         self._failed = 0
         self._violations = 0
         self._began = self._said = time.monotonic()
-        # tqdm shows nothing on a terminal that does not know its size.
+        # tqdm shows nothing on a terminal of unknown size.
         columns, lines = shutil.get_terminal_size()
         self._bar = (
             tqdm.tqdm(
@@ -92,21 +92,21 @@ class Progress:
         )
 
     def close(self) -> None:
-        """Say the last of it."""
+        """Show the final numbers."""
         if self._bar is not None:
             self._bar.close()
         else:
             self.say(self.line())
 
     def say(self, text: str) -> None:
-        """Say something besides."""
+        """Print a line."""
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)
         else:
             print(text, file=sys.stderr, flush=True)
 
     def update(self, done: int, failed: int, violations: int) -> None:
-        """Take the numbers so far; say them where it is time to."""
+        """Take the numbers so far; show them if it is time."""
         changed = (done, failed, violations) != (
             self._done, self._failed, self._violations
         )  # fmt: skip

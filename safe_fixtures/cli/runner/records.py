@@ -34,6 +34,7 @@ __all__ = [
     'Failure',
     'Outcome',
     'Records',
+    'Report',
     'WorkerFiles',
     'private',
     'size',
@@ -75,6 +76,24 @@ class Failure:
     test_id: str
     status: str
     text: str
+
+
+@dataclasses.dataclass
+class Report:
+    """The result of a run.
+
+    :param outcomes: by test.
+    :param failures: the tests that failed, and what is known about them.
+    :param interrupted: whether a signal ended the run.
+    :param seconds: how long it took.
+    :param lost: what is missing in its audit trail, if anything is.
+    """
+
+    outcomes: dict[str, Outcome]
+    failures: list[Failure]
+    interrupted: bool
+    seconds: float
+    lost: str = ''
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,6 @@
 from collections.abc import Callable, Mapping, Sequence
 import collections
 import contextlib
-import dataclasses
 import os
 import selectors
 import signal
@@ -34,31 +33,13 @@ from safe_fixtures.cli.runner import records
 from safe_fixtures import conf
 from safe_fixtures.core import waivers
 
-__all__ = ['Report', 'run']
+__all__ = ['run']
 
 _TICK = 0.1  # seconds between two looks at the workers
 _STACKS_LIMIT = 5.0  # seconds for writing the stacks
 _EXIT_LIMIT = 10.0  # seconds for a worker that has nothing left to do
 _INTERRUPT_LIMIT = 30.0  # seconds for the cleanups of interrupted tests
 _TRIES = 2  # for a group, and a worker, that dies before any test
-
-
-@dataclasses.dataclass
-class Report:
-    """The result of a run.
-
-    :param outcomes: by test.
-    :param failures: the tests that failed, and what is known about them.
-    :param interrupted: whether a signal ended the run.
-    :param seconds: how long it took.
-    :param lost: what is missing in its audit trail, if anything is.
-    """
-
-    outcomes: dict[str, records.Outcome]
-    failures: list[records.Failure]
-    interrupted: bool
-    seconds: float
-    lost: str = ''
 
 
 def run(
@@ -72,7 +53,7 @@ def run(
     progress: Callable[
         [int], runner_progress.Progress
     ] = runner_progress.Progress,
-) -> Report:
+) -> records.Report:
     """Run tests; leave a report directory.
 
     :param tests: as :func:`.discovery.find` returned them.
@@ -114,7 +95,7 @@ def run(
         seconds = time.monotonic() - began
         lost = kept.end(seconds, supervisor.interrupted)
     records.store(directory)
-    return Report(
+    return records.Report(
         kept.outcomes, kept.failures, supervisor.interrupted, seconds, lost
     )
 
