@@ -14,6 +14,4 @@
 
 from safe_fixtures.redaction.redactor import Redactor
 
-__all__ = [
-    'Redactor',
-]
+__all__ = ['Redactor']

@@ -126,9 +126,9 @@ def _fields_in(text: str, roots: Iterable[str]) -> Iterator[re.Match[str]]:
 
 @functools.cache
 def _pattern(root: str) -> re.Pattern[str]:
+    name = names.FIELD_NAMES[root]
     return re.compile(
-        rf'{names.FIELD_NAMES[root]}(?>[0-9]*)(?P<end>)(?![\w-]){_BETWEEN}',
-        re.IGNORECASE,
+        rf'(?:{name})(?>[0-9]*)(?P<end>)(?![\w-]){_BETWEEN}', re.IGNORECASE
     )
 
 

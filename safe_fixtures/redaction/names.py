@@ -16,23 +16,11 @@
 secret, in data and in text, is derived from it.
 """
 
-from collections.abc import Mapping
 import functools
+import itertools
 import re
 
-__all__ = [
-    'FIELD_NAMES',
-    'HOLDER_NAMES',
-    'MASK',
-    'ROOTS',
-    'SECRET_NAMES',
-    'has_root',
-    'is_holder',
-    'is_secret',
-    'is_secret_name',
-    'kind_of',
-    'may_be_secret',
-]
+__all__ = ['MASK', 'SECRET_NAMES', 'is_secret', 'is_secret_name']
 
 MASK = '***'
 
@@ -68,30 +56,25 @@ SECRET_NAMES = {
     'cephclusterfsid': ('cephclusterfsid',),
     'swifthashsuffix': ('swifthashsuffix',),
 }  # fmt: skip
-# The same for what may hold a secret in base64.
-HOLDER_NAMES = {
+# The same for fields that may hold a secret in base64.
+_HOLDER_NAMES = {
     'user_data': ('user_data',),
     'userdata': ('userdata',),
     'content': ('contents?',),
 }
 # For each root, a pattern for the rest of the name, from the root on.
 FIELD_NAMES = {
-    root: '(?:{})'.format(
-        '|'.join(
-            ending[ending.index(root.rstrip('=')) :] for ending in endings
-        )
+    root: '|'.join(
+        ending[ending.index(root.rstrip('=')) :] for ending in endings
     )
-    for root, endings in (SECRET_NAMES | HOLDER_NAMES).items()
+    for root, endings in (SECRET_NAMES | _HOLDER_NAMES).items()
 }
 ROOTS = tuple(FIELD_NAMES)
-
-
-def _ending_in(names: Mapping[str, tuple[str, ...]]) -> str:
-    return '(?:{})'.format('|'.join(sum(names.values(), ())))
-
-
-_SECRET_NAME = re.compile(rf'{_ending_in(SECRET_NAMES)}[0-9]*\s*$')
-_HOLDER_NAME = re.compile(rf'{_ending_in(HOLDER_NAMES)}$')
+_ENDINGS = '|'.join(itertools.chain(*SECRET_NAMES.values()))
+_SECRET_NAME = re.compile(rf'(?:{_ENDINGS})[0-9]*\s*$')
+_HOLDER_NAME = re.compile(
+    rf'(?:{"|".join(itertools.chain(*_HOLDER_NAMES.values()))})$'
+)
 # Values that are no secrets: a mask, a type, a variable, a placeholder, a
 # policy rule, a hash that keystoneauth logs, a public key.
 _NO_SECRET = re.compile(
@@ -104,10 +87,7 @@ _NO_SECRET = re.compile(
     r'|(?:ssh|ecdsa)-[\w@.-]+ [\w+/]+=*(?: [\w@.-]*)*|<SANITIZED>',
     re.IGNORECASE | re.DOTALL,
 )
-_UUID = re.compile(
-    r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}',
-    re.IGNORECASE,
-)
+_UUID = re.compile('[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}', re.I)
 _HEX_ID = re.compile(r'[0-9a-f]{32}')
 # One word after a colon, as in "no token: expired". No sentence has a name
 # such as auth_token, however.
@@ -118,6 +98,7 @@ _EXPRESSION = re.compile(r'(?:[A-Za-z_]\w*\.)*+([A-Za-z_]\w*)')
 _CALL = re.compile(r'(?=\w*[._])(?:[A-Za-z_]\w*\.)*+[a-z_]\w*\(')
 
 
+@functools.lru_cache(maxsize=4096)
 def has_root(name: str) -> bool:
     """Whether a name may be one of the listed names (a quick check)."""
     lowered = name.lower()

@@ -32,6 +32,8 @@ _T = TypeVar('_T')
 _Counts = collections.Counter[str]
 _Learned = Mapping[str, learned.Learned]
 
+_TEXTS = (str, bytes, bytearray)
+_SEQUENCES = (list, tuple, set, frozenset)
 _SHORTEST_SHAPE = 20
 # Masking one secret can uncover another, but never more often than this.
 _ROUNDS = 10
@@ -155,13 +157,14 @@ class _Pass:
     # Containers
 
     def any(self, value: Any) -> Any:
+        # First, as most values are text.
         if isinstance(value, str):
             return self.text(value)
-        if isinstance(value, (bytes, bytearray)):
-            return _as_bytes(value, self.text)
+        if isinstance(value, _TEXTS):
+            return _as_text(value, self.text)
         if isinstance(value, Mapping):
             return self._inside(value, self._mapping)
-        if isinstance(value, (list, tuple, set, frozenset)):
+        if isinstance(value, _SEQUENCES):
             return self._inside(value, self._items)
         return value
 
@@ -216,7 +219,7 @@ class _Pass:
             items = [self.any(value[0]), self._item(*value)]
         else:
             items = [self.any(item) for item in value]
-        if type(value) in (list, tuple, set, frozenset):
+        if type(value) in _SEQUENCES:
             return type(value)(items)
         return _made_of(getattr(value, '_make', type(value)), items)
 
@@ -224,36 +227,32 @@ class _Pass:
         """Mask the value of a field, by the name of the field too."""
         name = key.decode('latin-1') if isinstance(key, bytes) else key
         if isinstance(name, str) and names.has_root(name):
-            if names.is_holder(name):
-                if isinstance(item, str):
-                    return self._held(item)
-                if isinstance(item, (bytes, bytearray)):
-                    return _as_bytes(item, self._held)
-            elif names.is_secret_name(name):
+            if names.is_secret_name(name):
                 return self._hidden(name, item)
+            if names.is_holder(name) and isinstance(item, _TEXTS):
+                return _as_text(item, self._held)
         return self.any(item)
 
     def _hidden(self, name: str, item: Any) -> Any:
         """Mask the value of a field that is named as a secret."""
-        if isinstance(item, str):
-            return self._value(name, item)
-        if isinstance(item, (bytes, bytearray)):
-            return _as_bytes(item, functools.partial(self._value, name))
+        if isinstance(item, _TEXTS):
+            return _as_text(item, functools.partial(self._value, name))
         if isinstance(item, Mapping):
             # It describes the secret.
-            return self._inside(
-                item, functools.partial(self._mapping, id_of=name)
-            )
-        if (isinstance(item, (list, tuple, set, frozenset)) and item) or (
+            mask = functools.partial(self._mapping, id_of=name)
+            return self._inside(item, mask)
+        if (isinstance(item, _SEQUENCES) and item) or (
             isinstance(item, (int, float)) and not isinstance(item, bool)
         ):
-            self._counts[names.kind_of(name)] += 1
-            return names.MASK
+            return self._masked(name)
         return self.any(item)
 
     def _value(self, name: str, value: str) -> str:
-        if not names.is_secret(name, value, quoted=True):
-            return self.text(value)
+        if names.is_secret(name, value, quoted=True):
+            return self._masked(name)
+        return self.text(value)
+
+    def _masked(self, name: str) -> str:
         self._counts[names.kind_of(name)] += 1
         return names.MASK
 
@@ -343,8 +342,10 @@ def _start_of(span: shapes.Shape) -> tuple[int, int]:
     return span.start, -span.end
 
 
-def _as_bytes(value: Any, mask: Callable[[str], str]) -> Any:
-    """Mask bytes as text; return the same type, if it can be made."""
+def _as_text(value: Any, mask: Callable[[str], str]) -> Any:
+    """Mask text or bytes; return the same type, if it can be made."""
+    if isinstance(value, str):
+        return mask(value)
     text = bytes(value).decode('utf-8', 'surrogateescape')
     masked = mask(text)
     if masked == text:

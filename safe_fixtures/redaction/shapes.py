@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 __all__ = ['Shape', 'find']
 
-# For each shape: how it begins, its kind, and a pattern for the rest. To search
+# For each shape: how it begins, its kind, a pattern for the rest. To search
 # for a fixed string takes a small part of the time of a regular expression.
 # No pattern backtracks. None depends on the text before it, so that masking
 # one secret cannot uncover another.

@@ -15,7 +15,4 @@
 from safe_fixtures.guards.output.guard import masked
 from safe_fixtures.guards.output.guard import RedactedOutput
 
-__all__ = [
-    'RedactedOutput',
-    'masked',
-]
+__all__ = ['RedactedOutput', 'masked']

@@ -14,6 +14,4 @@
 
 from safe_fixtures.guards.payload.guard import PayloadGuard
 
-__all__ = [
-    'PayloadGuard',
-]
+__all__ = ['PayloadGuard']

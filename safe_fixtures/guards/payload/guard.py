@@ -14,7 +14,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 import json
-from typing import Any, NamedTuple
+from typing import Any
 import unittest
 from urllib import parse
 
@@ -35,15 +35,6 @@ __all__ = ['PayloadGuard']
 _MOST_SHOWN = 10
 _LONGEST_KEY = 40  # characters of a key that are shown
 _FORM = 'application/x-www-form-urlencoded'
-
-
-class _Finding(NamedTuple):
-    where: str
-    what: str
-    is_secret: bool
-
-    def __str__(self) -> str:
-        return f'{self.where}: {self.what}'
 
 
 class PayloadGuard(guard.Guard):
@@ -94,13 +85,13 @@ class PayloadGuard(guard.Guard):
         super()._setUp()
         if conf.mode_of('SF303') == 'off':
             return
-        self._requests = self._bytes = self._unread = 0
+        self._counts: dict[str, Any] = {'requests': 0, 'bytes': 0, 'unread': 0}
         self.addCleanup(self._record_requests)
         self.useFixture(gate.ApiGate(self))
 
     def before(self, call: gate.ApiCall) -> None:
         """Check a request; see ``gate.Observer``."""
-        self._requests += 1
+        self._counts['requests'] += 1
         findings = {*self._in_url(call.url), *self._in_body(call)}
         if findings:
             self._report(call, sorted(findings))
@@ -108,7 +99,7 @@ class PayloadGuard(guard.Guard):
     def after(self, call: gate.ApiCall) -> None:
         """See ``gate.Observer``; there is nothing left to check."""
 
-    def _in_url(self, url: str) -> Iterator[_Finding]:
+    def _in_url(self, url: str) -> Iterator[real_data.Finding]:
         # The host is where the request goes; it is not sent.
         _, _, rest = url.partition('://')
         _, _, rest = rest.partition('/')
@@ -118,14 +109,14 @@ class PayloadGuard(guard.Guard):
         yield from self._in_text('path', '', parse.unquote(path))
         yield from self._in_fields('query', _pairs(query))
 
-    def _in_body(self, call: gate.ApiCall) -> Iterator[_Finding]:
+    def _in_body(self, call: gate.ApiCall) -> Iterator[real_data.Finding]:
         if not call.request.body:
             return
         content = _as_bytes(call.content)
         if content is None:
-            self._unread += 1
+            self._counts['unread'] += 1
             return
-        self._bytes += len(content)
+        self._counts['bytes'] += len(content)
         content = encoded.unpacked(content)
         text = content.decode(json.detect_encoding(content), 'replace')
         is_form = _is_form(call.request.headers)
@@ -148,7 +139,7 @@ class PayloadGuard(guard.Guard):
         else:
             yield from self._in_text('body', '', text)
 
-    def _in_fields(self, where: str, body: Any) -> Iterator[_Finding]:
+    def _in_fields(self, where: str, body: Any) -> Iterator[real_data.Finding]:
         # Without recursion: a body can be too deep for it.
         fields = [(where, '', body)]
         while fields:
@@ -172,18 +163,17 @@ class PayloadGuard(guard.Guard):
                         (f'{where}.{shown}' if where else shown, key, item)
                     )
 
-    def _in_text(self, where: str, name: str, text: str) -> Iterator[_Finding]:
-        for found in real_data.find(text, self._allowed, name):
-            yield _Finding(
-                f'{where} (base64)' if found.encoded else where,
-                found.what,
-                found.is_secret,
-            )
+    def _in_text(
+        self, where: str, name: str, text: str
+    ) -> Iterator[real_data.Finding]:
+        return real_data.find(text, self._allowed, where, name)
 
     def _is_suspect(self, text: str) -> bool:
         return any(real_data.find(text, self._allowed))
 
-    def _report(self, call: gate.ApiCall, findings: list[_Finding]) -> None:
+    def _report(
+        self, call: gate.ApiCall, findings: list[real_data.Finding]
+    ) -> None:
         shown = [str(finding) for finding in findings[:_MOST_SHOWN]]
         if len(findings) > len(shown):
             shown.append(f'and {len(findings) - len(shown)} more')
@@ -203,14 +193,12 @@ class PayloadGuard(guard.Guard):
         )
 
     def _record_requests(self) -> None:
-        if self._requests:
+        if self._counts['requests']:
             self.trail.record(
                 events.PAYLOAD,
                 'requests',
                 event_type='monitor',
-                requests=self._requests,
-                bytes=self._bytes,
-                unread=self._unread,
+                **self._counts,
             )
 
 

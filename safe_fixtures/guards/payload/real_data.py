@@ -23,7 +23,7 @@ from safe_fixtures.guards.payload import addresses
 from safe_fixtures.redaction import encoded
 from safe_fixtures.redaction import shapes
 
-__all__ = ['Found', 'find']
+__all__ = ['Finding', 'find']
 
 _EMAIL = re.compile(r'[\w+%-]@((?:[\w-]+\.)+[^\W\d_](?:[\w-]*\w))(?![\w@])')
 # What follows the host in git@github.com:openstack/nova.
@@ -68,95 +68,99 @@ _NO_DOMAINS = frozenset([
 ])  # fmt: skip
 
 
-class Found(NamedTuple):
+class Finding(NamedTuple):
     """Something that looks real.
 
+    :ivar where: the field, and whether it was in base64 (str).
     :ivar what: such as ``public address 8.8.8.8`` or ``private key (1675
         characters)``; a secret is never quoted (str).
     :ivar is_secret: whether it is a secret (bool).
-    :ivar encoded: whether it was in base64 (bool).
     """
 
+    where: str
     what: str
-    is_secret: bool
-    encoded: bool
+    is_secret: bool = False
+
+    def __str__(self) -> str:
+        return f'{self.where}: {self.what}'
 
 
 def find(
-    text: str, allowed: addresses.Allowed, name: str = ''
-) -> Iterator[Found]:
+    text: str, allowed: addresses.Allowed, where: str = '', name: str = ''
+) -> Iterator[Finding]:
     """Find what looks real in a text, also within base64 in it.
 
     :param text: any text.
     :param allowed: addresses and domains that are no findings.
+    :param where: the field that holds the text (str).
     :param name: the name of the field that holds the text; a field for a
         version or an OID holds no address (str).
     """
-    return _find(text, allowed, name, _DEPTH)
+    return _Search(allowed, where, name).text(text, _DEPTH)
 
 
-def _find(
-    text: str, allowed: addresses.Allowed, name: str, depth: int
-) -> Iterator[Found]:
-    if len(text) < _SHORTEST:
-        return
-    in_base64 = depth < _DEPTH
-    secrets = _live_secrets(text)
-    for secret in secrets:
-        yield _found_secret(
-            secret.kind,
-            secret.end - secret.start,
-            in_base64 or text.startswith(_BEGIN_IN_BASE64, secret.start),
-        )
-    if secrets:
-        text = _without(text, secrets)
-    yield from _find_names(text, allowed, name, in_base64)
-    if depth:
-        for content in _decoded(text):
-            yield from _find_in_bytes(content, allowed, name, depth - 1)
+class _Search:
+    """Searches the text of one field."""
 
+    def __init__(
+        self, allowed: addresses.Allowed, where: str, name: str
+    ) -> None:
+        self._allowed = allowed
+        self._where = where
+        self._name = name
 
-def _find_names(
-    text: str, allowed: addresses.Allowed, name: str, in_base64: bool
-) -> Iterator[Found]:
-    """Find public addresses and e-mail domains."""
-    if '.' in text or ':' in text:
-        for address in addresses.find_addresses(text, name):
-            if not allowed.has_address(address.partition('/')[0]):
-                yield Found(f'public address {address}', False, in_base64)
-    if '@' in text:
-        for domain in _email_domains(text):
-            if not allowed.has_name(domain):
-                yield Found(f'e-mail domain {domain}', False, in_base64)
-
-
-def _find_in_bytes(
-    content: bytes, allowed: addresses.Allowed, name: str, depth: int
-) -> Iterator[Found]:
-    """Find what looks real in decoded content: a key, or a text."""
-    if _DER_KEY.match(content):
-        yield _found_secret('private key', len(content), in_base64=True)
-        return
-    encoding = json.detect_encoding(content)
-    if encoding.startswith(('utf-16', 'utf-32')):
-        text = content.decode(encoding, 'ignore')
-        yield from _find(text, allowed, name, depth)
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        # Binary data: what looks like a domain in it is none. But it can be
-        # a text and the next line, which only looked like base64: look at
-        # what is before the first bad byte.
-        text = content[: error.start].decode()
-        for secret in _live_secrets(content.decode('latin-1')):
-            yield _found_secret(
-                secret.kind, secret.end - secret.start, in_base64=True
+    def text(self, text: str, depth: int) -> Iterator[Finding]:
+        if len(text) < _SHORTEST:
+            return
+        in_base64 = depth < _DEPTH
+        secrets = _live_secrets(text)
+        for secret in secrets:
+            yield self._secret(
+                secret,
+                in_base64 or text.startswith(_BEGIN_IN_BASE64, secret.start),
             )
-    yield from _find(text, allowed, name, depth)
+        if secrets:
+            text = _without(text, secrets)
+        where = self._in(in_base64)
+        if '.' in text or ':' in text:
+            for address in addresses.find_addresses(text, self._name):
+                if not self._allowed.has_address(address.partition('/')[0]):
+                    yield Finding(where, f'public address {address}')
+        if '@' in text:
+            for domain in _email_domains(text):
+                if not self._allowed.has_name(domain):
+                    yield Finding(where, f'e-mail domain {domain}')
+        if depth:
+            for content in _decoded(text):
+                yield from self._content(content, depth - 1)
 
+    def _content(self, content: bytes, depth: int) -> Iterator[Finding]:
+        """Search decoded content: a key, or a text."""
+        if _DER_KEY.match(content):
+            key = shapes.Shape('private key', 0, len(content))
+            yield self._secret(key, in_base64=True)
+            return
+        encoding = json.detect_encoding(content)
+        if encoding.startswith(('utf-16', 'utf-32')):
+            yield from self.text(content.decode(encoding, 'ignore'), depth)
+        try:
+            text = content.decode()
+        except UnicodeDecodeError as error:
+            # Binary data: what looks like a domain in it is none. But it can
+            # be a text and the next line, which only looked like base64:
+            # search what is before the first bad byte.
+            text = content[: error.start].decode()
+            for secret in _live_secrets(content.decode('latin-1')):
+                yield self._secret(secret, in_base64=True)
+        yield from self.text(text, depth)
 
-def _found_secret(kind: str, length: int, in_base64: bool) -> Found:
-    return Found(f'{kind} ({length} characters)', True, in_base64)
+    def _secret(self, secret: shapes.Shape, in_base64: bool) -> Finding:
+        length = secret.end - secret.start
+        what = f'{secret.kind} ({length} characters)'
+        return Finding(self._in(in_base64), what, is_secret=True)
+
+    def _in(self, in_base64: bool) -> str:
+        return f'{self._where} (base64)' if in_base64 else self._where
 
 
 def _live_secrets(text: str) -> list[shapes.Shape]:
