@@ -136,6 +136,17 @@ class TestPages(testtools.TestCase):
             for name in package.__all__:
                 self.assertRegex(page, rf'\b{name}\b')
 
+    def test_pages_install_it_in_one_way(self):
+        found = set()
+        for page in (ROOT / 'README.rst', *SOURCE.rglob('*.rst')):
+            for words in re.findall(
+                r'pip install ([^\n&`]*\.\[[^\n&`]*)', page.read_text('utf-8')
+            ):
+                found.add(re.sub('["\']|-q ', '', words).strip())
+        self.assertEqual(
+            {'-c constraints/nova34.txt .[cli,nova]', '.[cli]'}, found
+        )
+
     def test_every_page_is_reachable(self):
         index = _page('index').split()
         for path in SOURCE.rglob('*.rst'):
