@@ -91,16 +91,18 @@ class TestList(base.TestCase):
     def test_each_name_has_its_root(self):
         for root, endings in names.SECRET_NAMES.items():
             for ending in endings:
-                # The pattern for the rest of a name begins with the root.
-                self.assertIn(root.rstrip('='), ending)
+                with self.subTest(root=root, endings=endings, ending=ending):
+                    # The pattern for the rest of a name begins with the root.
+                    self.assertIn(root.rstrip('='), ending)
             self.assertIn(root, names.FIELD_NAMES)
 
 
 class TestNames(base.TestCase):
     def test_all_that_oslo_utils_masks(self):
         for name in strutils._SANITIZE_KEYS:
-            self.assertTrue(names.is_secret_name(name), name)
-            self.assertTrue(names.has_root(name), name)
+            with self.subTest(name=name):
+                self.assertTrue(names.is_secret_name(name), name)
+                self.assertTrue(names.has_root(name), name)
 
     def test_secret_names(self):
         for name in (
@@ -109,7 +111,8 @@ class TestNames(base.TestCase):
             'access_key_id', 'private_key', 'API-Key', 'Set-Cookie',
             'Proxy-Authorization', 'secret_uuid', 'X-Amz-Signature',
         ):  # fmt: skip
-            self.assertTrue(names.is_secret_name(name), name)
+            with self.subTest(name=name):
+                self.assertTrue(names.is_secret_name(name), name)
 
     def test_other_names(self):
         for name in (
@@ -117,18 +120,23 @@ class TestNames(base.TestCase):
             'key_name', 'public_key', 'num_tokens', 'tokenid', 'secret_id',
             'design', 'signature_version', 'password.expires', 'auth',
         ):  # fmt: skip
-            self.assertFalse(names.is_secret_name(name), name)
+            with self.subTest(name=name):
+                self.assertFalse(names.is_secret_name(name), name)
 
     def test_holders(self):
         for name in ('user_data', 'userdata', 'contents', 'my_content'):
-            self.assertTrue(names.is_holder(name), name)
+            with self.subTest(name=name):
+                self.assertTrue(names.is_holder(name), name)
         for name in ('', 'data', 'content_type', 'password'):
-            self.assertFalse(names.is_holder(name), name)
+            with self.subTest(name=name):
+                self.assertFalse(names.is_holder(name), name)
 
     def test_names_that_hint_at_a_secret(self):
         for name in (
             'TOKEN_FILE', 'KEYS', 'PGPASSFILE', 'PRIVATE', 'HTTP_AUTH',
         ):  # fmt: skip
-            self.assertTrue(names.may_be_secret(name), name)
+            with self.subTest(name=name):
+                self.assertTrue(names.may_be_secret(name), name)
         for name in ('', 'HOME', 'LANG', 'AUTHOR', 'CONTENT_TYPE'):
-            self.assertFalse(names.may_be_secret(name), name)
+            with self.subTest(name=name):
+                self.assertFalse(names.may_be_secret(name), name)

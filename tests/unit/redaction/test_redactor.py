@@ -237,28 +237,33 @@ class TestRedactor(base.TestCase):
 
     def test_masks(self):
         for value in LEAKS:
-            masked = self.redactor.redact(value)
-            self.assertNotIn(SECRET, repr(masked))
-            self.assertIn('***', repr(masked))
+            with self.subTest(value=value):
+                masked = self.redactor.redact(value)
+                self.assertNotIn(SECRET, repr(masked))
+                self.assertIn('***', repr(masked))
 
     def test_keeps_the_type(self):
         for value in LEAKS + INNOCENT:
-            self.assertIs(type(value), type(self.redactor.redact(value)))
+            with self.subTest(value=value):
+                self.assertIs(type(value), type(self.redactor.redact(value)))
 
     def test_leaves_the_live_object_alone(self):
         for value in LEAKS:
-            before = copy.deepcopy(value)
-            self.redactor.redact(value)
-            self.assertEqual(before, value)
+            with self.subTest(value=value):
+                before = copy.deepcopy(value)
+                self.redactor.redact(value)
+                self.assertEqual(before, value)
 
     def test_leaves_innocent_values_alone(self):
         for value in INNOCENT:
-            self.assertEqual(value, self.redactor.redact(value))
+            with self.subTest(value=value):
+                self.assertEqual(value, self.redactor.redact(value))
 
     def test_is_idempotent(self):
         for value in LEAKS + INNOCENT:
-            once = self.redactor.redact(value)
-            self.assertEqual(once, self.redactor.redact(once))
+            with self.subTest(value=value):
+                once = self.redactor.redact(value)
+                self.assertEqual(once, self.redactor.redact(once))
 
     def test_keeps_what_is_around_the_secret(self):
         for value, expected in (
@@ -283,7 +288,8 @@ class TestRedactor(base.TestCase):
                 b'\xff\xfe password=***',
             ),
         ):
-            self.assertEqual(expected, self.redactor.redact(value))
+            with self.subTest(value=value, expected=expected):
+                self.assertEqual(expected, self.redactor.redact(value))
 
     def test_other_objects_are_returned_as_they_are(self):
         value = object()
@@ -298,7 +304,8 @@ class TestRedactor(base.TestCase):
             for value in (shape.value, shape.text):
                 masked = self.redactor.redact(value)
                 for form in secret_shapes.encodings(shape.secret):
-                    self.assertNotIn(form, str(masked), shape.name)
+                    with self.subTest(shape=shape, value=value, form=form):
+                        self.assertNotIn(form, str(masked), shape.name)
                 self.assertIs(type(value), type(masked), shape.name)
                 self.assertEqual(
                     masked, self.redactor.redact(masked), shape.name
@@ -306,15 +313,17 @@ class TestRedactor(base.TestCase):
 
     def test_every_shape_within_other_text(self):
         for shape in secret_shapes.SECRETS:
-            text = f'{LOG}\n{shape.text}\n{LOG}'
-            masked = self.redactor.redact(text)
-            self.assertNotIn(shape.secret, masked, shape.name)
-            self.assertTrue(masked.startswith(LOG), shape.name)
-            self.assertTrue(masked.endswith(LOG), shape.name)
+            with self.subTest(shape=shape):
+                text = f'{LOG}\n{shape.text}\n{LOG}'
+                masked = self.redactor.redact(text)
+                self.assertNotIn(shape.secret, masked, shape.name)
+                self.assertTrue(masked.startswith(LOG), shape.name)
+                self.assertTrue(masked.endswith(LOG), shape.name)
 
     def test_ordinary_lines_stay(self):
         for line in ORDINARY:
-            self.assertEqual(line, self.redactor.redact(line))
+            with self.subTest(line=line):
+                self.assertEqual(line, self.redactor.redact(line))
         text = '\n'.join(ORDINARY)
         self.assertIs(text, self.redactor.redact(text))
 
@@ -336,7 +345,8 @@ class TestRedactor(base.TestCase):
 
     def test_exactly(self):
         for text, expected in EXACTLY:
-            self.assertEqual(expected, self.redactor.redact(text))
+            with self.subTest(text=text, expected=expected):
+                self.assertEqual(expected, self.redactor.redact(text))
 
     def test_user_data(self):
         def encoded(data):
@@ -345,13 +355,15 @@ class TestRedactor(base.TestCase):
         script = f'#!/bin/sh\nexport OS_PASSWORD={SECRET}\n'.encode()
         for data in (script, gzip.compress(script)):
             for name in ('user_data', 'contents'):
-                self.assertEqual(
-                    {name: '***'}, self.redactor.redact({name: encoded(data)})
-                )
-                self.assertEqual(
-                    {name: b'***'},
-                    self.redactor.redact({name: encoded(data).encode()}),
-                )
+                with self.subTest(data=data, name=name):
+                    self.assertEqual(
+                        {name: '***'},
+                        self.redactor.redact({name: encoded(data)}),
+                    )
+                    self.assertEqual(
+                        {name: b'***'},
+                        self.redactor.redact({name: encoded(data).encode()}),
+                    )
         harmless = {'user_data': encoded(b'#!/bin/sh\necho hello world\n')}
         self.assertEqual(harmless, self.redactor.redact(harmless))
 
@@ -366,9 +378,10 @@ class TestRedactor(base.TestCase):
             collections.defaultdict(list, password=SECRET),
             collections.UserDict(password=SECRET),
         ):
-            masked = self.redactor.redact(value)
-            self.assertIs(type(value), type(masked))
-            self.assertEqual({'password': '***'}, dict(masked))
+            with self.subTest(value=value):
+                masked = self.redactor.redact(value)
+                self.assertIs(type(value), type(masked))
+                self.assertEqual({'password': '***'}, dict(masked))
         masked = self.redactor.redact(
             types.MappingProxyType({'password': SECRET})
         )
@@ -423,12 +436,13 @@ class TestRedactor(base.TestCase):
             ({'user_data': b'cGFzc3dvcmQ9YWJjZGVm'}, {'password': 1}),
             ('user_data=cGFzc3dvcmQ9YWJjZGVm', {'password': 1}),
         ):
-            masked, counts = self.redactor.redact_and_count(value)
-            self.assertEqual(kinds, counts)
-            self.assertEqual(masked, self.redactor.redact(value))
-            self.assertEqual(
-                (masked, {}), self.redactor.redact_and_count(masked)
-            )
+            with self.subTest(value=value, kinds=kinds):
+                masked, counts = self.redactor.redact_and_count(value)
+                self.assertEqual(kinds, counts)
+                self.assertEqual(masked, self.redactor.redact(value))
+                self.assertEqual(
+                    (masked, {}), self.redactor.redact_and_count(masked)
+                )
 
 
 class TestLearned(base.TestCase):
@@ -437,9 +451,12 @@ class TestLearned(base.TestCase):
             redactor = redaction.Redactor([secret])
             for form in secret_shapes.encodings(secret):
                 for before, after in AROUND:
-                    masked = redactor.redact(before + form + after)
-                    self.assertNotIn(form, masked)
-                    self.assertEqual(masked, redactor.redact(masked))
+                    with self.subTest(
+                        secret=secret, form=form, before=before, after=after
+                    ):
+                        masked = redactor.redact(before + form + after)
+                        self.assertNotIn(form, masked)
+                        self.assertEqual(masked, redactor.redact(masked))
 
     def test_within_base64(self):
         for secret in LEARNED:
@@ -448,25 +465,33 @@ class TestLearned(base.TestCase):
                 for after in ('', 'x', 'xy', 'xyz'):
                     data = (before + secret + after).encode()
                     for encode in (base64.b64encode, base64.urlsafe_b64encode):
-                        text = encode(data).decode()
-                        self.assertIn('***', redactor.redact(f'is {text}'))
+                        with self.subTest(
+                            secret=secret,
+                            before=before,
+                            after=after,
+                            encode=encode,
+                        ):
+                            text = encode(data).decode()
+                            self.assertIn('***', redactor.redact(f'is {text}'))
 
     def test_escaped_twice(self):
         for secret in LEARNED:
             redactor = redaction.Redactor([secret])
             for outer in (repr, json.dumps, html.escape):
                 for inner in (repr, json.dumps, html.escape):
-                    text = f'got {outer(inner(secret))}'
-                    masked = redactor.redact(text)
-                    self.assertIn('***', masked)
-                    self.assertLess(len(masked), 24, masked)
+                    with self.subTest(secret=secret, outer=outer, inner=inner):
+                        text = f'got {outer(inner(secret))}'
+                        masked = redactor.redact(text)
+                        self.assertIn('***', masked)
+                        self.assertLess(len(masked), 24, masked)
 
     def test_quoted_twice(self):
         for secret in LEARNED:
-            redactor = redaction.Redactor([secret])
-            text = parse.quote(parse.quote(secret, safe=''), safe='')
-            if any(each.isalnum() and each.isascii() for each in secret):
-                self.assertEqual('a=***', redactor.redact(f'a={text}'))
+            with self.subTest(secret=secret):
+                redactor = redaction.Redactor([secret])
+                text = parse.quote(parse.quote(secret, safe=''), safe='')
+                if any(each.isalnum() and each.isascii() for each in secret):
+                    self.assertEqual('a=***', redactor.redact(f'a={text}'))
 
     def test_what_is_not_learned(self):
         for value in (
@@ -475,9 +500,12 @@ class TestLearned(base.TestCase):
             'admin_pass', 'X-Auth-Token', 'x_auth_token', 'token', 'aaaaaaaa',
             '00000000',
         ):  # fmt: skip
-            redactor = redaction.Redactor()
-            self.assertFalse(redactor.learn(value), value)
-            self.assertEqual(f'a {value} b', redactor.redact(f'a {value} b'))
+            with self.subTest(value=value):
+                redactor = redaction.Redactor()
+                self.assertFalse(redactor.learn(value), value)
+                self.assertEqual(
+                    f'a {value} b', redactor.redact(f'a {value} b')
+                )
 
     def test_learns(self):
         redactor = redaction.Redactor(['first-one'])
@@ -514,10 +542,11 @@ class TestLearned(base.TestCase):
             ('abcdef', 'xxabcdefxx'),
             ('xxabcdefxx', 'abcdef'),
         ):
-            redactor = redaction.Redactor(secrets)
-            self.assertEqual(
-                'is *** here', redactor.redact('is xxabcdefxx here')
-            )
+            with self.subTest(secrets=secrets):
+                redactor = redaction.Redactor(secrets)
+                self.assertEqual(
+                    'is *** here', redactor.redact('is xxabcdefxx here')
+                )
 
     def test_one_redactor_knows_nothing_of_another(self):
         redaction.Redactor(['first-one'])
@@ -529,7 +558,8 @@ class TestLearned(base.TestCase):
         filler = '\n'.join([*ORDINARY, *(f'req-{n:032x}' for n in range(999))])
         for secret in secrets[::10]:
             for form in secret_shapes.encodings(secret):
-                masked = redactor.redact(f'{filler}\n{form}\n{filler}')
-                self.assertNotIn(form, masked)
-                self.assertTrue(masked.startswith(filler))
-                self.assertTrue(masked.endswith(filler))
+                with self.subTest(secret=secret, form=form):
+                    masked = redactor.redact(f'{filler}\n{form}\n{filler}')
+                    self.assertNotIn(form, masked)
+                    self.assertTrue(masked.startswith(filler))
+                    self.assertTrue(masked.endswith(filler))

@@ -66,21 +66,26 @@ class TestFind(base.TestCase):
                 ('{"x": "', '"}'),
                 ("b'", "'"),
             ):
-                (shape,) = shapes.find(before + secret + after)
-                self.assertEqual(kind, shape.kind)
-                found = (before + secret + after)[shape.start : shape.end]
-                self.assertEqual(secret, found)
+                with self.subTest(
+                    secret=secret, kind=kind, before=before, after=after
+                ):
+                    (shape,) = shapes.find(before + secret + after)
+                    self.assertEqual(kind, shape.kind)
+                    found = (before + secret + after)[shape.start : shape.end]
+                    self.assertEqual(secret, found)
 
     def test_finds_each(self):
         for secret, kind in FOUND:
-            text = f'{secret} and {secret}'
-            self.assertEqual(
-                [kind] * 2, [shape.kind for shape in shapes.find(text)]
-            )
+            with self.subTest(secret=secret, kind=kind):
+                text = f'{secret} and {secret}'
+                self.assertEqual(
+                    [kind] * 2, [shape.kind for shape in shapes.find(text)]
+                )
 
     def test_finds_nothing_else(self):
         for text in NOT_FOUND:
-            self.assertEqual([], list(shapes.find(text)), text)
+            with self.subTest(text=text):
+                self.assertEqual([], list(shapes.find(text)), text)
 
     def test_a_key_that_is_cut_off_ends_with_its_lines(self):
         cut = secret_shapes.PEM[:200]

@@ -70,24 +70,27 @@ class TestGate(base.TestCase):
             {'evacuate': {'host': 'host1', 'adminPass': SECRET}},
             {'rescue': {'adminPass': SECRET}},
         ):
-            self.learned = []
-            self.assertEqual([SECRET], self.send(json=body), body)
+            with self.subTest(body=body):
+                self.learned = []
+                self.assertEqual([SECRET], self.send(json=body), body)
 
     def test_bodies_of_other_kinds(self):
         for data in (
             f'{{"rescue": {{"adminPass": "{SECRET}"}}}}'.encode(),
             io.BytesIO(f'{{"rescue": {{"adminPass": "{SECRET}"}}}}'.encode()),
         ):
-            self.learned = []
-            self.assertEqual([SECRET], self.send(data=data))
+            with self.subTest(data=data):
+                self.learned = []
+                self.assertEqual([SECRET], self.send(data=data))
         for data in (
             'adminPass',
             b'\xff adminPass',
             None,
             {'adminPass': ['x']},
         ):
-            self.learned = []
-            self.assertEqual([], self.send(data=data))
+            with self.subTest(data=data):
+                self.learned = []
+                self.assertEqual([], self.send(data=data))
         self.assertEqual([], self.send(json=[{'adminPass': 1}, None]))
 
     def test_passwords_in_responses(self):
@@ -103,24 +106,26 @@ class TestGate(base.TestCase):
         for name in ('X-Auth-Token', 'X-Service-Token', 'X-Subject-Token'):
             self.learned = []
             for value in (SECRET, SECRET.encode()):
-                self.learned = []
-                self.assertEqual(
-                    [SECRET], self.send('GET', headers={name: value})
-                )
+                with self.subTest(name=name, value=value):
+                    self.learned = []
+                    self.assertEqual(
+                        [SECRET], self.send('GET', headers={name: value})
+                    )
 
     def test_tokens_that_name_who_asks(self):
         for token in ('somebody', 'somebody:their-project'):
-            self.assertEqual(
-                [],
-                self.send(
-                    'GET',
-                    headers={
-                        'X-Auth-Token': token,
-                        'X-User-Id': 'somebody',
-                        'X-Auth-Project-Id': 'their-project',
-                    },
-                ),
-            )
+            with self.subTest(token=token):
+                self.assertEqual(
+                    [],
+                    self.send(
+                        'GET',
+                        headers={
+                            'X-Auth-Token': token,
+                            'X-User-Id': 'somebody',
+                            'X-Auth-Project-Id': 'their-project',
+                        },
+                    ),
+                )
 
     def test_tokens_of_responses(self):
         self.headers = {'X-Subject-Token': SECRET}
@@ -132,10 +137,11 @@ class TestGate(base.TestCase):
             f'ws://127.0.0.1:6083/?token={SECRET}',
             f'http://127.0.0.1:6082/spice_auto.html?title=vm&token={SECRET}',
         ):
-            self.learned = []
-            self.answer = {'remote_console': {'type': 'x', 'url': url}}
-            path = '/v2.1/servers/1/remote-consoles'
-            self.assertEqual([SECRET], self.send(path=path), url)
+            with self.subTest(url=url):
+                self.learned = []
+                self.answer = {'remote_console': {'type': 'x', 'url': url}}
+                path = '/v2.1/servers/1/remote-consoles'
+                self.assertEqual([SECRET], self.send(path=path), url)
 
     def test_once(self):
         self.answer = {'server': {'adminPass': SECRET}}

@@ -111,7 +111,8 @@ class TestRule(base.TestCase):
             text = '\n'.join(texts.values())
             self.assertEqual(1, text.count(VIOLATION))
             for sink in sinks:
-                self.assertIn(sink, text)
+                with self.subTest(case=case, sinks=sinks, sink=sink):
+                    self.assertIn(sink, text)
             self.assertIn('SF601', text)
             # What the record says of the end of the test is what it was.
             self.assertEqual(
@@ -243,8 +244,9 @@ class TestRule(base.TestCase):
         with testing.expect_violation('SF601') as seen:
             run(self.Leaks)
         for violation in seen:
-            text = str(violation)
-            self.assertEqual(text, redaction.Redactor().redact(text))
+            with self.subTest(violation=violation):
+                text = str(violation)
+                self.assertEqual(text, redaction.Redactor().redact(text))
 
     def test_every_secret_counts_once(self):
         class Case(Inner):
@@ -271,15 +273,16 @@ class TestRule(base.TestCase):
 class TestUse(base.TestCase):
     def test_outside_a_test(self):
         for test in (None, unittest.TestCase(), testtools.TestCase('run')):
-            fixture = output.RedactedOutput(test=test)
-            if test is None:
-                # Not of this one, which runs.
-                fixture._given_test = unittest.TestCase()
-            error = self.assertRaises(
-                exceptions.ConfigurationError, fixture.setUp
-            )
-            self.assertIn('RedactedOutput test', str(error))
-            self.assertIn('testtools.TestCase', str(error))
+            with self.subTest(test=test):
+                fixture = output.RedactedOutput(test=test)
+                if test is None:
+                    # Not of this one, which runs.
+                    fixture._given_test = unittest.TestCase()
+                error = self.assertRaises(
+                    exceptions.ConfigurationError, fixture.setUp
+                )
+                self.assertIn('RedactedOutput test', str(error))
+                self.assertIn('testtools.TestCase', str(error))
 
     def test_given_a_test(self):
         class Case(testtools.TestCase):

@@ -128,12 +128,13 @@ class TestAllowed(payloads.TestCase):
 
     def test_nonsense_is_refused(self):
         for hosts in (['http://x/'], ['*'], 'example.com', [8]):
-            error = self.assertRaises(
-                exceptions.ConfigurationError,
-                payload.PayloadGuard(allowed_hosts=hosts).setUp,
-            )
-            self.assertEqual('allowed_hosts', error.option)
-            self.assertUntouched()
+            with self.subTest(hosts=hosts):
+                error = self.assertRaises(
+                    exceptions.ConfigurationError,
+                    payload.PayloadGuard(allowed_hosts=hosts).setUp,
+                )
+                self.assertEqual('allowed_hosts', error.option)
+                self.assertUntouched()
 
 
 FORM = 'application/x-www-form-urlencoded'
@@ -151,8 +152,9 @@ class TestRequest(payloads.TestCase):
     def test_stream_is_not_used_up(self):
         self.guard()
         for stream in (io.BytesIO(b'skip text'), io.StringIO('skip text')):
-            stream.seek(5)
-            self.assertEqual(b'text', self.served(data=stream))
+            with self.subTest(stream=stream):
+                stream.seek(5)
+                self.assertEqual(b'text', self.served(data=stream))
 
     def test_stream_that_is_read_once(self):
         reader, writer = os.pipe()

@@ -196,31 +196,34 @@ class TestFind(payloads.TestCase):
         self.assertGreater(len(FIRES), 40)
         self.guard()
         for body, expected in FIRES:
-            message = self.refused(json=body)
-            self.assertIn(expected, f'{message};', body)
-            # What is escaped is looked into field by field at once.
-            escaped = self.refused(json={'x': '\\', 'y': body})
-            self.assertIn(expected.rpartition(': ')[2], f'{escaped};')
-            for secret in (MADE[:40], ACCESS_KEY, GITHUB_TOKEN):
-                self.assertNotIn(secret, message)
+            with self.subTest(body=body):
+                message = self.refused(json=body)
+                self.assertIn(expected, f'{message};')
+                # A body with escapes is searched field by field at once.
+                escaped = self.refused(json={'x': '\\', 'y': body})
+                self.assertIn(expected.rpartition(': ')[2], f'{escaped};')
+                for secret in (MADE[:40], ACCESS_KEY, GITHUB_TOKEN):
+                    self.assertNotIn(secret, message)
 
     def test_bodies_that_must_not(self):
         self.assertGreater(len(PASSES), 60)
         self.guard()
         for text in PASSES:
-            for body in (
-                text,
-                {'a': text},
-                {'a': [f'x\n{text}\n']},
-                {'a': f'"{text}", ({text})'},
-                {'a': b64(f'see {text}\n')},
-            ):
-                self.served(json=body)
-            self.served(data=text)
-            self.served(data={'a': text})
-            self.served(method='GET', params={'a': text})
+            with self.subTest(text=text):
+                for body in (
+                    text,
+                    {'a': text},
+                    {'a': [f'x\n{text}\n']},
+                    {'a': f'"{text}", ({text})'},
+                    {'a': b64(f'see {text}\n')},
+                ):
+                    self.served(json=body)
+                self.served(data=text)
+                self.served(data={'a': text})
+                self.served(method='GET', params={'a': text})
         for body in FIELDS:
-            self.served(json=body)
+            with self.subTest(body=body):
+                self.served(json=body)
 
     def test_what_fires_does_so_in_any_form(self):
         self.guard()
@@ -260,6 +263,9 @@ class TestFind(payloads.TestCase):
                     },
                 ),
             ):
-                message = self.refused(**kwargs)
-                self.assertIn(f': {where}: {expected}', message)
-                self.assertNotIn(MADE[:40], message)
+                with self.subTest(
+                    text=text, expected=expected, where=where, kwargs=kwargs
+                ):
+                    message = self.refused(**kwargs)
+                    self.assertIn(f': {where}: {expected}', message)
+                    self.assertNotIn(MADE[:40], message)
