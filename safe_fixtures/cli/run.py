@@ -272,10 +272,10 @@ def _check(tests: discovery.Tests) -> None:
 def _show(report: records.Report, directory: str, total: int) -> None:
     """Print the failures, and where everything is."""
     before = None
-    for failure in report.failures[:_SHOWN]:
-        text = '(the same)' if failure.text == before else failure.text
-        _say(f'\n{failure.status}: {failure.test_id}\n{_shortened(text)}')
-        before = failure.text
+    for test_id, outcome in list(report.failures.items())[:_SHOWN]:
+        text = '(the same)' if outcome.text == before else outcome.text
+        _say(f'\n{outcome.status}: {test_id}\n{_shortened(text)}')
+        before = outcome.text
     if len(report.failures) > _SHOWN:
         _say(f'\n... and {len(report.failures) - _SHOWN} more')
     if report.failures:

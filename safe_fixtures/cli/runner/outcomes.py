@@ -59,7 +59,7 @@ class Reader:
         self._details: dict[str, bytearray] = {}
         # The test that ended last, until the next one starts: its outcome
         # may still change.
-        self._pending: tuple[str, records.Outcome, str] | None = None
+        self._pending: tuple[str, records.Outcome] | None = None
         self._data = bytearray()
 
     def feed(self, data: bytes) -> None:
@@ -73,16 +73,16 @@ class Reader:
         """Report the test that ended last."""
         if self._pending is None:
             return
-        test_id, outcome, text = self._pending
+        test_id, outcome = self._pending
         self._pending = None
         match = _FIXTURE_OF_MANY.fullmatch(test_id)
         if match and match[1] == 'setUp' and self.ids:
             # None of its tests will report anything.
             for each in self.ids:
                 if each.startswith(f'{match[3]}.'):
-                    self._records.conclude(each, outcome, text)
+                    self._records.conclude(each, outcome)
         elif match is None or outcome.failed:
-            self._records.finish(test_id, outcome, text)
+            self._records.finish(test_id, outcome)
 
     def _read(self, **packet: Any) -> None:
         test_id, status = packet['test_id'], packet['test_status']
@@ -115,14 +115,15 @@ class Reader:
             if ended and self._began
             else time.monotonic() - self.since
         )
-        outcome = records.Outcome(status, seconds, self._worker)
-        text = _readable(self._details)
+        outcome = records.Outcome(
+            status, seconds, self._worker, _readable(self._details)
+        )
         if self._pending is None or self._pending[0] != test_id:
             self.flush()
-            self._pending = (test_id, outcome, text)
+            self._pending = (test_id, outcome)
         elif outcome.failed and not self._pending[1].failed:
             # Such as a cleanup that failed after the test was skipped.
-            self._pending = (test_id, outcome, text)
+            self._pending = (test_id, outcome)
         self.since = time.monotonic()
         self.test = None
         self.before = test_id

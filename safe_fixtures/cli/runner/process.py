@@ -96,18 +96,17 @@ class Setup:
         environment.pop('OS_SAFE_FIXTURES__AUDIT_FILE', None)
         return environment | dict(self.environment)
 
-    def of_worker(self, number: int, mode: str, events: str) -> 'Setup':
+    def of_worker(self, number: int, events: str) -> 'Setup':
         """Return the set-up of a worker process.
 
         :param number: the number of the worker.
-        :param mode: the mode of the rules.
         :param events: the path of its audit file.
         """
         if not self.harden:
             return self
         return Setup(
             True,
-            {**self.settings, 'mode': mode, 'audit_file': events},
+            {**self.settings, 'audit_file': events},
             {**self.environment, audit.WORKER: f'worker-{number}'},
         )
 
@@ -130,7 +129,7 @@ class Process:
 
     :param number: the number of the worker.
     :param generation: how many processes the worker had before.
-    :param files: where it writes to.
+    :param directory: the report directory.
     :param setup: how it is set up.
     """
 
@@ -138,7 +137,7 @@ class Process:
         self,
         number: int,
         generation: int,
-        files: records.WorkerFiles,
+        directory: str,
         setup: Setup,
     ) -> None:
         self.number = number
@@ -152,19 +151,23 @@ class Process:
         self.deadline: float | None = None
         #: For how many seconds it hung, if it is killed for that.
         self.stuck: float | None = None
-        self._files = files
-        self._log_start = records.size(files.log)
-        self._start(setup)
+        name = f'worker-{number}-{generation}'
+        self._log = os.path.join(directory, f'worker-{number}.log')
+        self._log_start = records.size(self._log)
+        self._stacks = os.path.join(directory, f'stacks-{name}.txt')
+        #: The path of its audit file.
+        self.events = os.path.join(directory, f'events-{name}.jsonl')
+        self._start(setup.of_worker(number, self.events))
 
     def _start(self, setup: Setup) -> None:
         self.stream, stream = os.pipe()
         tasks, write = os.pipe()
         # Created here, so that nobody else can read it.
-        open(self._files.stacks, 'ab', opener=records.private).close()
-        with open(self._files.log, 'ab', opener=records.private) as log:
+        open(self._stacks, 'ab', opener=records.private).close()
+        with open(self._log, 'ab', opener=records.private) as log:
             self._process = setup.start(
                 'run', '--tasks', str(tasks), '--stream', str(stream),
-                '--stacks', self._files.stacks,
+                '--stacks', self._stacks,
                 log=log, descriptors=(tasks, stream),
             )  # fmt: skip
         os.close(stream)
@@ -221,19 +224,19 @@ class Process:
         status = self._process.wait()
         self.dismiss()
         os.close(self.stream)
-        if not records.size(self._files.stacks):
+        if not records.size(self._stacks):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._files.stacks)
+                os.unlink(self._stacks)
         return status
 
     def last_output(self) -> str:
         """Return the end of its log."""
-        tail = tail_of(self._files.log, self._log_start)
-        return f'the end of {self._files.log}:\n{tail}' if tail else ''
+        tail = tail_of(self._log, self._log_start)
+        return f'the end of {self._log}:\n{tail}' if tail else ''
 
     def last_stacks(self) -> str:
         """Return the stacks that it wrote, that of its test first."""
-        path = self._files.stacks
+        path = self._stacks
         try:
             with open(path, encoding='utf-8', errors='replace') as file:
                 stacks = file.read().strip().split('\n\n')

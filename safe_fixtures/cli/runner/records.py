@@ -31,11 +31,9 @@ from safe_fixtures.audit import events
 from safe_fixtures.cli.runner import packets
 
 __all__ = [
-    'Failure',
     'Outcome',
     'Records',
     'Report',
-    'WorkerFiles',
     'private',
     'size',
     'store',
@@ -57,11 +55,13 @@ class Outcome:
         ``xfail`` or ``uxsuccess``; or ``timeout``, ``died`` or ``lost``.
     :param seconds: how long it took.
     :param worker: the number of the worker that ran it.
+    :param text: what a person should read if it failed.
     """
 
     status: str
     seconds: float
     worker: int
+    text: str = ''
 
     @property
     def failed(self) -> bool:
@@ -69,45 +69,20 @@ class Outcome:
         return self.status in FAILURES
 
 
-@dataclasses.dataclass(frozen=True)
-class Failure:
-    """A test that failed, and what is known about it."""
-
-    test_id: str
-    status: str
-    text: str
-
-
 @dataclasses.dataclass
 class Report:
     """The result of a run.
 
     :param outcomes: by test.
-    :param failures: the tests that failed, and what is known about them.
+    :param failures: those of them that fail the run, in order.
     :param interrupted: whether a signal ended the run.
-    :param seconds: how long it took.
     :param lost: what is missing in its audit trail, if anything is.
     """
 
     outcomes: dict[str, Outcome]
-    failures: list[Failure]
+    failures: dict[str, Outcome]
     interrupted: bool
-    seconds: float
-    lost: str = ''
-
-
-@dataclasses.dataclass(frozen=True)
-class WorkerFiles:
-    """The files of one worker process.
-
-    :param log: what it prints.
-    :param stacks: what it was doing when it was stopped.
-    :param events: its audit events.
-    """
-
-    log: str
-    stacks: str
-    events: str
+    lost: str
 
 
 class Records:
@@ -133,29 +108,12 @@ class Records:
         self._stream = packets.Writer(self._file)
         #: The outcomes so far, by test.
         self.outcomes: dict[str, Outcome] = {}
-        #: The failures so far, in order.
-        self.failures: list[Failure] = []
+        #: Those of them that fail the run, in order.
+        self.failures: dict[str, Outcome] = {}
 
     def close(self) -> None:
         """Close the stream."""
         self._file.close()
-
-    def files_of(self, worker: int, generation: int) -> WorkerFiles:
-        """Return the paths of the files of a worker process.
-
-        :param generation: how many processes the worker had before.
-        """
-        name = f'worker-{worker}-{generation}'
-        return WorkerFiles(
-            *(
-                os.path.join(self._directory, file)
-                for file in (
-                    f'worker-{worker}.log',
-                    f'stacks-{name}.txt',
-                    f'events-{name}.jsonl',
-                )
-            )
-        )
 
     def begin(
         self, mode: str, tests: int, workers: int, waivers: Iterable[Any]
@@ -216,11 +174,8 @@ class Records:
         packet['route_code'] = None
         self._stream.status(**packet)
 
-    def finish(self, test_id: str, outcome: Outcome, text: str = '') -> None:
-        """Keep the outcome of a test; only the first one counts.
-
-        :param text: what a person should read if it failed.
-        """
+    def finish(self, test_id: str, outcome: Outcome) -> None:
+        """Keep the outcome of a test; only the first one counts."""
         if test_id in self.outcomes:
             return
         self.outcomes[test_id] = outcome
@@ -236,8 +191,8 @@ class Records:
         )
         if not outcome.failed:
             return
-        failure = Failure(test_id, outcome.status, text)
-        self.failures.append(failure)
+        self.failures[test_id] = outcome
+        title = f'{outcome.status}: {test_id}'
         with open(
             os.path.join(self._directory, 'failures.txt'),
             'a',
@@ -245,19 +200,14 @@ class Records:
             errors='replace',
             opener=private,
         ) as file:
-            file.write(f'{outcome.status}: {test_id}\n\n{text.rstrip()}\n\n\n')
-        self._say(f'{failure.status}: {test_id}')
+            file.write(f'{title}\n\n{outcome.text.rstrip()}\n\n\n')
+        self._say(title)
 
     def conclude(
-        self,
-        test_id: str,
-        outcome: Outcome,
-        text: str = '',
-        started: bool = False,
+        self, test_id: str, outcome: Outcome, started: bool = False
     ) -> None:
         """Write and keep an outcome that no worker could report.
 
-        :param text: why, for a person.
         :param started: whether the worker had reported the start.
         """
         if test_id in self.outcomes:
@@ -266,11 +216,11 @@ class Records:
         said: list[dict[str, Any]] = []
         if not started:
             said.append({'test_status': 'inprogress'})
-        if text:
+        if outcome.text:
             said.append(
                 {
                     'file_name': 'traceback' if outcome.failed else 'reason',
-                    'file_bytes': text.encode(errors='replace'),
+                    'file_bytes': outcome.text.encode(errors='replace'),
                     'mime_type': 'text/plain;charset=utf8',
                     'eof': True,
                 }
@@ -282,7 +232,7 @@ class Records:
             self.packet(
                 outcome.worker, test_id=test_id, timestamp=stamp, **packet
             )
-        self.finish(test_id, outcome, text)
+        self.finish(test_id, outcome)
 
 
 def _cadf(outcome: Outcome) -> str:

@@ -12,16 +12,15 @@
 
 """Run tests in several processes, and outlive whatever they do."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import collections
 import contextlib
+import dataclasses
 import os
 import selectors
 import signal
 import time
 import types
-
-from stestr import scheduler
 
 from safe_fixtures import audit
 from safe_fixtures.cli.runner import discovery
@@ -50,9 +49,6 @@ def run(
     concurrency: int,
     test_timeout: float = 300.0,
     mode: str = 'audit',
-    progress: Callable[
-        [int], runner_progress.Progress
-    ] = runner_progress.Progress,
 ) -> records.Report:
     """Run tests; leave a report directory.
 
@@ -62,7 +58,6 @@ def run(
     :param concurrency: how many processes may run tests at once.
     :param test_timeout: seconds after which a test is stopped.
     :param mode: the mode of the rules.
-    :param progress: makes what shows the progress, from the number of tests.
     """
     directory = os.path.abspath(directory)
     groups = _groups(tests.tests)
@@ -75,10 +70,18 @@ def run(
     with (
         conf.override(**own),
         audit.AuditTrail('safe-fixtures run') as trail,
-        contextlib.closing(progress(total)) as shown,
+        contextlib.closing(runner_progress.Progress(total)) as shown,
     ):
         kept = records.Records(directory, trail, shown.say)
-        supervisor = _Supervisor(kept, shown, setup, mode, test_timeout)
+        supervisor = _Supervisor(
+            kept,
+            shown,
+            directory,
+            dataclasses.replace(
+                setup, settings={**setup.settings, 'mode': mode}
+            ),
+            test_timeout,
+        )
         kept.begin(
             mode if setup.harden else 'unhardened',
             total,
@@ -92,32 +95,27 @@ def run(
             supervisor.run(groups, workers)
         finally:
             supervisor.close()
-        seconds = time.monotonic() - began
-        lost = kept.end(seconds, supervisor.interrupted)
+        lost = kept.end(time.monotonic() - began, supervisor.interrupted)
     records.store(directory)
     return records.Report(
-        kept.outcomes, kept.failures, supervisor.interrupted, seconds, lost
+        kept.outcomes, kept.failures, supervisor.interrupted, lost
     )
 
 
 def _groups(tests: Mapping[str, str]) -> list[runner_process.Group]:
-    parts = scheduler.partition_tests(
-        list(tests), max(1, len(tests)), None, _class_of
-    )
+    classes: dict[str, list[str]] = {}
+    for test_id in tests:
+        name = test_id.partition('(')[0].rpartition('.')[0]
+        classes.setdefault(name, []).append(test_id)
     groups = [
         runner_process.Group(
             ids, list(dict.fromkeys(tests[each] for each in ids))
         )
-        for ids in parts
-        if ids
+        for ids in classes.values()
     ]
     # The longest first: nobody should wait for one that starts last.
     groups.sort(key=lambda group: -len(group.ids))
     return groups
-
-
-def _class_of(test_id: str) -> str:
-    return test_id.partition('(')[0].rpartition('.')[0]
 
 
 class _Supervisor:
@@ -125,15 +123,15 @@ class _Supervisor:
         self,
         kept: records.Records,
         progress: runner_progress.Progress,
+        directory: str,
         setup: runner_process.Setup,
-        mode: str,
         test_timeout: float,
     ) -> None:
         self.interrupted = False
         self._records = kept
         self._progress = progress
+        self._directory = directory
         self._setup = setup
-        self._mode = mode
         self._test_timeout = test_timeout
         self._other_timeout = max(test_timeout, discovery.IMPORT_LIMIT)
         self._violations = runner_progress.Violations()
@@ -159,7 +157,8 @@ class _Supervisor:
     def conclude(self, modules: Mapping[str, str], status: str) -> None:
         """Conclude modules that could not be loaded."""
         for name, text in modules.items():
-            self._records.conclude(name, records.Outcome(status, 0.0, 0), text)
+            outcome = records.Outcome(status, 0.0, 0, text)
+            self._records.conclude(name, outcome)
 
     def run(
         self, groups: Sequence[runner_process.Group], workers: int
@@ -220,19 +219,15 @@ class _Supervisor:
     # Workers
 
     def _start(self, number: int, generation: int) -> None:
-        files = self._records.files_of(number, generation)
         process = runner_process.Process(
-            number,
-            generation,
-            files,
-            self._setup.of_worker(number, self._mode, files.events),
+            number, generation, self._directory, self._setup
         )
         process.reader = outcomes.Reader(
             number,
             self._records,
             lambda name, text: self._on_mark(process, name, text),
         )
-        self._violations.watch(files.events)
+        self._violations.watch(process.events)
         self._processes.append(process)
         self._selector.register(process.stream, selectors.EVENT_READ, process)
 
@@ -319,10 +314,9 @@ class _Supervisor:
     def _lose(
         self, group: runner_process.Group, worker: int, text: str
     ) -> None:
+        outcome = records.Outcome('lost', 0.0, worker, text)
         for test_id in group.ids:
-            self._records.conclude(
-                test_id, records.Outcome('lost', 0.0, worker), text
-            )
+            self._records.conclude(test_id, outcome)
 
     def _end_test(
         self, process: runner_process.Process, test_id: str, how: str
@@ -345,8 +339,8 @@ class _Supervisor:
             text = (
                 f'its worker ended with {how} {when}\n{process.last_output()}'
             )
-        outcome = records.Outcome(status, seconds, process.number)
-        self._records.conclude(test_id, outcome, text, started=True)
+        outcome = records.Outcome(status, seconds, process.number, text)
+        self._records.conclude(test_id, outcome, started=True)
 
     def _resume(
         self,
