@@ -37,6 +37,7 @@ __all__ = [
     'list_opts',
     'load',
     'mode_of',
+    'override',
 ]
 
 GROUP = cfg.OptGroup(
