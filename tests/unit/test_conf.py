@@ -253,6 +253,27 @@ class TestConf(base.TestCase):
                     fixture.config(group='safe_fixtures', **{name: expected})
                     self.assertEqual(expected, conf.load()[name])
 
+    def test_override(self):
+        name = 'OS_SAFE_FIXTURES__MODE'
+        self.useFixture(fixtures.EnvironmentVariable(name, 'off'))
+        path = os.path.join(self.tmp, 'a $mode, 100%')
+        with conf.override(mode='audit', audit_file=path):
+            self.assertEqual('audit', conf.load().mode)
+            self.assertEqual(path, conf.load().audit_file)
+            with conf.override(mode='enforce'):
+                self.assertEqual('enforce', conf.load().mode)
+                self.assertEqual(path, conf.load().audit_file)
+            # A test changes the variable, and then the settings.
+            with fixtures.EnvironmentVariable(name, 'default'):
+                self.assertEqual('default', conf.load().mode)
+            self.assertEqual('audit', conf.load().mode)
+            with config_fixture.Config(conf.CONF) as fixture:
+                fixture.config(group='safe_fixtures', mode='enforce')
+                self.assertEqual('enforce', conf.load().mode)
+            self.assertEqual('audit', conf.load().mode)
+        self.assertEqual('off', conf.load().mode)
+        self.assertIsNone(conf.load().audit_file)
+
     def test_fixture_before_the_first_load(self):
         fixture = self.useFixture(config_fixture.Config(conf.CONF))
         fixture.config(group='safe_fixtures', mode='audit')

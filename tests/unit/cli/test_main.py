@@ -38,16 +38,18 @@ class TestMain(base.TestCase):
         code, out, err = self.command()
         self.assertEqual((3, ''), (code, err))
         for name in ('report', 'rules', 'run'):
-            self.assertRegex(out, rf'(?m)^  {name} ')
+            with self.subTest(name=name):
+                self.assertRegex(out, rf'(?m)^  {name} ')
 
     def test_help(self):
         code, out, _ = self.command('--help')
         self.assertEqual(0, code)
         self.assertRegex(out, '(?m)^  report ')
         for arguments in (('report', '--help'), ('help', 'report')):
-            code, out, _ = self.command(*arguments)
-            self.assertEqual(0, code)
-            self.assertIn('usage: safe-fixtures report', out)
+            with self.subTest(arguments=arguments):
+                code, out, _ = self.command(*arguments)
+                self.assertEqual(0, code)
+                self.assertIn('usage: safe-fixtures report', out)
 
     def test_version(self):
         code, out, _ = self.command('--version')
@@ -56,9 +58,10 @@ class TestMain(base.TestCase):
 
     def test_unknown_command(self):
         for name in ('bogus', 'repot', '--bogus'):
-            code, out, err = self.command(name)
-            self.assertEqual(3, code)
-            self.assertIn(name, out + err)
+            with self.subTest(name=name):
+                code, out, err = self.command(name)
+                self.assertEqual(3, code)
+                self.assertIn(name, out + err)
 
     def test_usage(self):
         for arguments in (
@@ -70,9 +73,10 @@ class TestMain(base.TestCase):
             # No abbreviation of --debug.
             ('rules', '--deb'),
         ):
-            code, out, err = self.command(*arguments)
-            self.assertEqual((3, ''), (code, out), arguments)
-            self.assertNotEqual('', err)
+            with self.subTest(arguments=arguments):
+                code, out, err = self.command(*arguments)
+                self.assertEqual((3, ''), (code, out), arguments)
+                self.assertNotEqual('', err)
 
     def test_errors(self):
         for error in (
@@ -80,10 +84,11 @@ class TestMain(base.TestCase):
             OSError('it is wrong'),
             ValueError('it is wrong'),
         ):
-            self.raises(error)
-            code, out, err = self.command('rules')
-            self.assertEqual((3, ''), (code, out))
-            self.assertEqual([str(error)], err.splitlines())
+            with self.subTest(error=error):
+                self.raises(error)
+                code, out, err = self.command('rules')
+                self.assertEqual((3, ''), (code, out))
+                self.assertEqual([str(error)], err.splitlines())
 
     def test_error_that_nobody_foresaw(self):
         self.raises(KeyError('x'))
@@ -102,13 +107,14 @@ class TestMain(base.TestCase):
 
     def test_what_a_command_returns(self):
         for result in (0, 1, 2):
-            self.useFixture(
-                fixtures.MonkeyPatch(
-                    'safe_fixtures.cli.rules.Rules.run',
-                    lambda *args, result=result: result,
+            with self.subTest(result=result):
+                self.useFixture(
+                    fixtures.MonkeyPatch(
+                        'safe_fixtures.cli.rules.Rules.run',
+                        lambda *args, result=result: result,
+                    )
                 )
-            )
-            self.assertEqual(result, self.command('rules')[0])
+                self.assertEqual(result, self.command('rules')[0])
 
     def test_command_that_cannot_be_imported(self):
         path = self.useFixture(fixtures.TempDir()).path

@@ -130,16 +130,17 @@ def outcomes(**words):
 class TestSample(base.TestCase):
     def test_no_module_comes_twice_before_each_came_once(self):
         for number in (1, 4, 7, 20, 60):
-            drawn = compare.sample(IDS, number, 7)
-            self.assertEqual(number, len(set(drawn)))
-            counts = collections.Counter(map(compare.module_of, drawn))
-            sizes = collections.Counter(map(compare.module_of, IDS))
-            self.assertEqual(min(4, number), len(counts))
-            most = max(counts.values())
-            for module, count in counts.items():
-                self.assertGreaterEqual(
-                    count, min(most - 1, sizes[module]), module
-                )
+            with self.subTest(number=number):
+                drawn = compare.sample(IDS, number, 7)
+                self.assertEqual(number, len(set(drawn)))
+                counts = collections.Counter(map(compare.module_of, drawn))
+                sizes = collections.Counter(map(compare.module_of, IDS))
+                self.assertEqual(min(4, number), len(counts))
+                most = max(counts.values())
+                for module, count in counts.items():
+                    self.assertGreaterEqual(
+                        count, min(most - 1, sizes[module]), module
+                    )
 
     def test_first_is_drawn_again_in_a_larger_sample(self):
         self.assertEqual(
@@ -166,8 +167,11 @@ class TestSample(base.TestCase):
     def test_large_modules_do_not_go_first(self):
         few = [each for each in IDS if each.endswith('TestX.test_0')]
         for seed in range(5):
-            drawn = [compare.sample(ids, 4, seed) for ids in (IDS, few)]
-            self.assertEqual(*(list(map(compare.module_of, d)) for d in drawn))
+            with self.subTest(seed=seed):
+                drawn = [compare.sample(ids, 4, seed) for ids in (IDS, few)]
+                self.assertEqual(
+                    *(list(map(compare.module_of, d)) for d in drawn)
+                )
 
     def test_another_module_s_new_test_does_not_matter(self):
         more = [*IDS, 'project.test_a.TestZ.test_new']
@@ -189,17 +193,18 @@ class TestSample(base.TestCase):
             'print(*test_compare.compare.sample(ids, 20, 7))\n'
         )
         for seed in ('1', '2'):
-            done = subprocess.run(
-                [sys.executable, '-c', script],
-                cwd=base.ROOT,
-                env=dict(os.environ, PYTHONHASHSEED=seed),
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            self.assertEqual(
-                compare.sample(IDS, 20, 7), done.stdout.split(), seed
-            )
+            with self.subTest(seed=seed):
+                done = subprocess.run(
+                    [sys.executable, '-c', script],
+                    cwd=base.ROOT,
+                    env=dict(os.environ, PYTHONHASHSEED=seed),
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                )
+                self.assertEqual(
+                    compare.sample(IDS, 20, 7), done.stdout.split(), seed
+                )
 
     def test_module_of_a_test_with_dots_in_its_scenario(self):
         self.assertEqual(
@@ -231,11 +236,12 @@ class TestOutcomes(base.TestCase):
 
     def test_other_lines(self):
         for line in ('a.test', 'a.test\tok', 'a.test\tok\tsoon', ''):
-            self.path.write_text(f'b.test\tok\t1\n{line}\n')
-            error = self.assertRaises(
-                ValueError, compare.read_outcomes, self.path
-            )
-            self.assertIn(f'{self.path}:2 ', str(error))
+            with self.subTest(line=line):
+                self.path.write_text(f'b.test\tok\t1\n{line}\n')
+                error = self.assertRaises(
+                    ValueError, compare.read_outcomes, self.path
+                )
+                self.assertIn(f'{self.path}:2 ', str(error))
 
 
 class TestDiffering(base.TestCase):
@@ -303,7 +309,8 @@ class TestVerdict(base.TestCase):
 class TestListedAs(base.TestCase):
     def test_as_itself(self):
         for listed in ('a.X.test', 'a.X.test(v2)'):
-            self.assertEqual(listed, compare.listed_as(listed, {listed}))
+            with self.subTest(listed=listed):
+                self.assertEqual(listed, compare.listed_as(listed, {listed}))
 
     def test_multiplied_when_it_is_run(self):
         self.assertEqual(
@@ -514,10 +521,11 @@ class TestCommand(base.TestCase):
             (['passes'], ['--report', 'full'], 'full is not empty'),
             (['passes'], ['--sample', '0'], 'at least 1'),
         ):
-            done, rows = self.run_compare(*names, arguments=arguments)
-            self.assertEqual(2, done.returncode, done.stderr)
-            self.assertIn(said, done.stderr)
-            self.assertEqual('', done.stdout)
+            with self.subTest(names=names, arguments=arguments):
+                done, rows = self.run_compare(*names, arguments=arguments)
+                self.assertEqual(2, done.returncode, done.stderr)
+                self.assertIn(said, done.stderr)
+                self.assertEqual('', done.stdout)
 
     def test_nothing_is_hardened(self):
         (self.root / 'project-1.0.dist-info/entry_points.txt').unlink()

@@ -237,18 +237,20 @@ class TestSelection(runs.TestCase):
     def test_module_that_cannot_be_imported(self):
         self.write('test_bad.py', 'import nowhere_at_all\n')
         for name in ('test_bad', 'test_bad.TestBad', './test_bad.py'):
-            done = self.run_cli(name, status=3)
-            self.assertIn('test_bad cannot be imported', done.stderr)
-            self.assertIn("No module named 'nowhere_at_all'", done.stderr)
-            self.assertFalse(self.report.exists())
+            with self.subTest(name=name):
+                done = self.run_cli(name, status=3)
+                self.assertIn('test_bad cannot be imported', done.stderr)
+                self.assertIn("No module named 'nowhere_at_all'", done.stderr)
+                self.assertFalse(self.report.exists())
 
     def test_package_that_cannot_be_imported(self):
         self.package()
         self.write('suite/__init__.py', 'import nowhere_at_all\n')
         for name in ('suite', 'suite.test_a', 'suite.inner.test_b.TestPlain'):
-            done = self.run_cli(name, status=3)
-            self.assertIn('suite cannot be imported', done.stderr)
-            self.assertIn("No module named 'nowhere_at_all'", done.stderr)
+            with self.subTest(name=name):
+                done = self.run_cli(name, status=3)
+                self.assertIn('suite cannot be imported', done.stderr)
+                self.assertIn("No module named 'nowhere_at_all'", done.stderr)
 
     def test_module_that_cannot_be_imported_among_others(self):
         self.write('test_bad.py', 'sys.exit("said by the import")\n')
@@ -273,8 +275,9 @@ class TestSelection(runs.TestCase):
     def test_numbers_that_are_none(self):
         for option in ('--concurrency', '--test-timeout'):
             for value in ('0', '-1', 'x', 'nan', ''):
-                done = self.run_cli(option, value, 'test_plain', status=3)
-                self.assertIn(f'{option}: must be a number', done.stderr)
+                with self.subTest(option=option, value=value):
+                    done = self.run_cli(option, value, 'test_plain', status=3)
+                    self.assertIn(f'{option}: must be a number', done.stderr)
 
     def test_names_of_nothing(self):
         for name, text in (
@@ -286,10 +289,11 @@ class TestSelection(runs.TestCase):
             ('../', 'not below the current directory'),
             ('a b', 'cannot be the name'),
         ):
-            done = self.run_cli(name, 'test_plain', status=3)
-            self.assertIn(text, done.stderr)
-            self.assertIn(f'{name}: ', done.stderr)
-            self.assertFalse(self.report.exists())
+            with self.subTest(name=name):
+                done = self.run_cli(name, 'test_plain', status=3)
+                self.assertIn(text, done.stderr)
+                self.assertIn(f'{name}: ', done.stderr)
+                self.assertFalse(self.report.exists())
 
     def test_nothing_to_run(self):
         self.write('test_empty.py', '')
