@@ -76,6 +76,25 @@ class _Checked(types.String):
         return text
 
 
+class _CheckedList(types.List):
+    """A list of strings, each of which a function checks by itself.
+
+    :param check: raises ValueError, with what is allowed.
+    """
+
+    def __init__(self, check: Callable[[str], None]) -> None:
+        super().__init__(_Checked(check))
+        self._split = types.List()
+
+    def __call__(self, value: Any) -> list[str]:
+        # Split first: oslo.config takes an invalid entry and the next one
+        # for a single entry that contains a comma.
+        if isinstance(value, str):
+            value = self._split(value)
+        checked: list[str] = super().__call__(value)
+        return checked
+
+
 class _Seconds(types.Float):
     def __call__(self, value: Any) -> float | None:
         number: float | None = super().__call__(value)
@@ -202,14 +221,14 @@ _OPTS = [
     ),
     cfg.Opt(
         'allowed_endpoints',
-        type=types.List(_Checked(_check_endpoint)),
+        type=_CheckedList(_check_endpoint),
         default=[],
         help='Endpoints where services may be toggled, besides intercepted '
         'ones and loopback: ``host``, ``host:port`` or a URL prefix.',
     ),
     cfg.Opt(
         'allowed_hosts',
-        type=types.List(_Checked(_check_host)),
+        type=_CheckedList(_check_host),
         default=[],
         help='Hosts that a test may connect to, besides loopback, and that '
         'may stand in a request, besides made-up ones: host names, domains, '
@@ -217,14 +236,14 @@ _OPTS = [
     ),
     cfg.Opt(
         'allowed_programs',
-        type=types.List(_Checked(_check_not_everything)),
+        type=_CheckedList(_check_not_everything),
         default=['grep', 'ldconfig'],
         help='Programs that a test may start: paths, and names of programs '
         "in the system's directories. Default: what importing Nova starts.",
     ),
     cfg.Opt(
         'allowed_paths',
-        type=types.List(_Checked(_check_not_everything)),
+        type=_CheckedList(_check_not_everything),
         default=[
             '__pycache__',
             '.coverage*',
@@ -284,23 +303,59 @@ class _ConfigOpts(cfg.ConfigOpts):
 
     def __init__(self) -> None:
         super().__init__()
-        #: Where the values came from when they were read and found valid.
+        #: Where the values came from when they were read.
         self.sources: tuple[str | None, ...] | None = None
+        #: Whether they were found valid since.
+        self.checked = False
         #: What others derived from the values.
         self.derived: dict[str, Any] = {}
         #: What :func:`override` sets, each with what the variable of the
         #: option was then.
         self.overrides: dict[str, tuple[_Escaped, str | None]] = {}
+        #: The options that a test overrides, which goes before that.
+        self.set_by_test: set[str] = set()
 
     def clear(self) -> None:
         super().clear()
         self.sources = None
         self.derived = {}
 
-    def clear_override(self, *args: Any, **kwargs: Any) -> None:
-        super().clear_override(*args, **kwargs)
-        # What it hid may be invalid.
-        self.sources = None
+    def reset(self) -> None:
+        super().reset()
+        self.set_by_test.clear()
+
+    # What is set may be None, which oslo.config takes for any option. What is
+    # cleared may have hidden something invalid.
+
+    def set_override(self, name: str, *args: Any, **kwargs: Any) -> None:
+        super().set_override(name, *args, **kwargs)
+        self.set_by_test.add(name)
+        self.checked = False
+
+    def clear_override(self, name: str, *args: Any, **kwargs: Any) -> None:
+        super().clear_override(name, *args, **kwargs)
+        self.set_by_test.discard(name)
+        self.checked = False
+        if name in self.overrides:
+            self.sources = None
+
+    def set_default(self, *args: Any, **kwargs: Any) -> None:
+        super().set_default(*args, **kwargs)
+        self.checked = False
+
+    def clear_default(self, *args: Any, **kwargs: Any) -> None:
+        super().clear_default(*args, **kwargs)
+        self.checked = False
+
+    def apply_overrides(self) -> None:
+        """Set what :func:`override` sets, unless a test sets it itself."""
+        for name, (given, variable) in self.overrides.items():
+            if name in self.set_by_test:
+                continue
+            if os.environ.get(_VARIABLES[name]) == variable:
+                super().set_override(name, given, GROUP.name)
+            else:
+                super().clear_override(name, GROUP.name)
 
 
 _PREFIX = f'OS_{GROUP.name.upper()}__'
@@ -334,10 +389,12 @@ def load() -> Any:
     sources = (path, *map(os.environ.get, _VARIABLES.values()))
     if CONF.sources != sources:
         _read(path)
-        given = dict(_given(path))
-        for opt in _OPTS:
-            _check_option(opt, given.get(opt.name))
         CONF.sources = sources
+        CONF.checked = False
+    if not CONF.checked:
+        for opt in _OPTS:
+            _check_option(opt, path)
+        CONF.checked = True
     return CONF.safe_fixtures
 
 
@@ -415,11 +472,7 @@ def _read(path: str | None) -> None:
         )
     except (cfg.Error, OSError, UnicodeError) as error:
         raise exceptions.ConfigurationError(name, path, str(error)) from None
-    for option, (given, variable) in CONF.overrides.items():
-        if os.environ.get(_VARIABLES[option]) == variable:
-            CONF.set_override(option, given, GROUP.name)
-        else:
-            CONF.clear_override(option, GROUP.name)
+    CONF.apply_overrides()
     known = sorted(opt.name for opt in _OPTS)
     for name, value in _given(path):
         # A misspelt option would leave its guard at the default.
@@ -449,7 +502,7 @@ def _given(path: str | None) -> Iterator[tuple[str, str]]:
             yield name.removeprefix(_PREFIX).lower(), value
 
 
-def _check_option(opt: cfg.Opt, given: str | None) -> None:
+def _check_option(opt: cfg.Opt, path: str | None) -> None:
     allowed = 'it must not be empty'
     try:
         # oslo.config reads an empty number as None.
@@ -458,6 +511,7 @@ def _check_option(opt: cfg.Opt, given: str | None) -> None:
     except (ValueError, cfg.Error) as error:
         # oslo.config puts the option and its source before the reason.
         allowed = str(error).partition(' is not valid: ')[2] or str(error)
+    given = dict(_given(path)).get(opt.name)
     raise exceptions.ConfigurationError(
         f'[{GROUP.name}] {opt.name}', given, allowed
     )

@@ -113,8 +113,18 @@ NONSENSE = {
             'lab.example.com,*',
         )
     ],
-    'allowed_programs': [('*', 'everything'), ('grep,/', 'everything')],
-    'allowed_paths': [('/', 'everything'), ('*', 'everything')],
+    'allowed_programs': [
+        ('*', 'everything'),
+        ('grep,/', 'everything'),
+        # Each is checked by itself, whatever follows.
+        ('grep,,true', 'everything'),
+        ('*,true', 'everything'),
+    ],
+    'allowed_paths': [
+        ('/', 'everything'),
+        ('*', 'everything'),
+        ('/,cache', 'everything'),
+    ],
     'max_image_bytes': [
         ('-1', '0'),
         ('1MiB', 'int'),
@@ -270,6 +280,13 @@ class TestConf(base.TestCase):
             with config_fixture.Config(conf.CONF) as fixture:
                 fixture.config(group='safe_fixtures', mode='enforce')
                 self.assertEqual('enforce', conf.load().mode)
+                # It stays, also when the settings are read again.
+                self.configure(latest_policy='refuse')
+                conf.CONF.clear_override('restore_timeout', 'safe_fixtures')
+                self.assertEqual('refuse', conf.load().latest_policy)
+                self.assertEqual('enforce', conf.load().mode)
+                conf.CONF.clear_override('mode', 'safe_fixtures')
+                self.assertEqual('audit', conf.load().mode)
             self.assertEqual('audit', conf.load().mode)
         self.assertEqual('off', conf.load().mode)
         self.assertIsNone(conf.load().audit_file)
@@ -312,6 +329,23 @@ class TestConf(base.TestCase):
                     **{name: text},
                 )
                 self.assertIn(allowed, str(error), f'{name} = {text}')
+
+    def test_what_is_set_later_to_nothing_is_refused(self):
+        """oslo.config takes None for any option."""
+        conf.load()
+        for name in ('mode', 'rule_modes', 'restore_timeout'):
+            for kind in ('override', 'default'):
+                with self.subTest(name=name, kind=kind):
+                    change = getattr(conf.CONF, f'set_{kind}')
+                    clear = getattr(conf.CONF, f'clear_{kind}')
+                    self.addCleanup(clear, name, 'safe_fixtures')
+                    change(name, None, 'safe_fixtures')
+                    error = self.assertRaises(
+                        exceptions.ConfigurationError, conf.load
+                    )
+                    self.assertIn(name, error.option)
+                    clear(name, 'safe_fixtures')
+                    self.assertIsNotNone(conf.load()[name])
 
     def test_fixture_is_forgotten(self):
         with config_fixture.Config(conf.CONF) as fixture:
