@@ -14,6 +14,7 @@
 
 from typing import Any
 import unittest
+import weakref
 
 from testtools import content
 
@@ -44,7 +45,8 @@ class Outcome:
         self.value = 'success'
         self.interrupted = False
         self.followed = False
-        self._test = test
+        # Weak, so that a test that is over is freed at once.
+        self._test = weakref.ref(test)
         self._errors: list[BaseException] = []
         method = getattr(test, test._testMethodName, None)
         # An expected failure would hide a violation.
@@ -59,14 +61,15 @@ class Outcome:
 
     def _on_exception(self, exc_info: Any) -> None:
         error: BaseException | None = exc_info[1]
-        self._tidy_traceback(exc_info)
         # Of several exceptions, the runner raises the last one.
         self.interrupted |= not isinstance(error, Exception)
-        if self._expects_failure:
-            return
         if isinstance(error, unittest.SkipTest):
-            if self.value == 'success':
+            # testtools shows no traceback of it.
+            if self.value == 'success' and not self._expects_failure:
                 self.value = 'unknown'
+            return
+        self._tidy_traceback(exc_info)
+        if self._expects_failure:
             return
         self.value = 'failure'
         while error is not None and not self.is_due_to(error):
@@ -75,20 +78,21 @@ class Outcome:
 
     def _tidy_traceback(self, exc_info: Any) -> None:
         """Show a violation's traceback again, without our own frames."""
-        if not hide_own_frames(exc_info[1]):
+        test = self._test()
+        if not hide_own_frames(exc_info[1]) or test is None:
             return
         kind, error, _ = exc_info
         # testtools has just added it.
         shown = [
             name
-            for name, detail in self._test.getDetails().items()
+            for name, detail in test.getDetails().items()
             if detail.content_type.subtype == 'x-traceback'
         ]
         for name in shown[-1:]:
-            self._test.addDetail(
+            test.addDetail(
                 name,
                 content.TracebackContent(
-                    (kind, error, error.__traceback__), self._test
+                    (kind, error, error.__traceback__), test
                 ),
             )
 

@@ -105,7 +105,11 @@ class Guard(fixtures.Fixture):
     def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> Any:
         self._raised = exc_val
         conclusion.hide_own_frames(exc_val)
-        return super().__exit__(exc_type, exc_val, exc_tb)
+        try:
+            return super().__exit__(exc_type, exc_val, exc_tb)
+        finally:
+            # Kept no longer: its traceback holds the frames of the test.
+            self._raised = None
 
     def _violate(
         self,

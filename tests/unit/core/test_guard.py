@@ -12,8 +12,10 @@
 
 """The base class of the guards, in inner tests."""
 
+import gc
 import threading
 import unittest
+import weakref
 
 import fixtures
 import testtools
@@ -42,6 +44,43 @@ class Broken(inner.Watch):
 class Refusing(inner.Watch):
     def _prepare(self):
         raise exceptions.ConfigurationError('Refusing x', 1, 'give 2')
+
+
+class TestMemory(base.TestCase):
+    """What is over is freed at once, and not when garbage is collected."""
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(gc.enable)
+        gc.disable()
+
+    def test_frees_the_test(self):
+        case = inner.case_of(lambda case: case.useFixture(inner.Watch()))
+        test = case('test_it')
+        freed = weakref.ref(test)
+        test.run(testtools.TestResult())
+        del test
+        self.assertIsNone(freed())
+
+    def test_frees_the_error_that_left_its_block(self):
+        class Error(Exception):
+            pass
+
+        def fail():
+            error = Error()
+            errors.append(weakref.ref(error))
+            try:
+                with watch:
+                    raise error
+            except Error:
+                pass
+            finally:
+                del error
+
+        errors = []
+        watch = inner.Watch()
+        fail()
+        self.assertIsNone(errors[0]())
 
 
 class TestInATest(base.TestCase):

@@ -17,11 +17,13 @@ import unittest
 
 import requests
 import testtools
+from testtools.testresult import doubles
 
 from safe_fixtures.core import gate
 from safe_fixtures.core import guard
 from safe_fixtures import exceptions
 from tests.support import base
+from tests.support import inner
 
 _FRAME = re.compile(r'File ".*?([^/"]+/[^/"]+)", line \d+, in (\w+)')
 
@@ -129,6 +131,27 @@ class TestTraceback(base.TestCase):
         self.assertOwnFrames(0, text)
         for number in range(2):
             self.assertIn(f'SF301 (CWE-531): image {number}', text)
+
+    def test_skipped_after_a_failure(self):
+        """A skip has no traceback, and replaces none."""
+
+        def act(case, error):
+            case.addCleanup(skip, case)
+            send(case, error)
+
+        def skip(case):
+            try:
+                raise exceptions.SafetyViolation('SF301', 'real image')
+            except exceptions.SafetyViolation:
+                case.skipTest('not here')
+
+        case = inner.case_of(lambda case: act(case, ValueError('reason')))
+        result = doubles.ExtendedTestResult()
+        case('test_it').run(result)
+        (details,) = [
+            event[2] for event in result._events if event[0] == 'addSkip'
+        ]
+        self.assertIn('ValueError: reason', details['traceback'].as_text())
 
     def test_plain_unittest(self):
         """Where the violation leaves the block of its guard."""
