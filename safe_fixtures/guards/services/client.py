@@ -142,7 +142,7 @@ class ClientServices:
 
     def _matches(self, known: lookup.Known) -> set[model.ServiceRef]:
         found = [
-            self._by_name.get(name, set())
+            self._by_name.get(str(name), set())
             for name in known
             if name is not None
         ]

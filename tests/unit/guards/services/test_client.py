@@ -13,6 +13,7 @@
 """Clients of every kind."""
 
 from unittest import mock
+from uuid import UUID
 import warnings
 
 import safe_fixtures
@@ -57,6 +58,15 @@ class TestOtherClients(toggles.TestCase):
         self.assertEqual('enabled', client.service['status'])
         self.assertFalse(client.service['forced_down'])
         self.assertEqual(1, len({e['target']['id'] for e in trail.events}))
+
+    def test_uuid_that_is_no_text(self):
+        client = Numbered()
+        uuid = client.service['id'] = UUID(int=7)
+        client.put_service = lambda _, body: client.service.update(body)
+        with safe_fixtures.SafeServiceToggle(api=client) as toggle:
+            client.put_service(uuid, {'status': 'disabled'})
+        self.assertEqual(1, len(toggle.ledger))
+        self.assertEqual('enabled', client.service['status'])
 
     def test_calls_that_make_no_sense_are_the_clients(self):
         client = Numbered()
