@@ -48,14 +48,11 @@ class _Call:
     :ivar name: the method of ``rpcapi.ComputeAPI``.
     :ivar how: how it takes the compute out.
     :ivar applies: whether it does so, by its arguments.
-    :ivar follows: whether the API also calls it after it has disabled the
-        record. That was checked then.
     """
 
     name: str
     how: str
     applies: Callable[[Mapping[str, Any]], bool]
-    follows: bool = False
 
 
 _CALLS = (
@@ -63,7 +60,6 @@ _CALLS = (
         'set_host_enabled',
         'closed to new servers',
         lambda given: not given['enabled'],
-        follows=True,
     ),
     _Call(
         'host_maintenance_mode',
@@ -186,7 +182,10 @@ class ServiceWatch(service_start.Watcher):
                 given = signature.bind(*args, **kwargs).arguments
                 host = given['host'] if call.applies(given) else None
             if host is not None:
-                self._compute_leaving(host, host, call.how, None, call.follows)
+                # A compute that is disabled was checked then.
+                self._compute_leaving(
+                    host, host, call.how, unless_disabled=True
+                )
 
         return look
 
@@ -196,7 +195,7 @@ class ServiceWatch(service_start.Watcher):
         host: str,
         how: str,
         by: str | None = None,
-        follows: bool = False,
+        unless_disabled: bool = False,
     ) -> None:
         """Have a compute checked that is known by its host or service."""
         try:
@@ -207,7 +206,7 @@ class ServiceWatch(service_start.Watcher):
         except Exception:
             # The database cannot be queried, so nothing is known of it.
             ref = model.ServiceRef('unknown', host, 'nova-compute')
-        if not (follows and _is_disabled(ref)):
+        if not (unless_disabled and _is_disabled(ref)):
             self._leaving(ref, how, by)
 
     def _leaving(

@@ -69,6 +69,23 @@ class TestRefused(computes.TestCase):
 
         self.assertPassed(self.inner(act))
 
+    def test_host_actions_on_a_compute_that_is_disabled(self):
+        """Its servers were checked when it was disabled."""
+
+        def act(case):
+            case.boot()
+            case.service_toggle.disable(
+                'full', reason='maintenance', expecting_servers=True
+            )
+            before = len(case.records('allow/order'))
+            for name, way in computes.HOSTS.items():
+                way(case, case.full)
+                case.assertEqual(
+                    before, len(case.records('allow/order')), name
+                )
+
+        self.assertPassed(self.inner(act))
+
     def test_each_way_on_a_compute_without_servers(self):
         def act(case):
             case.boot()
