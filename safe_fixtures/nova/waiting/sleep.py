@@ -42,10 +42,9 @@ class _Time:
         self._module = module
         self._sleep = sleep
 
-    @property
-    def sleep(self) -> Callable[[float], None]:
-        # A test that replaces time.sleep wants it to be called.
-        return self._sleep if time.sleep is _SLEEP else time.sleep
-
     def __getattr__(self, name: str) -> Any:
+        # No attribute or property, so that mock.patch can set it here. A test
+        # that replaces time.sleep itself wants that to be called.
+        if name == 'sleep' and time.sleep is _SLEEP:
+            return self._sleep
         return getattr(self._module, name)

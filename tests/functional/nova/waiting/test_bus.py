@@ -290,6 +290,20 @@ class TestWhatStaysUnhardened(BusTestCase):
         self.assertEqual(1, message.message)
         sleep.assert_called_once_with(0.05)
 
+    def test_a_sleep_that_the_test_replaced_where_it_is_used(self):
+        with nova_waiting.PromptBus():
+            prompt = impl_fake.time.sleep
+            with mock.patch.object(
+                impl_fake.time,
+                'sleep',
+                autospec=True,
+                side_effect=lambda _: self.deliver(1),
+            ) as sleep:
+                (message,) = self.listener().poll()
+            self.assertEqual(prompt, impl_fake.time.sleep)
+        self.assertEqual(1, message.message)
+        sleep.assert_called_once_with(0.05)
+
     def test_a_listener_that_outlives_the_fixture(self):
         self.useFixture(fixtures.MonkeyPatch(f'{bus.__name__}._AT_MOST', LONG))
         listener = self.listener()
