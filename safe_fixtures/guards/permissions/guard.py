@@ -218,7 +218,8 @@ class ServerPermissions(guard.Guard):
         self, creation: permissions_creation.Creation | None
     ) -> str:
         if self._endpoint is not None:
-            return self._endpoint
+            # Its API may have been stopped since.
+            return _in_this_process(self._endpoint)
         if creation is None:
             return _endpoint_of(getattr(self._test, 'api', None))
         return _in_this_process(creation.endpoint)

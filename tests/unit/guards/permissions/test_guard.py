@@ -21,6 +21,7 @@ from safe_fixtures import rules
 from safe_fixtures import ServerPermissions
 from safe_fixtures import waive
 from tests.support import inner
+from tests.support import web
 from tests.unit.guards.permissions import cases
 
 
@@ -119,4 +120,17 @@ class TestGuard(cases.PermissionsTestCase):
                 check.assert_permissions,
                 cases.SERVER,
             )
+        self.assertEqual(0, self.source.probers)
+
+    def test_api_that_is_gone(self):
+        url = 'http://gone.test:80'
+        api = types.SimpleNamespace(base_url=f'{url}/v2.1')
+        with web.Served(url=url):
+            check = self.useFixture(ServerPermissions(api, source=self.source))
+        error = self.assertRaises(
+            exceptions.ConfigurationError,
+            check.assert_permissions,
+            cases.SERVER,
+        )
+        self.assertEqual(url, error.value)
         self.assertEqual(0, self.source.probers)
