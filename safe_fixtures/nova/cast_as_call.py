@@ -275,10 +275,12 @@ def _replace_casts() -> Callable[[], None]:
 
     @functools.wraps(unhardened)
     def cast(self: Any, ctxt: Any, method: str, **kwargs: Any) -> Any:
-        if not _turning.users:
+        # Read once: another thread may end a fixture meanwhile.
+        turning = _turning.users
+        if not turning:
             # A test has kept this function.
             return unhardened(self, ctxt, method, **kwargs)
-        return _turning.users[-1]._turn(self, ctxt, method, kwargs)
+        return turning[-1]._turn(self, ctxt, method, kwargs)
 
     @functools.wraps(client.RPCClient.cast)
     def cast_of_client(
