@@ -18,6 +18,7 @@ A probe looks only at modules that are imported already; it imports none.
 from collections.abc import Iterator
 import io
 import logging
+import operator
 import os
 import re
 import sys
@@ -169,14 +170,9 @@ def _action_on_insecure_requests() -> str | None:
 
 
 _DISABLE = 'logging.disable()'
-# A logger that passes everything to its parents.
-_NEW_LOGGER: dict[str, Any] = {
-    'level': logging.NOTSET,
-    'propagate': True,
-    'disabled': False,
-    'filters': (),
-    'handlers': (),
-}
+_LOGGER_FIELDS = ('level', 'propagate', 'disabled', 'filters', 'handlers')
+# The state of a logger that passes everything to its parents.
+_NEW_LOGGER: tuple[Any, ...] = (logging.NOTSET, True, False, (), ())
 
 
 class LoggingProbe(probe.Probe):
@@ -189,33 +185,36 @@ class LoggingProbe(probe.Probe):
 
     def snapshot(self) -> dict[str, Any]:
         manager = logging.root.manager
-        found: dict[str, Any] = {_DISABLE: manager.disable}
         loggers = {**manager.loggerDict, 'root': logging.root}
-        for name, logger in loggers.items():
-            if isinstance(logger, logging.Logger):
-                for field in ('level', 'propagate', 'disabled'):
-                    found[f'{name} {field}'] = getattr(logger, field)
-                found[f'{name} filters'] = tuple(logger.filters)
-                found[f'{name} handlers'] = tuple(
-                    [(each, each.level) for each in logger.handlers]
-                )
+        # There are hundreds of them, so only those that differ get keys.
+        found: dict[str, Any] = {
+            name: _logger_state(logger)
+            for name, logger in loggers.items()
+            if isinstance(logger, logging.Logger)
+        }
+        found[_DISABLE] = manager.disable
         return found
 
     def changes(
         self, before: dict[str, Any], after: dict[str, Any]
     ) -> Iterator[tuple[str, Any, Any]]:
-        for key, new in sorted(after.items()):
-            field = key.rpartition(' ')[2]
-            if key not in before and field == 'handlers':
-                # Libraries give their new loggers a NullHandler.
-                new = tuple(
-                    each
-                    for each in new
-                    if not isinstance(each[0], logging.NullHandler)
-                )
-            old = before.get(key, _NEW_LOGGER.get(field))
-            if old != new:
-                yield key, old, new
+        for name, new in sorted(after.items(), key=operator.itemgetter(0)):
+            old = before.get(name, _NEW_LOGGER)
+            if old == new:
+                continue
+            if name == _DISABLE:
+                yield name, old, new
+                continue
+            for field, was, now in zip(_LOGGER_FIELDS, old, new, strict=True):
+                if name not in before and field == 'handlers':
+                    # Libraries give their new loggers a NullHandler.
+                    now = tuple(
+                        each
+                        for each in now
+                        if not isinstance(each[0], logging.NullHandler)
+                    )
+                if was != now:
+                    yield f'{name} {field}', was, now
 
     def describe(self, key: str, value: Any) -> str:
         what = key.rpartition(' ')[2]
@@ -227,6 +226,17 @@ class LoggingProbe(probe.Probe):
         if what == 'filters':
             return str([repr(probe.Thing(each)) for each in value])
         return super().describe(key, value)
+
+
+def _logger_state(logger: logging.Logger) -> tuple[Any, ...]:
+    """Return the values of ``_LOGGER_FIELDS``."""
+    return (
+        logger.level,
+        logger.propagate,
+        logger.disabled,
+        tuple(logger.filters),
+        tuple([(each, each.level) for each in logger.handlers]),
+    )
 
 
 class WsgiInterceptProbe(probe.Probe):
