@@ -202,11 +202,12 @@ class _Supervisor:
         if self._signals == self._signals_seen:
             return
         self._signals_seen = self._signals
-        if self.interrupted or self._signals > 1:
+        at_once = self.interrupted or self._signals > 1
+        self.interrupted = True
+        if at_once:
             for process in self._processes:
                 process.deadline = now
             return
-        self.interrupted = True
         self._progress.say(
             'interrupted: the tests in progress clean up; interrupt again '
             'to stop them at once'

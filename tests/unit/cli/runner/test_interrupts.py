@@ -117,6 +117,19 @@ class TestInterrupts(runs.TestCase):
         self.assertIn('before the test had cleaned up', stderr)
         self.assertGone(worker)
 
+    def test_twice_at_once(self):
+        self.write('test_stuck.py', self.MODULE.format(wait=self.LOCK))
+        process = self.start_cli('test_stuck')
+        worker = self.wait_for('worker')
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate()
+        self.assertEqual(1, process.returncode, stderr)
+        self.assertIn('1 of 2 tests were run', stderr)
+        [ended] = self.events('monitor/run')
+        self.assertTrue(audit.details(ended)['interrupted'])
+        self.assertGone(worker)
+
     def test_while_looking_for_tests(self):
         self.write(
             'test_slow.py',
