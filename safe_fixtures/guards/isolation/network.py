@@ -93,11 +93,13 @@ class Network:
         if endpoint.family not in (socket.AF_INET, socket.AF_INET6):
             return _finding(event, str(address), None)
         host, port = _text(address[0]), address[1]
-        if self._allows(host) or (
+        is_probe = (
             event == 'socket.connect'
             and _is_datagram(endpoint)
             and _is_within(references.address(host), _PROBED)
-        ):
+        )
+        # In this order: the latter may look up names.
+        if is_probe or self._allows(host):
             return None
         return _finding(event, host, port)
 

@@ -24,6 +24,7 @@ from socket import socket as early_bound
 import socketserver
 import tempfile
 import threading
+from unittest import mock
 import urllib.request
 import xmlrpc.client
 
@@ -333,6 +334,13 @@ class TestAllowed(base.TestCase):
         name = socket.gethostname()
         address = socket.getaddrinfo(name, 9, type=socket.SOCK_DGRAM)[0][4][0]
         self.assertPasses(self.connect(address, allowed_hosts=[name]))
+
+    def test_own_address_is_found_without_a_lookup(self):
+        with mock.patch('socket.getaddrinfo', autospec=True) as lookup:
+            self.assertPasses(
+                self.connect('192.0.2.0', allowed_hosts=['nobody.invalid'])
+            )
+        lookup.assert_not_called()
 
     def test_nonsense(self):
         for entry in ('http://db', 'db:80', '*', 'a..b', '', '10.0.0.0/40'):
