@@ -77,20 +77,10 @@ class _Checked(types.String):
 
 
 class _CheckedList(types.List):
-    """A list of strings, each of which a function checks by itself.
-
-    :param check: raises ValueError, with what is allowed.
-    """
-
-    def __init__(self, check: Callable[[str], None]) -> None:
-        super().__init__(_Checked(check))
-        self._split = types.List()
-
     def __call__(self, value: Any) -> list[str]:
-        # Split first: oslo.config takes an invalid entry and the next one
-        # for a single entry that contains a comma.
+        # Split first: oslo.config joins an invalid entry with the next one.
         if isinstance(value, str):
-            value = self._split(value)
+            value = types.List()(value)
         checked: list[str] = super().__call__(value)
         return checked
 
@@ -221,14 +211,14 @@ _OPTS = [
     ),
     cfg.Opt(
         'allowed_endpoints',
-        type=_CheckedList(_check_endpoint),
+        type=_CheckedList(_Checked(_check_endpoint)),
         default=[],
         help='Endpoints where services may be toggled, besides intercepted '
         'ones and loopback: ``host``, ``host:port`` or a URL prefix.',
     ),
     cfg.Opt(
         'allowed_hosts',
-        type=_CheckedList(_check_host),
+        type=_CheckedList(_Checked(_check_host)),
         default=[],
         help='Hosts that a test may connect to, besides loopback, and that '
         'may stand in a request, besides made-up ones: host names, domains, '
@@ -236,14 +226,14 @@ _OPTS = [
     ),
     cfg.Opt(
         'allowed_programs',
-        type=_CheckedList(_check_not_everything),
+        type=_CheckedList(_Checked(_check_not_everything)),
         default=['grep', 'ldconfig'],
         help='Programs that a test may start: paths, and names of programs '
         "in the system's directories. Default: what importing Nova starts.",
     ),
     cfg.Opt(
         'allowed_paths',
-        type=_CheckedList(_check_not_everything),
+        type=_CheckedList(_Checked(_check_not_everything)),
         default=[
             '__pycache__',
             '.coverage*',
@@ -324,8 +314,7 @@ class _ConfigOpts(cfg.ConfigOpts):
         super().reset()
         self.set_by_test.clear()
 
-    # What is set may be None, which oslo.config takes for any option. What is
-    # cleared may have hidden something invalid.
+    # oslo.config accepts None for any option. An override may hide a bad value.
 
     def set_override(self, name: str, *args: Any, **kwargs: Any) -> None:
         super().set_override(name, *args, **kwargs)
@@ -341,10 +330,6 @@ class _ConfigOpts(cfg.ConfigOpts):
 
     def set_default(self, *args: Any, **kwargs: Any) -> None:
         super().set_default(*args, **kwargs)
-        self.checked = False
-
-    def clear_default(self, *args: Any, **kwargs: Any) -> None:
-        super().clear_default(*args, **kwargs)
         self.checked = False
 
     def apply_overrides(self) -> None:
@@ -511,7 +496,5 @@ def _check_option(opt: cfg.Opt, path: str | None) -> None:
     except (ValueError, cfg.Error) as error:
         # oslo.config puts the option and its source before the reason.
         allowed = str(error).partition(' is not valid: ')[2] or str(error)
-    given = dict(_given(path)).get(opt.name)
-    raise exceptions.ConfigurationError(
-        f'[{GROUP.name}] {opt.name}', given, allowed
-    )
+    option, given = f'[{GROUP.name}] {opt.name}', dict(_given(path))
+    raise exceptions.ConfigurationError(option, given.get(opt.name), allowed)
