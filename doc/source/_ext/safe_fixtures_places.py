@@ -26,8 +26,8 @@ from safe_fixtures import rules
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PACKAGE = ROOT / 'safe_fixtures'
-# They read what is recorded about a rule, or define all of them.
-_READERS = ('audit', 'summary', 'rules.py')
+# They read what is recorded about a rule, or define what is raised.
+_READERS = ('audit', 'summary', 'rules.py', 'exceptions.py', '__init__.py')
 # Nova's side of a room that has another name there.
 _NOVA = {'microversion': ['pins.py'], 'isolation': []}
 # The page of a room that has another name, or more than one page.
@@ -109,8 +109,10 @@ def pages(code):
 def tests(code):
     """Return the folders, or files, with the tests of these guards."""
     found = []
+    if any(name.startswith('core/') for name in modules(code)):
+        found.append('tests/unit/core')
     for kind in ('unit/guards', 'functional/nova'):
-        for room in rooms(code) or ['core']:
+        for room in rooms(code):
             for name in (room, f'test_{room}.py'):
                 if (ROOT / 'tests' / kind / name).exists():
                     found.append(f'tests/{kind}/{name}')
