@@ -16,6 +16,8 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from cliff import lister
+
 from safe_fixtures.cli import alerts
 from safe_fixtures.cli import tables
 from safe_fixtures import summary
@@ -23,7 +25,7 @@ from safe_fixtures import summary
 __all__ = ['Report']
 
 
-class Report(tables.SummaryListing):
+class Report(lister.Lister):
     """Sum up the records of one or more runs.
 
     The records of several workers, runs and machines are merged by time. The
@@ -48,7 +50,7 @@ class Report(tables.SummaryListing):
         self._summary = summary.summarize(
             parsed_args.paths, alerts.of(parsed_args)
         )
-        return summary.COLUMNS, self._summary.rows()
+        return tables.of_summary(self._summary, parsed_args)
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         super().run(parsed_args)

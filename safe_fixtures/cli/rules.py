@@ -16,25 +16,31 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from cliff import lister
+
 from safe_fixtures.cli import tables
 from safe_fixtures import rules
 
 __all__ = ['Rules']
 
 
-class Rules(tables.Listing):
+class Rules(lister.Lister):
     """List the rules: what violates each, and what to do about it."""
 
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+        # To cliff, 0 means any width.
+        parsed_args.max_width = (
+            parsed_args.max_width or tables.terminal_width()
+        )
         return (
             ('Code', 'Rule', 'Default', 'CWE', 'Finding', 'Remedy'),
             [
                 (
                     rule.code,
                     rule.title,
-                    _default(rule),
+                    f'{rule.default}, always' if rule.always else rule.default,
                     rule.cwe or '',
                     rule.finding,
                     rule.remedy,
@@ -42,7 +48,3 @@ class Rules(tables.Listing):
                 for rule in rules.RULES.values()
             ],
         )
-
-
-def _default(rule: rules.Rule) -> str:
-    return f'{rule.default}, always' if rule.always else rule.default

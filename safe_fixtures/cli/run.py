@@ -21,6 +21,8 @@ import re
 import sys
 from typing import Any
 
+from cliff import lister
+
 from safe_fixtures.cli import alerts
 from safe_fixtures.cli import app
 from safe_fixtures.cli.runner import discovery
@@ -41,7 +43,7 @@ _LINES = 20  # of each, at either end
 _COLUMNS = 1000  # of each line
 
 
-class Run(tables.SummaryListing):
+class Run(lister.Lister):
     """Run tests hardened, in several processes, and print a summary.
 
     The tests are those of a project that builds on the test bases of Nova.
@@ -114,7 +116,7 @@ class Run(tables.SummaryListing):
         self._status = total.exit_code() or int(
             bool(report.interrupted or report.failures or report.lost)
         )
-        return summary.COLUMNS, total.rows()
+        return tables.of_summary(total, parsed_args)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

@@ -10,19 +10,20 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Listings: tables that fit the terminal, whole data for programs."""
+"""Tables that fit the terminal; programs get whole data."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 import re
 import shutil
 import textwrap
 from typing import Any
 
 from cliff import columns
-from cliff import lister
 
-__all__ = ['Listing', 'SummaryListing']
+from safe_fixtures import summary
+
+__all__ = ['of_summary', 'terminal_width']
 
 _WIDTH = 100  # columns, if there is no terminal
 # Narrower details cannot be read: the table is then too wide.
@@ -32,47 +33,23 @@ _MODULE = re.compile(r'(?<![\w.])(?:[A-Za-z_]\w*\.){3,}(?=[A-Z]\w*\.\w)')
 _BREAKS = re.compile(r'(?<=;) |(?<=\),) |(?<=most in) ')
 
 
-class Listing(lister.Lister):
-    """A listing; by default its table fits the terminal."""
+def of_summary(
+    total: summary.Summary, parsed_args: argparse.Namespace
+) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+    """Return columns and rows of a summary; a table wraps only the details.
 
-    def produce_output(
-        self,
-        parsed_args: argparse.Namespace,
-        column_names: Sequence[str],
-        data: Iterable[Sequence[Any]],
-    ) -> int:
-        """Print the list."""
-        # The default, 0, means any width to cliff, and -1 still does.
-        if parsed_args.max_width == 0:
-            parsed_args.max_width = _terminal_width()
-        return int(super().produce_output(parsed_args, column_names, data))
-
-
-class SummaryListing(lister.Lister):
-    """The rows of a summary; a table wraps only the details."""
-
-    def produce_output(
-        self,
-        parsed_args: argparse.Namespace,
-        column_names: Sequence[str],
-        data: Iterable[Sequence[Any]],
-    ) -> int:
-        """Print the summary."""
-        rows = list(data)
-        # cliff would shrink the other columns too.
-        width = parsed_args.max_width or _terminal_width()
-        others = [
-            max(len(str(value)) for value in column)
-            for column in list(zip(column_names, *rows, strict=True))[:-1]
-        ]
-        width -= sum(others) + 3 * len(column_names) + 1
-        return int(
-            super().produce_output(
-                parsed_args,
-                column_names,
-                [(*row[:-1], _Details(row[-1], width)) for row in rows],
-            )
-        )
+    :param parsed_args: the arguments of the command.
+    """
+    rows = total.rows()
+    # cliff would shrink the other columns too.
+    width = parsed_args.max_width or terminal_width()
+    for column in list(zip(summary.COLUMNS, *rows, strict=True))[:-1]:
+        width -= max(len(str(value)) for value in column) + 3
+    # The borders of the table, and of its last column.
+    width -= 4
+    return summary.COLUMNS, [
+        (*others, _Details(details, width)) for *others, details in rows
+    ]
 
 
 class _Details(columns.FormattableColumn[str]):
@@ -93,5 +70,6 @@ class _Details(columns.FormattableColumn[str]):
         )
 
 
-def _terminal_width() -> int:
+def terminal_width() -> int:
+    """Return how many columns a table may have."""
     return shutil.get_terminal_size((_WIDTH, 24)).columns
