@@ -13,11 +13,10 @@
 """Raise alerts over the events of guards."""
 
 import collections
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import dataclasses
 import datetime
 import inspect
-import math
 import threading
 from typing import Any
 
@@ -35,6 +34,8 @@ _DECLARED = 'SafeServiceToggle.'
 _MOST = 1000  # alerts, disabled services and started services in memory
 _NAMED = 20  # tests that an alert names
 _LARGEST = 10**9
+
+_Watcher = Callable[[events.Event], None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,14 +107,11 @@ class Alerts:
         self._board = _Board()
         self._left_disabled = _LeftDisabled(self._board, disabled_seconds)
         self._watchers = (
-            self._left_disabled,
-            _RefusedStarts(self._board, int(refused_starts)),
-            _Undeclared(self._board, bool(undeclared_toggles)),
-            _Refusals(self._board, int(refusals), refusals_seconds),
+            self._left_disabled.add,
+            _refused_starts(self._board, int(refused_starts)),
+            _undeclared(self._board, bool(undeclared_toggles)),
+            _Refusals(self._board, int(refusals), refusals_seconds).add,
         )
-
-    def __call__(self, event: Mapping[str, Any]) -> None:
-        self.add(event)
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Take one event into account.
@@ -123,8 +121,11 @@ class Alerts:
         """
         view = events.Event(event)
         with self._lock:
-            for watcher in self._watchers:
-                watcher.add(view)
+            for watch in self._watchers:
+                watch(view)
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        self.add(event)
 
     def raised(self, *, ended: bool = False) -> list[Alert]:
         """Return the alerts so far, in the order they were first raised.
@@ -177,17 +178,12 @@ class _Service:
     down_before: bool
     since: str | None = None
 
-    def alert(self, message: str, when: str | None) -> Alert:
-        return Alert(
-            LEFT_DISABLED,
-            f'{self.name} {message}',
-            (self.test,),
-            1,
-            when or '',
-        )
-
-    def never_restored(self) -> Alert:
-        return self.alert('was never restored', self.since)
+    def alert(
+        self, message: str = 'was never restored', when: str | None = None
+    ) -> Alert:
+        what = f'{self.name} {message}'
+        when = when or self.since or ''
+        return Alert(LEFT_DISABLED, what, (self.test,), 1, when)
 
 
 class _LeftDisabled:
@@ -213,11 +209,8 @@ class _LeftDisabled:
 
     def pending(self) -> list[Alert]:
         """Return alerts on the services that are down now."""
-        return [
-            service.never_restored()
-            for service in self._changed.values()
-            if service.since
-        ]
+        services = self._changed.values()
+        return [service.alert() for service in services if service.since]
 
     def _change(self, key: tuple[str, str], event: events.Event) -> None:
         service = self._changed.get(key)
@@ -241,21 +234,17 @@ class _LeftDisabled:
         del self._changed[key]
         seconds = _seconds(service.since, time) if service.since else 0.0
         if seconds > self._limit:
+            message = f'was down for {seconds:.1f} s (limit {self._limit:g} s)'
             self._board.put(
                 (LEFT_DISABLED, *key, service.since),
-                service.alert(
-                    f'was down for {seconds:.1f} s (limit {self._limit:g} s)',
-                    time,
-                ),
+                service.alert(message, time),
             )
 
     def _end(self, initiator: str) -> None:
         for key in [key for key in self._changed if key[0] == initiator]:
             service = self._changed.pop(key)
             if service.since:
-                self._board.put(
-                    (LEFT_DISABLED, *key), service.never_restored()
-                )
+                self._board.put((LEFT_DISABLED, *key), service.alert())
 
 
 class _Tally:
@@ -263,8 +252,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.count = 0
-        self.first = ''
-        self.last = ''
+        self.first = self.last = ''
         self._tests: dict[str, None] = {}
 
     def add(self, time: str, test: str) -> None:
@@ -278,57 +266,53 @@ class _Tally:
         return Alert(rule, message, tuple(self._tests), self.count, self.last)
 
 
-class _RefusedStarts:
-    """Services whose start broke SF204 repeatedly, in whichever tests."""
+def _refused_starts(board: _Board, limit: int) -> _Watcher:
+    """Watch for services whose start broke SF204 repeatedly, in any tests."""
+    starts: dict[str, _Tally] = {}
 
-    def __init__(self, board: _Board, limit: int) -> None:
-        self._board = board
-        self._limit = limit
-        self._starts: dict[str, _Tally] = {}
-
-    def add(self, event: events.Event) -> None:
+    def watch(event: events.Event) -> None:
         if not event.counts or event.code != 'SF204':
             return
         service = str(event.details.get('binary', event.target))
-        if service not in self._starts:
-            _make_room(self._starts)
-            self._starts[service] = _Tally()
-        tally = self._starts[service]
+        if service not in starts:
+            _make_room(starts)
+            starts[service] = _Tally()
+        tally = starts[service]
         tally.add(event.time, event.test)
-        if tally.count >= self._limit:
+        if tally.count >= limit:
             message = f'{service} may not be started, {tally.count} times'
-            self._board.put(
-                (REFUSED_STARTS, service), tally.alert(REFUSED_STARTS, message)
-            )
+            alert = tally.alert(REFUSED_STARTS, message)
+            board.put((REFUSED_STARTS, service), alert)
+
+    return watch
 
 
-class _Undeclared:
-    """Changes outside a test, or any that the toggle's methods did not make.
+def _undeclared(board: _Board, every: bool) -> _Watcher:
+    """Watch for changes outside a test, or not by the toggle's methods.
 
-    :param every: whether every change counts, even if it was not refused.
+    :param every: whether a change by anything else counts even if it was
+        not refused.
     """
 
-    def __init__(self, board: _Board, every: bool) -> None:
-        self._board = board
-        self._every = every
-
-    def add(self, event: events.Event) -> None:
+    def watch(event: events.Event) -> None:
+        by = str(event.details.get('by', ''))
         if event.counts and event.code == 'SF202':
-            self._raise(event, str(event.details.get('message', event.target)))
-        elif self._every and event.action in events.CHANGES:
-            by = str(event.details.get('by', ''))
-            if by and not by.startswith(_DECLARED):
-                self._raise(event, f'{event.action} of {event.target} by {by}')
-
-    def _raise(self, event: events.Event, message: str) -> None:
+            message = str(event.details.get('message', event.target))
+        elif every and event.action in events.CHANGES:
+            if not by or by.startswith(_DECLARED):
+                return
+            message = f'{event.action} of {event.target} by {by}'
+        else:
+            return
         key = UNDECLARED, event.test, event.target
-        alert = self._board.alerts.get(key)
-        if alert is None:
-            alert = Alert(UNDECLARED, message, (event.test,), 0, '')
-        self._board.put(
-            key,
-            dataclasses.replace(alert, count=alert.count + 1, when=event.time),
+        first = Alert(UNDECLARED, message, (event.test,), 0, '')
+        alert = board.alerts.get(key, first)
+        alert = dataclasses.replace(
+            alert, count=alert.count + 1, when=event.time
         )
+        board.put(key, alert)
+
+    return watch
 
 
 class _Refusals:
@@ -336,9 +320,8 @@ class _Refusals:
 
     def __init__(self, board: _Board, limit: int, seconds: float) -> None:
         self._board = board
-        self._limit = limit
         self._seconds = seconds
-        # Time and test of the last refusals.
+        # Time and test of the last refusals, at most as many as make a burst.
         self._recent: collections.deque[tuple[str, str]] = collections.deque(
             maxlen=limit
         )
@@ -351,21 +334,19 @@ class _Refusals:
         recent.append((event.time, event.test))
         if burst is not None and self._is_close(burst.last, event.time):
             burst.add(event.time, event.test)
-        elif len(recent) == self._limit and self._is_close(
+        elif len(recent) == recent.maxlen and self._is_close(
             recent[0][0], event.time
         ):
-            burst = _Tally()
+            burst = self._burst = _Tally()
             for time, test in recent:
                 burst.add(time, test)
         else:
-            burst = None
-        self._burst = burst
-        if burst is not None:
-            seconds = _seconds(burst.first, burst.last)
-            message = f'{burst.count} refusals within {seconds:.1f} s'
-            self._board.put(
-                (REFUSALS, burst.first), burst.alert(REFUSALS, message)
-            )
+            self._burst = None
+            return
+        seconds = _seconds(burst.first, burst.last)
+        message = f'{burst.count} refusals within {seconds:.1f} s'
+        alert = burst.alert(REFUSALS, message)
+        self._board.put((REFUSALS, burst.first), alert)
 
     def _is_close(self, since: str, till: str) -> bool:
         return _seconds(since, till) <= self._seconds
@@ -373,24 +354,17 @@ class _Refusals:
 
 def _check(**limits: Any) -> None:
     for name, value in limits.items():
-        seconds = name.endswith('_seconds')
-        if not _is_limit(value) or not (seconds or value == int(value)):
+        # No bool, which is an int too.
+        good = type(value) in (int, float) and 0 < value <= _LARGEST
+        if name.endswith('_seconds'):
+            allowed = 'give a number of seconds above 0'
+        else:
+            allowed = 'give a whole number, 1 or more'
+            good = good and value == int(value)
+        if not good:
             raise exceptions.ConfigurationError(
-                f'Alerts {name}',
-                value,
-                'give a number of seconds above 0'
-                if seconds
-                else 'give a whole number, 1 or more',
+                f'Alerts {name}', value, allowed
             )
-
-
-def _is_limit(value: Any) -> bool:
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and 0 < value <= _LARGEST
-    )
 
 
 def _make_room(kept: dict[Any, Any]) -> None:
@@ -405,11 +379,9 @@ def _is_down(state: str) -> bool:
 
 
 def _seconds(since: str, till: str) -> float:
+    read = datetime.datetime.fromisoformat
     try:
-        passed = datetime.datetime.fromisoformat(
-            till
-        ) - datetime.datetime.fromisoformat(since)
+        return (read(till) - read(since)).total_seconds()
     except (ValueError, TypeError):
         # A time in a foreign format says nothing.
         return 0.0
-    return passed.total_seconds()

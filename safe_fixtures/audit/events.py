@@ -96,6 +96,9 @@ class Event:
     :ivar target: the name of what was acted on (str).
     :ivar target_id: its uuid; empty without one (str).
     :ivar details: the content besides the CADF fields (dict).
+    :ivar seconds: how long the act took (float); 0 if the event does not say.
+    :ivar is_violation: whether a rule was broken (bool).
+    :ivar is_refusal: whether a rule was broken and the act refused (bool).
     """
 
     def __init__(self, stored: Mapping[str, Any]) -> None:
@@ -110,16 +113,9 @@ class Event:
         self.target: str = stored['target']['name']
         self.target_id: str = stored['target'].get('id', '')
         self.details = details(stored)
-
-    @property
-    def is_violation(self) -> bool:
-        """Whether a rule was broken."""
-        return self.action in VIOLATIONS
-
-    @property
-    def is_refusal(self) -> bool:
-        """Whether a rule was broken and the act was refused."""
-        return self.action == DENY
+        self.seconds: float = self.details.get('seconds', 0.0)
+        self.is_violation = self.action in VIOLATIONS
+        self.is_refusal = self.action == DENY
 
     @property
     def counts(self) -> bool:
@@ -137,12 +133,6 @@ class Event:
         if self.details.get('expected'):
             return 'expected'
         return 'enforced' if self.is_refusal else 'recorded'
-
-    @property
-    def seconds(self) -> float:
-        """How long the act took (seconds); 0 if the event does not say."""
-        seconds: float = self.details.get('seconds', 0.0)
-        return seconds
 
     @property
     def sequence(self) -> int | None:

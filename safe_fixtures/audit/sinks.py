@@ -71,16 +71,12 @@ class File:
         if self._known is None:
             flags |= os.O_CREAT
         # Guards must not see this as an act of the test.
-        with audit_hook.unseen():
+        with audit_hook.unseen(), contextlib.ExitStack() as undo:
             descriptor = os.open(path, flags, 0o600)
-            try:
-                self._append(descriptor, data)
-            finally:
-                try:
-                    # A process forked meanwhile would keep the lock.
-                    fcntl.flock(descriptor, fcntl.LOCK_UN)
-                finally:
-                    os.close(descriptor)
+            undo.callback(os.close, descriptor)
+            # A process forked meanwhile would keep the lock.
+            undo.callback(fcntl.flock, descriptor, fcntl.LOCK_UN)
+            self._append(descriptor, data)
 
     def _append(self, descriptor: int, data: bytes) -> None:
         # O_APPEND does not keep a line whole if a write is partial.
@@ -151,19 +147,9 @@ def log(stored: dict[str, Any]) -> None:
     LOGGER.log(
         logging.WARNING if events.Event(stored).counts else logging.INFO,
         '%s',
-        _Line(stored),
+        as_line(stored),
         extra={'event': stored},
     )
-
-
-class _Line:
-    """An event that is formatted only when a handler asks for it."""
-
-    def __init__(self, stored: dict[str, Any]) -> None:
-        self._stored = stored
-
-    def __str__(self) -> str:
-        return as_line(self._stored)
 
 
 def as_line(stored: dict[str, Any]) -> str:

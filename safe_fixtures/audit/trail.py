@@ -144,18 +144,13 @@ class AuditTrail(fixtures.Fixture):
         self.dropped = 0
         self._began = time.monotonic()
         self._processes: dict[int, _Process] = {}
+        sinks: list[delivery.Sink] = [audit_sinks.log, *self._given_sinks]
+        if self._file is not None:
+            sinks.insert(0, audit_sinks.File(self._file))
         self._delivery = delivery.Delivery(
             self._process().initiator['name'],
             self.redactor,
-            [
-                *(
-                    []
-                    if self._file is None
-                    else [audit_sinks.File(self._file)]
-                ),
-                audit_sinks.log,
-                *self._given_sinks,
-            ],
+            sinks,
             fails_at_once=fails_at_once,
         )
 

@@ -62,31 +62,32 @@ def follow(current: Callable[[], Owner | None]) -> Callable[[], None]:
     :returns: a callable that stops noting; the notes stay.
     """
 
-    def start(method: Any, started: Any, *args: Any, **kwargs: Any) -> Any:
-        _note(started, current())
-        return method(started, *args, **kwargs)
-
-    def spawn(function: Any, *args: Any, **kwargs: Any) -> Any:
-        spawned = function(*args, **kwargs)
-        _note(spawned[1], current())
-        return spawned
-
-    def submit(
-        method: Any, pool: Any, task: Any, /, *args: Any, **kwargs: Any
-    ) -> Any:
+    def note(started: Any, *_: Any, **__: Any) -> None:
         owner = current()
         if owner is not None:
-            task = functools.partial(_work_for, owner, task)
-        return method(pool, task, *args, **kwargs)
+            owner.own(started)
+
+    def spawn(function: Any, _: Any, args: Any, kwargs: Any) -> Any:
+        spawned = function(*args, **kwargs)
+        note(spawned[1])
+        return spawned
+
+    def submit(method: Any, _: Any, args: Any, kwargs: Any) -> Any:
+        owner = current()
+        if owner is not None:
+            args = functools.partial(_work_for, owner, args[0]), *args[1:]
+        return method(*args, **kwargs)
 
     def patch_eventlet(greenthread: Any) -> Callable[[], None]:
         return patching.patch_together(
-            lambda: _wrap(greenthread.GreenThread, '__init__', start),
+            lambda: patching.call_before(
+                greenthread.GreenThread, '__init__', note
+            ),
             lambda: _wrap(greenthread, '_spawn_n', spawn),
         )
 
     return patching.patch_together(
-        lambda: _wrap(threading.Thread, 'start', start),
+        lambda: patching.call_before(threading.Thread, 'start', note),
         lambda: _wrap(futures.ThreadPoolExecutor, 'submit', submit),
         lambda: patching.patch_when_imported(
             'eventlet.greenthread', patch_eventlet
@@ -123,20 +124,9 @@ def _work_for(owner: Owner, task: Any, *args: Any, **kwargs: Any) -> Any:
         _working.reset(token)
 
 
-def _note(started: Any, owner: Owner | None) -> None:
-    if owner is not None:
-        owner.own(started)
-
-
 def _wrap(target: Any, name: str, wrapper: Any) -> Callable[[], None]:
-    """Pass calls of a function to *wrapper*, after the function itself."""
-    function = vars(target)[name]
-
-    @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        return wrapper(function, *args, **kwargs)
-
-    return patching.patch_attribute(target, name, wrapped)
+    patch = patching.wrapped_attribute(target, name, wrapper)
+    return patching.patch_attribute(*patch)
 
 
 def _is_alive(started: Any) -> bool:

@@ -184,10 +184,8 @@ def _line_of(frame: FrameType) -> str:
 
 
 def _innermost(is_wanted: Callable[[str], bool]) -> str | None:
-    for frame in _frames():
-        if is_wanted(frame.f_code.co_filename):
-            return _line_of(frame)
-    return None
+    wanted = (f for f in _frames() if is_wanted(f.f_code.co_filename))
+    return next(map(_line_of, wanted), None)
 
 
 def _is_elsewhere(path: str) -> bool:

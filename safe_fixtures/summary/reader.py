@@ -70,9 +70,8 @@ def _files(path: str) -> list[str]:
         ) from None
     if not os.path.isdir(path):
         return [path]
-    found = sorted(
-        glob.glob(os.path.join(glob.escape(path), 'events-*.jsonl'))
-    )
+    pattern = os.path.join(glob.escape(path), 'events-*.jsonl')
+    found = sorted(glob.glob(pattern))
     if not found:
         raise ValueError(f'{path} has no events-*.jsonl')
     return found
@@ -114,33 +113,30 @@ def _lines(path: str) -> Iterator[bytes]:
 
 def _is_event(value: Any) -> bool:
     """Whether a value has all that :class:`audit.Event` reads."""
-    return (
-        isinstance(value, dict)
-        and value.get('typeURI') == cadf.TYPE_URI_EVENT
-        and all(
-            isinstance(value.get(name), str)
-            for name in ('action', 'eventTime', 'outcome')
-        )
-        and _is_resource(value.get('initiator'))
-        and _is_resource(value.get('target'))
-        and isinstance(value.get('reason', {}), dict)
-        and ('reason' in value or value['action'] not in events.VIOLATIONS)
-        and _are(str, value.get('tags', []))
-        and _are(dict, value.get('attachments', []))
-        and all(
-            isinstance(each.get('content'), dict)
-            for each in value.get('attachments', [])
-            if each.get('name') == 'details'
-        )
-    )
-
-
-def _is_resource(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get('name'), str)
-        and isinstance(value.get('id', ''), str)
-    )
+    match value:
+        case {
+            'typeURI': cadf.TYPE_URI_EVENT,
+            'action': str(action),
+            'eventTime': str(),
+            'outcome': str(),
+            'initiator': {'name': str()} as initiator,
+            'target': {'name': str()} as target,
+        }:
+            attachments = value.get('attachments', [])
+            return (
+                isinstance(initiator.get('id', ''), str)
+                and isinstance(target.get('id', ''), str)
+                and isinstance(value.get('reason', {}), dict)
+                and ('reason' in value or action not in events.VIOLATIONS)
+                and _are(str, value.get('tags', []))
+                and _are(dict, attachments)
+                and all(
+                    isinstance(each.get('content'), dict)
+                    for each in attachments
+                    if each.get('name') == 'details'
+                )
+            )
+    return False
 
 
 def _are(kind: type, values: Any) -> bool:

@@ -79,7 +79,7 @@ class Summary:
     def rows(self) -> list[tuple[str, str, int | float | str, str]]:
         """Return the rows of the summary; see :data:`.COLUMNS`."""
         return [
-            (section.title, item, _rounded(count), details)
+            (section.title, item, round(count, 3), details)
             for section in self._sections
             for item, count, details in section.rows()
         ]
@@ -109,7 +109,3 @@ def summarize(
     for event in reader.read(paths, summary.truncated):
         summary.add(event)
     return summary
-
-
-def _rounded(count: int | float) -> int | float:
-    return round(count, 3) if isinstance(count, float) else count
