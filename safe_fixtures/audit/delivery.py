@@ -122,14 +122,12 @@ class Delivery:
         :raises: AuditFailed if nothing calls :meth:`check` later.
         """
         if sink not in self._failures:
-            number = getattr(error, 'errno', None)
-            symbol = errno.errorcode.get(number) if number else None
+            name = type(error).__name__
+            symbol = errno.errorcode.get(getattr(error, 'errno', 0), name)
             self._failures[sink] = _Failure(
                 sink,
                 f'{stored["action"]} of {stored["target"]["name"]}',
-                self._redactor.redact(
-                    f'{symbol or type(error).__name__}: {_text_of(error)}'
-                ),
+                self._redactor.redact(f'{symbol}: {_text_of(error)}'),
             )
         self._failures[sink].count += 1
         if self._fails_at_once:

@@ -210,11 +210,8 @@ class AuditTrail(fixtures.Fixture):
         stored['initiator'] = process.initiator
         stored['id'] = identifier.generate_uuid()
         stored['eventTime'] = timestamp.get_utc_now()
-        stored['tags'] = [
-            tag.generate_name_value_tag(
-                events.SEQUENCE, str(next(process.numbers))
-            )
-        ]
+        number = str(next(process.numbers))
+        stored['tags'] = [tag.generate_name_value_tag(events.SEQUENCE, number)]
         if code is not None:
             stored['reason'] = cadf.reason_of(code)
         if content:
@@ -333,11 +330,9 @@ class AuditTrail(fixtures.Fixture):
         left_out = self.dropped + len(self.events) - len(shown)
         lines = [audit_sinks.as_line(stored) for stored in shown]
         if left_out:
-            where = (
-                'see [safe_fixtures] audit_file'
-                if self._file is None
-                else f'they are in {audit_sinks.path_of(self._file)}'
-            )
+            where = 'see [safe_fixtures] audit_file'
+            if self._file is not None:
+                where = f'they are in {audit_sinks.path_of(self._file)}'
             lines.insert(0, f'... {left_out} events before these; {where}')
         return '\n'.join(lines) + '\n'
 

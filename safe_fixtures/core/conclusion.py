@@ -29,6 +29,7 @@ from safe_fixtures.runtime import stack
 __all__ = ['Outcome', 'follow', 'hide_own_frames', 'outcome_of']
 
 _UNUSED = 'SF901'
+_TIDIED = exceptions.SafetyViolation, exceptions.ConfigurationError
 _ON_TEST = '_safe_fixtures_outcome'
 
 
@@ -88,13 +89,9 @@ class Outcome:
             for name, detail in test.getDetails().items()
             if detail.content_type.subtype == 'x-traceback'
         ]
+        traceback = kind, error, error.__traceback__
         for name in shown[-1:]:
-            test.addDetail(
-                name,
-                content.TracebackContent(
-                    (kind, error, error.__traceback__), test
-                ),
-            )
+            test.addDetail(name, content.TracebackContent(traceback, test))
 
 
 def hide_own_frames(error: BaseException | None) -> bool:
@@ -110,9 +107,7 @@ def hide_own_frames(error: BaseException | None) -> bool:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        if isinstance(
-            error, (exceptions.SafetyViolation, exceptions.ConfigurationError)
-        ):
+        if isinstance(error, _TIDIED):
             found = True
             error.__traceback__ = stack.without_own_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
@@ -153,9 +148,8 @@ def follow(test: Any, trail: audit.AuditTrail) -> None:
 
 
 def _conclude(test: Any, trail: audit.AuditTrail, outcome: Outcome) -> None:
-    unused: list[str] = []
-    if outcome.value == 'success':
-        unused = _record_unused_waivers(test, trail)
+    succeeds = outcome.value == 'success'
+    unused = _record_unused_waivers(test, trail) if succeeds else []
     fails = bool(unused) or not trail.is_whole
     trail.record(
         events.TEST_END,

@@ -29,7 +29,7 @@ _SLASHES = re.compile('//+')
 # The URL of a compute API, as devstack and Nova's own fixtures have it.
 # Placement's has no version, and other services have other versions.
 _COMPUTE_URL = re.compile(r'[^:]+://[^/]+(?:/compute)?/v2(?:\.1)?(?:[/?#]|$)')
-# Nova accepts these characters in a project id.
+# A project id of Nova has only these characters.
 _VERSION_PREFIX = re.compile(r'/v2(?:\.[0-9]+)?(?:/[0-9a-f-]+)?(?=/|$)')
 
 

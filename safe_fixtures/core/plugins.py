@@ -67,12 +67,10 @@ class Source(Generic[_Protocol]):
         """
         found = self.find()
         if found is None:
-            raise exceptions.ConfigurationError(
-                argument,
-                None,
-                'no Nova is imported; import it first'
-                + (f', or give {self._instead}' if self._instead else ''),
-            )
+            allowed = 'no Nova is imported; import it first'
+            if self._instead:
+                allowed += f', or give {self._instead}'
+            raise exceptions.ConfigurationError(argument, None, allowed)
         return found
 
 

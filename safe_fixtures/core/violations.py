@@ -136,11 +136,7 @@ def verdict_on(
         return None
     if violation.where is None:
         violation.where = stack.where()
-    expectations = [each for each in _expectations if each.code == code]
-    return Verdict(
-        violation,
-        mode,
-        None if waivers is None else waivers.apply(code),
-        # The innermost block gets it.
-        expectations[-1].seen if expectations else None,
-    )
+    waiver = waivers.apply(code) if waivers else None
+    # The innermost block gets it.
+    expected = (e.seen for e in reversed(_expectations) if e.code == code)
+    return Verdict(violation, mode, waiver, next(expected, None))

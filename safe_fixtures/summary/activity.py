@@ -13,7 +13,7 @@
 """Sections on what the tests did, and on the records of it."""
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Iterable
 import heapq
 from typing import Any
 
@@ -67,30 +67,20 @@ class Services(sections.Section):
         failed = [key for key, good in self._restored.items() if not good]
         pending = [key for key in self._changed if key not in self._restored]
         good = sum(self._restored.get(key, False) for key in self._changed)
-        yield (
-            'toggled',
-            len(self._changed),
-            sections.plural(self._changes, 'change'),
-        )
+        changes = sections.plural(self._changes, 'change')
+        yield 'toggled', len(self._changed), changes
         yield 'restored', good, ''
         yield 'restore failed', len(failed), self._named(failed)
         if pending:
             yield 'never restored', len(pending), self._named(pending)
         if self._outages:
             seconds, service, test = max(self._outages)
-            yield (
-                'outages',
-                len(self._outages),
-                f'longest {seconds:.3f} s ({service} in {test})',
-            )
+            longest = f'longest {seconds:.3f} s ({service} in {test})'
+            yield 'outages', len(self._outages), longest
 
-    def _named(self, keys: Sequence[tuple[str, str]]) -> str:
-        return sections.first(
-            [
-                f'{self._changed.get(key, "a service")} ({key[0]})'
-                for key in keys
-            ]
-        )
+    def _named(self, keys: Iterable[tuple[str, str]]) -> str:
+        names = ((self._changed.get(key, 'a service'), key[0]) for key in keys)
+        return sections.first([f'{name} ({test})' for name, test in names])
 
 
 class SlowestRestores(sections.Section):
@@ -105,9 +95,9 @@ class SlowestRestores(sections.Section):
     def add(self, event: events.Event) -> None:
         if event.action == events.RESTORE and 'seconds' in event.details:
             restore = event.seconds, event.target, event.test
-            self._slowest = sorted(
-                [*self._slowest, restore], key=lambda each: -each[0]
-            )[:_SHOWN]
+            self._slowest = heapq.nlargest(
+                _SHOWN, [*self._slowest, restore], key=lambda each: each[0]
+            )
 
     def rows(self) -> sections.Rows:
         for seconds, service, test in self._slowest:
@@ -159,29 +149,23 @@ class Checks(sections.Section):
     title = 'Checked'
 
     def __init__(self) -> None:
-        self._images = 0
-        self._flavors = 0
+        self._actions: collections.Counter[str] = collections.Counter()
         # By outcome.
         self._permissions: collections.Counter[str] = collections.Counter()
 
     def add(self, event: events.Event) -> None:
-        if event.action == events.IMAGE:
-            self._images += 1
-        elif event.action == events.FLAVOR:
-            self._flavors += 1
-        elif event.action == events.PERMISSIONS:
+        self._actions[event.action] += 1
+        if event.action == events.PERMISSIONS:
             self._permissions[event.outcome] += 1
 
     def rows(self) -> sections.Rows:
-        yield 'images', self._images, ''
-        yield 'flavors', self._flavors, ''
+        yield 'images', self._actions[events.IMAGE], ''
+        yield 'flavors', self._actions[events.FLAVOR], ''
         if self._permissions:
             wrong = self._permissions['failure']
-            yield (
-                'server permissions',
-                wrong + self._permissions['success'],
-                f'{wrong} wrong, {self._permissions["unknown"]} not checked',
-            )
+            checked = wrong + self._permissions['success']
+            details = f'{self._permissions["unknown"]} not checked'
+            yield 'server permissions', checked, f'{wrong} wrong, {details}'
 
 
 class Waiting(sections.Section):
@@ -190,9 +174,7 @@ class Waiting(sections.Section):
     title = 'Waiting'
 
     def __init__(self) -> None:
-        self._tests = 0
-        self._waits = 0
-        self._cut_short = 0
+        self._tests = self._waits = self._cut_short = 0
         self._seconds = 0.0
         self._counts: collections.Counter[str] = collections.Counter()
         self._saved: dict[str, float] = collections.defaultdict(float)
@@ -213,17 +195,15 @@ class Waiting(sections.Section):
         if not self._tests:
             return
         yield 'seconds saved', self._seconds, ''
-        yield (
-            'waits',
-            self._waits,
-            f'in {sections.plural(self._tests, "test")}',
-        )
+        tests = sections.plural(self._tests, 'test')
+        yield 'waits', self._waits, f'in {tests}'
         yield 'cut short', self._cut_short, ''
-        for helper in heapq.nlargest(
-            _SHOWN, self._saved, key=self._saved.__getitem__
-        ):
+        most = heapq.nlargest(
+            _SHOWN, self._saved.items(), key=lambda each: each[1]
+        )
+        for helper, seconds in most:
             waits = sections.plural(self._counts[helper], 'wait')
-            yield helper, self._saved[helper], f'seconds saved in {waits}'
+            yield helper, seconds, f'seconds saved in {waits}'
 
 
 class Records(sections.Section):
@@ -249,15 +229,13 @@ class Records(sections.Section):
 
     def rows(self) -> sections.Rows:
         yield 'events', self._events, ''
-        missing = sum(
-            max(0, highest - count)
-            for highest, count in self._numbers.values()
-        )
+        numbers = self._numbers.values()
+        missing = sum(max(0, highest - count) for highest, count in numbers)
         if missing:
             yield 'missing', missing, 'gaps in the numbers of events'
         if self.truncated:
-            named = sections.first(self.truncated)
-            yield 'truncated lines', len(self.truncated), named
+            lines = self.truncated
+            yield 'truncated lines', len(lines), sections.first(lines)
 
 
 def _version_key(version: str) -> tuple[Any, ...]:

@@ -13,7 +13,6 @@
 """Sections on the runs and the tests, and on what broke rules."""
 
 import collections
-import heapq
 import sys
 from typing import Any
 
@@ -185,17 +184,10 @@ class Violations(sections.Section):
             rule = rules.RULES.get(code)
             title = rule.title if rule else 'unknown rule'
             # Sorted by name too: the order of the records does not matter.
-            worst = heapq.nsmallest(
-                sections.NAMED,
-                tests.items(),
-                key=lambda item: (-item[1], item[0]),
-            )
-            yield (
-                f'{code} {kind}',
-                tests.total(),
-                f'{title}; in {sections.plural(len(tests), "test")}, most in '
-                f'{sections.with_counts(worst)}',
-            )
+            worst = sorted(tests.items(), key=lambda each: (-each[1], each[0]))
+            where = f'{title}; in {sections.plural(len(tests), "test")}'
+            most = sections.with_counts(worst[: sections.NAMED])
+            yield f'{code} {kind}', tests.total(), f'{where}, most in {most}'
 
     @property
     def enforced(self) -> bool:
@@ -227,15 +219,10 @@ class Alerts(sections.Section):
                 yield rule, alert.count, details
             more = alerts[sections.NAMED :]
             if more:
-                tests = dict.fromkeys(
-                    test for alert in more for test in alert.tests
-                )
-                yield (
-                    rule,
-                    sum(alert.count for alert in more),
-                    f'{sections.plural(len(more), "more alert")}; in '
-                    f'{sections.first(list(tests))}',
-                )
+                count = sum(alert.count for alert in more)
+                tests = dict.fromkeys(t for each in more for t in each.tests)
+                left_out = sections.plural(len(more), 'more alert')
+                yield rule, count, f'{left_out}; in {sections.first([*tests])}'
         if self._alerts.dropped:
             yield 'more', self._alerts.dropped, 'dropped'
 
@@ -255,8 +242,8 @@ class Waivers(sections.Section):
 
     def add(self, event: events.Event) -> None:
         if event.action == events.RUN_WAIVER:
-            reason = event.details.get('reason', '')
-            self._reasons[event.code, event.target] = reason
+            key = event.code, event.target
+            self._reasons[key] = event.details.get('reason', '')
         elif event.action == events.WAIVER:
             pattern = event.details.get('pattern')
             if pattern is None:
@@ -265,15 +252,10 @@ class Waivers(sections.Section):
                 self._applied[event.code, pattern] += 1
 
     def rows(self) -> sections.Rows:
-        for code, pattern in sorted(
-            self._applied.keys() | self._reasons.keys()
-        ):
-            reason = self._reasons.get((code, pattern))
-            count = self._applied[code, pattern]
-            yield (
-                f'{code} {"applied" if count else "stale"}',
-                count,
-                f'{pattern}: {reason}' if reason else pattern,
-            )
+        for key in sorted(self._applied.keys() | self._reasons.keys()):
+            code, pattern = key
+            reason, count = self._reasons.get(key), self._applied[key]
+            item = f'{code} {"applied" if count else "stale"}'
+            yield item, count, f'{pattern}: {reason}' if reason else pattern
         for code, count in sorted(self._in_tests.items()):
             yield f'{code} applied', count, 'by @waive in tests'
