@@ -24,13 +24,12 @@ import uuid
 from oslo_utils import uuidutils
 from pycadf import attachment
 from pycadf import event
-from pycadf import reason
 from pycadf import resource
 
 from safe_fixtures.audit import events
 from safe_fixtures import redaction
 
-__all__ = ['as_json', 'reason_of', 'resource_of', 'skeleton']
+__all__ = ['as_json', 'resource_of', 'skeleton']
 
 _OBSERVER = resource.Resource(
     typeURI='service/security/audit/safe_fixtures', name='safe_fixtures'
@@ -78,15 +77,6 @@ def resource_of(
         target_id = str(uuid.uuid5(uuid.NAMESPACE_OID, target_id))
     part: dict[str, Any] = resource.Resource(
         typeURI=target_type, name=name, id=target_id
-    ).as_dict()
-    return part
-
-
-@functools.lru_cache(maxsize=256)
-def reason_of(code: str) -> dict[str, Any]:
-    """Return the rule that an event is about, as its reason."""
-    part: dict[str, Any] = reason.Reason(
-        reasonType='safe_fixtures', reasonCode=code
     ).as_dict()
     return part
 

@@ -74,6 +74,7 @@ class Delivery:
     :param redactor: masks the errors of sinks.
     :param sinks: the sinks; more can be appended to :attr:`sinks`.
     :param fails_at_once: raise AuditFailed where an event is recorded.
+    :ivar failures: what failed so far, by the name of the sink (dict).
     """
 
     def __init__(
@@ -88,12 +89,7 @@ class Delivery:
         self._owner = owner
         self._redactor = redactor
         self._fails_at_once = fails_at_once
-        self._failures: dict[str, _Failure] = {}
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether no sink failed so far."""
-        return not self._failures
+        self.failures: dict[str, _Failure] = {}
 
     def deliver(self, stored: dict[str, Any]) -> None:
         """Pass an event on to the sinks of this trail and of all trails."""
@@ -121,15 +117,15 @@ class Delivery:
 
         :raises: AuditFailed if nothing calls :meth:`check` later.
         """
-        if sink not in self._failures:
+        if sink not in self.failures:
             name = type(error).__name__
             symbol = errno.errorcode.get(getattr(error, 'errno', 0), name)
-            self._failures[sink] = _Failure(
+            self.failures[sink] = _Failure(
                 sink,
                 f'{stored["action"]} of {stored["target"]["name"]}',
                 self._redactor.redact(f'{symbol}: {_text_of(error)}'),
             )
-        self._failures[sink].count += 1
+        self.failures[sink].count += 1
         if self._fails_at_once:
             self.check()
 
@@ -140,7 +136,7 @@ class Delivery:
         """
         failures = [
             failure
-            for failure in self._failures.values()
+            for failure in self.failures.values()
             if self._fails_at_once or not failure.raised
         ]
         for failure in failures:

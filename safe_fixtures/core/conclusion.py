@@ -180,7 +180,7 @@ def _record_unused_waivers(test: Any, trail: audit.AuditTrail) -> list[str]:
     waivers = core_waivers.of(test)
     unused = {
         code: reason
-        for code, reason in waivers.unused().items()
+        for code, reason in waivers.unused.items()
         if conf.mode_of(code) != 'off'
     }
     if mode == 'off' or not unused:

@@ -85,13 +85,14 @@ class Waivers:
     of the file. In the file, the first entry that matches applies.
 
     :param test: the test case, or None.
+    :ivar unused: the method's waivers that never applied so far, with their
+        reasons (dict of str to str).
     :raises: ConfigurationError if the waivers file is invalid.
     """
 
     def __init__(self, test: unittest.TestCase | None) -> None:
-        self._class: dict[str, str] = {}
-        self._method: dict[str, str] = {}
-        self._applied: set[str] = set()
+        self._stated: dict[str, str] = {}
+        self.unused: dict[str, str] = {}
         # Read without a test too, so that a bad file is refused.
         self._suite = of_suite()
         if test is None:
@@ -99,9 +100,10 @@ class Waivers:
             return
         self._suite = [e for e in self._suite if e.covers(test.id())]
         for cls in reversed(type(test).__mro__):
-            self._class.update(vars(cls).get(_ATTRIBUTE, {}))
+            self._stated.update(vars(cls).get(_ATTRIBUTE, {}))
         method = getattr(test, test._testMethodName, None)
-        self._method.update(getattr(method, _ATTRIBUTE, {}))
+        self.unused.update(getattr(method, _ATTRIBUTE, {}))
+        self._stated.update(self.unused)
 
     def apply(self, code: str) -> dict[str, str] | None:
         """Apply the waiver of a rule, if there is one.
@@ -110,22 +112,13 @@ class Waivers:
         :returns: the content of the waiver's event: the ``reason``, and the
             ``pattern`` if it is from the file. None without a waiver.
         """
-        for stated in (self._method, self._class):
-            if code in stated:
-                self._applied.add(code)
-                return {'reason': stated[code]}
+        if code in self._stated:
+            self.unused.pop(code, None)
+            return {'reason': self._stated[code]}
         for entry in self._suite:
             if entry.rule == code:
                 return {'reason': entry.reason, 'pattern': entry.pattern}
         return None
-
-    def unused(self) -> dict[str, str]:
-        """Return the method's waivers that never applied, with reasons."""
-        return {
-            code: reason
-            for code, reason in self._method.items()
-            if code not in self._applied
-        }
 
 
 def of(test: unittest.TestCase | None) -> Waivers:

@@ -121,13 +121,10 @@ class Microversions(sections.Section):
             self._latest[event.details.get('served', 'unknown')] += 1
         elif event.action == events.REQUESTS:
             self._requests.update(event.details.get('requests', {}))
-        elif (
-            event.is_violation
-            and event.code == 'SF104'
-            and event.kind != 'expected'
-        ):
-            message = event.details.get('message', '')
-            self._drift.setdefault(message, set()).add(event.test)
+        elif event.code == 'SF104' and event.is_violation:
+            if event.kind != 'expected':
+                message = event.details.get('message', '')
+                self._drift.setdefault(message, set()).add(event.test)
 
     def rows(self) -> sections.Rows:
         for version in sorted(self._requests, key=_version_key):

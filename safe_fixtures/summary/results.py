@@ -51,12 +51,6 @@ class _Run:
         self.seconds: float | None = None
         self.interrupted = False
 
-    @property
-    def not_run(self) -> int:
-        """How many of its tests have no outcome."""
-        tests: int = self.configured.get('tests', 0)
-        return max(0, tests - self.outcomes)
-
     def describe(self) -> str:
         """Return how it was run, and whether it finished."""
         parts = []
@@ -100,7 +94,10 @@ class Runs(sections.Section):
     @property
     def not_run(self) -> int:
         """How many tests were to run and have no outcome."""
-        return sum(run.not_run for run in self._runs.values())
+        return sum(
+            max(0, run.configured.get('tests', 0) - run.outcomes)
+            for run in self._runs.values()
+        )
 
     @property
     def interrupted(self) -> bool:

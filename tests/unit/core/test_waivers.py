@@ -85,12 +85,12 @@ class TestWaive(base.TestCase):
     def test_unused(self):
         waivers = core_waivers.of(Waived('test_x'))
         self.assertEqual(
-            {'SF301': 'method', 'SF303': 'method'}, waivers.unused()
+            {'SF301': 'method', 'SF303': 'method'}, waivers.unused
         )
         waivers.apply('SF303')
-        self.assertEqual({'SF301': 'method'}, waivers.unused())
+        self.assertEqual({'SF301': 'method'}, waivers.unused)
         waivers.apply('SF301')
-        self.assertEqual({}, waivers.unused())
+        self.assertEqual({}, waivers.unused)
 
     def test_shared_by_the_guards_of_a_test(self):
         test = Waived('test_x')
@@ -101,7 +101,7 @@ class TestWaive(base.TestCase):
 
     def test_without_test(self):
         self.assertIsNone(core_waivers.of(None).apply('SF301'))
-        self.assertEqual({}, core_waivers.of(None).unused())
+        self.assertEqual({}, core_waivers.of(None).unused)
 
     def test_reason_is_required(self):
         self.assertRaises(TypeError, safe_fixtures.waive, 'SF301')
