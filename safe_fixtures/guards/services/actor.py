@@ -17,7 +17,7 @@ context variable says by which: it follows the call from the test through the
 API to the record.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 import contextlib
 import contextvars
 import dataclasses
@@ -27,15 +27,7 @@ from safe_fixtures.core import gate
 from safe_fixtures.guards.services import model
 from safe_fixtures.runtime import stack
 
-__all__ = [
-    'Actor',
-    'current',
-    'describe',
-    'is_exempt',
-    'requesting',
-    'restoring',
-    'toggling',
-]
+__all__ = ['Actor', 'acting', 'current', 'describe', 'is_exempt']
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,9 +47,7 @@ class Actor:
 
 
 _NOBODY = Actor()
-_actor: contextvars.ContextVar[Actor] = contextvars.ContextVar(
-    'safe_fixtures_actor', default=_NOBODY
-)
+_actor = contextvars.ContextVar('safe_fixtures_actor', default=_NOBODY)
 
 
 def current() -> Actor:
@@ -66,47 +56,35 @@ def current() -> Actor:
 
 
 @contextlib.contextmanager
-def _acting(**changes: Any) -> Iterator[None]:
-    token = _actor.set(dataclasses.replace(_actor.get(), **changes))
+def acting(
+    name: str | None = None,
+    *,
+    restoring: Iterable[Any] = (),
+    checked: Iterable[model.ServiceRef] = (),
+    checker: model.Watcher | None = None,
+) -> Iterator[None]:
+    """Act as the toggle, a restore or a client, in the block.
+
+    :param name: what acts, such as ``SafeServiceToggle.disable``; None for a
+        client that sends a request.
+    :param restoring: the ledger that restores.
+    :param checked: the service whose order is checked already.
+    :param checker: the watcher that checks it where the record changes.
+    """
+    before = _actor.get()
+    now = Actor(
+        # The line of the test is found now: the change may be made in
+        # another thread.
+        f'{name} ({stack.where()})' if name else before.name,
+        (*before.restoring, *restoring),
+        (*before.checked, *checked),
+        checker or before.checker,
+    )
+    token = _actor.set(now)
     try:
         yield
     finally:
         _actor.reset(token)
-
-
-def toggling(
-    verb: str, ref: model.ServiceRef
-) -> contextlib.AbstractContextManager[None]:
-    """Act as a method of the toggle, which checks the order itself."""
-    # The line of the test is found now: the change may be made in another
-    # thread.
-    return _acting(
-        name=f'SafeServiceToggle.{verb} ({stack.where()})',
-        checked=(*_actor.get().checked, ref),
-    )
-
-
-def restoring(ledger: Any) -> contextlib.AbstractContextManager[None]:
-    """Act as the restore of a ledger."""
-    return _acting(
-        name=f'SafeServiceToggle restore ({stack.where()})',
-        restoring=(*_actor.get().restoring, ledger),
-    )
-
-
-def requesting(
-    *,
-    checked: model.ServiceRef | None = None,
-    checker: model.Watcher | None = None,
-) -> contextlib.AbstractContextManager[None]:
-    """Act as a client that sends a request.
-
-    :param checked: the service whose order the client has checked.
-    :param checker: the watcher that checks it where the record changes.
-    """
-    if checked is not None:
-        return _acting(checked=(*_actor.get().checked, checked))
-    return _acting(checker=checker)
 
 
 def is_exempt(ref: model.ServiceRef) -> bool:

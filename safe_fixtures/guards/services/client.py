@@ -74,8 +74,6 @@ class ClientServices:
         self.refuse = refuse
         self._records = records
         self._known: dict[model.ServiceRef, model.ServiceState] = {}
-        # By uuid, host and binary.
-        self._by_name: dict[str, set[model.ServiceRef]] = {}
 
     def watch(self, watcher: model.Watcher) -> Callable[[], None]:
         """Show *watcher* what the client puts; see ``Services``."""
@@ -103,7 +101,7 @@ class ClientServices:
         """Check the order of a put, and act as the client in the block."""
         if self._records is not None and self._records.is_watched:
             # It is checked at the record, when the API accepts the put.
-            return actor.requesting(checker=self._watcher)
+            return actor.acting(checker=self._watcher)
         change = self.planned(service_id, body)
         if change is None:
             return contextlib.nullcontext()
@@ -111,7 +109,7 @@ class ClientServices:
         if how:
             self._watcher.leaving(change.ref, how, 'put_service')
         # The API may be in this process all the same.
-        return actor.requesting(checked=change.ref)
+        return actor.acting(checked=[change.ref])
 
     def changing(self, change: _Change | None) -> Callable[[], None]:
         """Show the watcher what is about to be put.
@@ -134,24 +132,14 @@ class ClientServices:
         if self._records is not None:
             return self._records.find(service)
         known = lookup.identify(service)
-        matches = self._matches(known)
-        if not matches:
+        if not any(map(known.fits, self._known)):
             self._list()
-            matches = self._matches(known)
+        matches = list(filter(known.fits, self._known))
         return lookup.pick_one(service, matches, self._known)
-
-    def _matches(self, known: lookup.Known) -> set[model.ServiceRef]:
-        found = [
-            self._by_name.get(str(name), set())
-            for name in known
-            if name is not None
-        ]
-        return set.intersection(*found) if found else set()
 
     def _list(self) -> None:
         self.refuse()
         self._known.clear()
-        self._by_name.clear()
         for service in self._client.get_services():
             # A service in a cell that is down has no id and no state.
             if 'id' not in service:
@@ -168,8 +156,6 @@ class ClientServices:
                 disabled_reason=service.get('disabled_reason'),
                 forced_down=bool(service.get('forced_down')),
             )
-            for name in (ref.uuid, ref.host, ref.binary):
-                self._by_name.setdefault(name, set()).add(ref)
 
     def servers_on(
         self, ref: model.ServiceRef
@@ -301,21 +287,19 @@ def _bounded(timeout: float, function: Callable[..., Any], *args: Any) -> None:
 
     :raises: TimeoutError, or what the function raises.
     """
-    outcome: list[BaseException | None] = []
+    errors: list[BaseException] = []
     context = contextvars.copy_context()
 
     def run() -> None:
         try:
             context.run(function, *args)
         except BaseException as error:
-            outcome.append(error)
-        else:
-            outcome.append(None)
+            errors.append(error)
 
     worker = threading.Thread(target=run, daemon=True)
     worker.start()
     worker.join(timeout)
-    if not outcome:
+    if worker.is_alive():
         raise TimeoutError(f'no answer within {timeout} seconds')
-    if outcome[0] is not None:
-        raise outcome[0]
+    if errors:
+        raise errors[0]

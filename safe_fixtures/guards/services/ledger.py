@@ -27,7 +27,6 @@ from safe_fixtures import exceptions
 from safe_fixtures.guards.services import actor
 from safe_fixtures.guards.services import model
 from safe_fixtures.guards.services import order as service_order
-from safe_fixtures.guards.services import outage as service_outage
 
 __all__ = ['Ledger', 'LedgerEntry']
 
@@ -52,7 +51,7 @@ class LedgerEntry:
     before: model.ServiceState
     after: model.ServiceState | None = None
     restored: str | None = None
-    outage: service_outage.Outage | None = None
+    outage: service_order.Outage | None = None
 
 
 @dataclasses.dataclass(slots=True)
@@ -251,7 +250,7 @@ class Ledger:
             all were tried.
         """
         attempts = [_Attempt(*each) for each in wanted.items()]
-        with actor.restoring(self):
+        with actor.acting('SafeServiceToggle restore', restoring=[self]):
             found = self._read_all(wanted)
             for attempt in attempts:
                 self._try(attempt, found[attempt.ref])
@@ -319,20 +318,14 @@ class Ledger:
     def _settle(self, attempt: _Attempt, final: bool) -> None:
         """Note in the entries of a service how each was restored."""
         entries = self._unsettled.pop(attempt.ref, [])
-        if final:
-            kept = 0
-        elif not attempt.is_done:
+        kept = 0
+        if not final:
+            for number, entry in enumerate(entries):
+                # A handle undoes what came after the state that it restores.
+                if entry.before == attempt.wanted:
+                    kept = number
+        if not (final or attempt.is_done):
             kept = len(entries)
-        else:
-            # A handle undoes what came after the state that it restores.
-            kept = max(
-                (
-                    number
-                    for number, entry in enumerate(entries)
-                    if entry.before == attempt.wanted
-                ),
-                default=0,
-            )
         for entry in entries[kept:]:
             entry.restored = attempt.how
         if kept:

@@ -32,8 +32,9 @@ class Known(NamedTuple):
     def fits(self, ref: model.ServiceRef) -> bool:
         """Whether a service can be the one that is meant."""
         found = (ref.uuid, ref.host, ref.binary)
-        return all(
-            mine in (None, its) for mine, its in zip(self, found, strict=True)
+        return any(self) and all(
+            mine is None or str(mine) == its
+            for mine, its in zip(self, found, strict=True)
         )
 
 

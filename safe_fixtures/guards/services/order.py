@@ -12,8 +12,9 @@
 
 """Keep a compute in service while servers are on it, unless declared."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 import dataclasses
+import time
 from typing import Any
 import unittest
 
@@ -26,9 +27,11 @@ from safe_fixtures import conf
 from safe_fixtures.core import gate
 from safe_fixtures import exceptions
 from safe_fixtures.guards.services import model
-from safe_fixtures.guards.services import outage as service_outage
 
-__all__ = ['Departure', 'Order', 'declare']
+__all__ = ['Departure', 'Moment', 'Order', 'Outage', 'declare']
+
+# Bound at import, so that a test that patches `time` cannot stop it.
+_now = time.monotonic
 
 _CODE = 'SF203'
 _TIMELINE = 'safe_fixtures.timeline'
@@ -36,6 +39,8 @@ _TEST_ENDED = 'the test ended'
 
 # How many servers a message lists; the record has them all.
 _LISTED = 10
+# More requests than these are only counted: a test may poll for minutes.
+_KEPT = 200
 
 # Host, binary and reason. A declaration holds for all toggles, as a test
 # does not care which of them sees an act.
@@ -104,7 +109,7 @@ class Departure:
             listed = f'{listed} and {more} more'
         return exceptions.WrongOrder(
             f'{self.ref} would be {self.how} with '
-            f'{service_outage.counted(self.servers)} on it ({listed})',
+            f'{_counted(self.servers)} on it ({listed})',
             service=str(self.ref),
             how=self.how,
             servers=self.servers,
@@ -116,19 +121,82 @@ class Departure:
         )
 
 
+@dataclasses.dataclass(slots=True)
+class Moment:
+    """Something that happened during an outage.
+
+    :ivar seconds: when, counted from the start of the outage (float).
+    :ivar what: what happened, such as ``forced down`` (str).
+    :ivar by: what did it and where it was called; None for a request (str).
+    :ivar times: how often it happened in a row (int).
+    """
+
+    seconds: float
+    what: str
+    by: str | None = None
+    times: int = 1
+
+    def __str__(self) -> str:
+        by = f' by {self.by}' if self.by else ''
+        times = f' ({self.times} times)' if self.times > 1 else ''
+        return f'+{self.seconds:.3f} s  {self.what}{times}{by}'
+
+
 @dataclasses.dataclass(eq=False)
-class _Outage(service_outage.Outage):
-    """An outage, and what has to change to end it."""
+class Outage:
+    """A time in which a compute is out of service with servers on it.
 
-    state: model.ServiceState = model.ServiceState()
-    running: bool = True
+    :ivar service: which compute service (ServiceRef).
+    :ivar servers: the servers on it when it started (tuple of HostedServer).
+    :ivar reason: why the test declares or waives it; None if it does neither
+        (str or None).
+    :ivar moments: what happened meanwhile, oldest first (list of Moment).
+    :ivar dropped: how many moments were not kept (int).
+    :ivar seconds: how long it lasted; None while it lasts (float or None).
+    :ivar ended: what ended it; None while it lasts (str or None).
+    """
+
+    service: model.ServiceRef
+    servers: tuple[model.HostedServer, ...]
+    reason: str | None
+    moments: list[Moment] = dataclasses.field(default_factory=list)
+    dropped: int = 0
+    seconds: float | None = None
+    ended: str | None = None
+    _began: float = dataclasses.field(default_factory=_now, repr=False)
+    # What has to change to end it.
+    _state: model.ServiceState = model.ServiceState()
+    _running: bool = True
     # Whether a request may have taken servers away.
-    emptying: bool = False
+    _emptying: bool = False
 
-    @property
-    def is_over(self) -> bool:
-        out = self.state.disabled or self.state.forced_down
-        return self.running and not out
+    def note(self, what: str, by: str | None = None) -> None:
+        """Note what happens now."""
+        last = self.moments[-1] if self.moments else None
+        if last is not None and (last.what, last.by) == (what, by):
+            last.times += 1
+        elif by is not None or len(self.moments) < _KEPT:
+            self.moments.append(Moment(_now() - self._began, what, by))
+        else:
+            self.dropped += 1
+
+    def end(self, how: str) -> None:
+        """End the outage."""
+        self.seconds = _now() - self._began
+        self.ended = how
+
+    def __str__(self) -> str:
+        reason = f', as declared: {self.reason}' if self.reason else ''
+        lines = [
+            f'{self.service} was out of service with '
+            f'{_counted(self.servers)} on it{reason}',
+            *(f'  {moment}' for moment in self.moments),
+        ]
+        if self.dropped:
+            lines.append(f'  and {self.dropped} more')
+        if self.seconds is not None:
+            lines.append(f'  +{self.seconds:.3f} s  {self.ended}')
+        return '\n'.join(lines)
 
 
 class Order:
@@ -147,11 +215,11 @@ class Order:
         trail: audit.AuditTrail,
         test: unittest.TestCase | None,
     ) -> None:
-        self.outages: list[service_outage.Outage] = []
+        self.outages: list[Outage] = []
         self._services = services
         self._trail = trail
         self._test = test
-        self._open: dict[model.ServiceRef, _Outage] = {}
+        self._open: dict[model.ServiceRef, Outage] = {}
         # What was allowed and has not happened yet.
         self._allowed: dict[model.ServiceRef, Departure] = {}
 
@@ -200,7 +268,7 @@ class Order:
         ref: model.ServiceRef,
         by: str,
         state: model.ServiceState | None = None,
-    ) -> service_outage.Outage | None:
+    ) -> Outage | None:
         """Note that what was allowed last has happened.
 
         :param state: the state of the service now; None if it is as before.
@@ -211,18 +279,18 @@ class Order:
             return None
         outage = self._open.get(ref)
         if outage is None:
-            outage = self._open[ref] = _Outage(
+            outage = self._open[ref] = Outage(
                 ref,
                 departure.servers,
                 departure.reason,
-                state=state or self._state_of(ref),
+                _state=state or self._state_of(ref),
             )
             self.outages.append(outage)
             self._end_with_test(ref)
         outage.note(departure.how, by)
-        outage.state = state or outage.state
+        outage._state = state or outage._state
         # If its state is as before, the service has been stopped.
-        outage.running = outage.running and state is not None
+        outage._running = outage._running and state is not None
         return outage
 
     def changed(
@@ -230,8 +298,8 @@ class Order:
     ) -> None:
         """Note the state that a service has now."""
         outage = self._open.get(ref)
-        if outage is not None and outage.state != state:
-            outage.state = state
+        if outage is not None and outage._state != state:
+            outage._state = state
             outage.note(str(state), by)
             self._end_if_over(ref)
 
@@ -239,7 +307,7 @@ class Order:
         """Note that a service is being started."""
         for ref, outage in list(self._open.items()):
             if (ref.host, ref.binary) == (host, binary):
-                outage.running = True
+                outage._running = True
                 outage.note('started', by)
                 self._end_if_over(ref)
 
@@ -252,8 +320,8 @@ class Order:
             outage.note(f'{call.method} {call.path}: {status}')
             # A server often leaves only some requests after the one that
             # takes it away.
-            outage.emptying |= call.method != 'GET' or status == 404
-            if outage.emptying and self._servers_on(ref) == ():
+            outage._emptying |= call.method != 'GET' or status == 404
+            if outage._emptying and self._servers_on(ref) == ():
                 self._end(ref, 'no server is on it any more')
 
     def end(self) -> None:
@@ -278,7 +346,9 @@ class Order:
             return model.ServiceState()
 
     def _end_if_over(self, ref: model.ServiceRef) -> None:
-        if self._open[ref].is_over:
+        outage = self._open[ref]
+        out = outage._state.disabled or outage._state.forced_down
+        if outage._running and not out:
             self._end(ref, 'in service again')
 
     def _end(self, ref: model.ServiceRef, how: str) -> None:
@@ -331,3 +401,8 @@ class Order:
                     lambda: ['\n'.join(map(str, self.outages)).encode()],
                 ),
             )
+
+
+def _counted(servers: Sized) -> str:
+    """Return a number of servers in words, such as ``2 servers``."""
+    return f'{len(servers)} server{"" if len(servers) == 1 else "s"}'

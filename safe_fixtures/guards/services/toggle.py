@@ -30,7 +30,6 @@ from safe_fixtures.guards.services import client
 from safe_fixtures.guards.services import ledger
 from safe_fixtures.guards.services import model
 from safe_fixtures.guards.services import order
-from safe_fixtures.guards.services import outage
 
 __all__ = ['SafeServiceToggle', 'ToggleHandle']
 
@@ -54,14 +53,14 @@ class ToggleHandle:
 
     service: model.ServiceRef
     before: model.ServiceState
-    _restore: Callable[[model.ServiceRef, model.ServiceState], None]
+    _restore: Callable[[], None]
 
     def restore(self) -> None:
         """Restore the service now.
 
         :raises: RestoreFailed (SF201) if that fails.
         """
-        self._restore(self.service, self.before)
+        self._restore()
 
     def __enter__(self) -> 'ToggleHandle':
         return self
@@ -131,7 +130,7 @@ class SafeServiceToggle(guard.Guard):
         self.ledger: list[ledger.LedgerEntry] = []
         #: Each time a compute was out of service with servers on it, oldest
         #: first (list of Outage).
-        self.outages: list[outage.Outage] = []
+        self.outages: list[order.Outage] = []
 
     def _prepare(self) -> None:
         self._services = self._given_services or self._find_services()
@@ -183,7 +182,7 @@ class SafeServiceToggle(guard.Guard):
         return self._toggle(
             'disable',
             service,
-            _reason_of('disable', expecting_servers, reason),
+            expected=_reason_of('disable', expecting_servers, reason),
             disabled=True,
             disabled_reason=reason,
         )
@@ -191,7 +190,7 @@ class SafeServiceToggle(guard.Guard):
     def enable(self, service: Any) -> ToggleHandle:
         """Enable a service. See :meth:`disable`."""
         return self._toggle(
-            'enable', service, None, disabled=False, disabled_reason=None
+            'enable', service, disabled=False, disabled_reason=None
         )
 
     def force_down(
@@ -205,12 +204,16 @@ class SafeServiceToggle(guard.Guard):
 
         :param reason: why servers are expected (str).
         """
-        expected = _reason_of('force_down', expecting_servers, reason)
-        return self._toggle('force_down', service, expected, forced_down=True)
+        return self._toggle(
+            'force_down',
+            service,
+            expected=_reason_of('force_down', expecting_servers, reason),
+            forced_down=True,
+        )
 
     def force_up(self, service: Any) -> ToggleHandle:
         """Let a service count as up again. See :meth:`disable`."""
-        return self._toggle('force_up', service, None, forced_down=False)
+        return self._toggle('force_up', service, forced_down=False)
 
     def before(self, call: gate.ApiCall) -> None:
         """Refuse to change services elsewhere; see ``gate.Observer``."""
@@ -222,7 +225,11 @@ class SafeServiceToggle(guard.Guard):
         self._ledger.served(call)
 
     def _toggle(
-        self, verb: str, service: Any, expected: str | None, **changes: Any
+        self,
+        verb: str,
+        service: Any,
+        expected: str | None = None,
+        **changes: Any,
     ) -> ToggleHandle:
         self._refuse_inactive(
             f'SafeServiceToggle.{verb}({service!r})', str(service)
@@ -239,7 +246,7 @@ class SafeServiceToggle(guard.Guard):
         with contextlib.ExitStack() as undo:
             if expected is not None:
                 undo.callback(order.declare(ref, expected))
-            with actor.toggling(verb, ref):
+            with actor.acting(f'SafeServiceToggle.{verb}', checked=[ref]):
                 how = model.taken_out(before, wanted)
                 if how:
                     self._check_order(ref, how, expected)
@@ -250,7 +257,9 @@ class SafeServiceToggle(guard.Guard):
             withdraw = undo.pop_all().close
         self.addCleanup(withdraw)
         return ToggleHandle(
-            ref, before, functools.partial(self._restore_one, withdraw)
+            ref,
+            before,
+            functools.partial(self._restore_one, ref, before, withdraw),
         )
 
     def _check_order(
@@ -273,9 +282,9 @@ class SafeServiceToggle(guard.Guard):
 
     def _restore_one(
         self,
-        withdraw: Callable[[], None],
         ref: model.ServiceRef,
         wanted: model.ServiceState,
+        withdraw: Callable[[], None],
     ) -> None:
         self._refuse_inactive('ToggleHandle.restore()', str(ref))
         self._ledger.restore({ref: wanted}, final=False)

@@ -33,7 +33,7 @@ class TestActor(base.TestCase):
         self.assertTrue(actor.describe('Service.stop').startswith('Service.'))
 
     def test_a_toggle(self):
-        with actor.toggling('disable', COMPUTE):
+        with actor.acting('SafeServiceToggle.disable', checked=[COMPUTE]):
             described = actor.describe('PUT')
             self.assertTrue(actor.is_exempt(COMPUTE))
             self.assertFalse(actor.is_exempt(OTHER))
@@ -42,10 +42,10 @@ class TestActor(base.TestCase):
 
     def test_a_restore(self):
         ledger, other = object(), object()
-        with actor.restoring(ledger):
+        with actor.acting('SafeServiceToggle restore', restoring=[ledger]):
             self.assertIn(ledger, actor.current().restoring)
             self.assertNotIn(other, actor.current().restoring)
-            with actor.restoring(other):
+            with actor.acting('SafeServiceToggle restore', restoring=[other]):
                 self.assertEqual((ledger, other), actor.current().restoring)
             self.assertTrue(actor.is_exempt(COMPUTE))
             self.assertIn('SafeServiceToggle restore (', actor.describe())
@@ -53,9 +53,9 @@ class TestActor(base.TestCase):
 
     def test_a_request(self):
         watcher = object()
-        with actor.requesting(checker=watcher):
+        with actor.acting(checker=watcher):
             self.assertIs(watcher, actor.current().checker)
-            with actor.requesting(checked=COMPUTE):
+            with actor.acting(checked=[COMPUTE]):
                 self.assertIs(watcher, actor.current().checker)
                 self.assertTrue(actor.is_exempt(COMPUTE))
                 self.assertTrue(actor.describe().startswith('the record ('))
@@ -63,7 +63,7 @@ class TestActor(base.TestCase):
 
     def test_ends_with_an_error(self):
         with testtools.ExpectedException(ZeroDivisionError):
-            with actor.toggling('disable', COMPUTE):
+            with actor.acting('SafeServiceToggle.disable', checked=[COMPUTE]):
                 raise ZeroDivisionError
         self.assertFalse(actor.is_exempt(COMPUTE))
 
@@ -73,7 +73,7 @@ class TestActor(base.TestCase):
         def look():
             seen.append(actor.current())
 
-        with actor.toggling('disable', COMPUTE):
+        with actor.acting('SafeServiceToggle.disable', checked=[COMPUTE]):
             thread = threading.Thread(target=look)
             thread.start()
             thread.join()
