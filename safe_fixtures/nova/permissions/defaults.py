@@ -12,7 +12,7 @@
 
 """The policy defaults of the installed Nova."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 import contextlib
 import functools
 import json
@@ -70,9 +70,8 @@ def defaults(new_defaults: bool = _NEW_DEFAULTS) -> oslo_policy.Enforcer:
     enforcer.suppress_default_change_warnings = True
     registered = {rule.name: rule for rule in policies.list_rules()}
     checks = {name: rule.check for name, rule in registered.items()}
-    needed = [rule for each in table.OPERATIONS for rule in each.rules]
-    if table.MANAGER_RULE in registered:
-        needed.append(table.MANAGER_RULE)
+    needed = {rule for each in table.OPERATIONS for rule in each.rules}
+    needed |= {table.MANAGER_RULE} & registered.keys()
     enforcer.register_defaults(
         [registered[name] for name in closure(needed, checks)]
     )
@@ -135,28 +134,19 @@ def expected(
 _Noted = weakref.WeakKeyDictionary[Any, Mapping[str, Any]]
 
 
-def _watch_set_rules() -> Callable[[], None]:
-    original = oslo_policy.Enforcer.set_rules
-
-    @functools.wraps(original)
-    def set_rules(
-        self: Any, rules: Any, overwrite: bool = True, use_conf: bool = False
-    ) -> None:
-        for noted in _watching.users:
-            if use_conf:
-                # They were loaded from files.
-                noted.pop(self, None)
-            else:
-                noted.setdefault(self, dict(self.rules))
-        original(self, rules, overwrite, use_conf)
-
-    return patching.patch_attribute(
-        oslo_policy.Enforcer, 'set_rules', set_rules
-    )
+def _note(
+    enforcer: Any, rules: Any, overwrite: bool = True, use_conf: bool = False
+) -> None:
+    for noted in _watching.users:
+        if use_conf:
+            # They were loaded from files.
+            noted.pop(enforcer, None)
+        else:
+            noted.setdefault(enforcer, dict(enforcer.rules))
 
 
 _watching: patching.SharedPatch[_Noted] = patching.SharedPatch(
-    _watch_set_rules
+    lambda: patching.call_before(oslo_policy.Enforcer, 'set_rules', _note)
 )
 
 

@@ -15,7 +15,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 import contextvars
 import dataclasses
-import functools
 import itertools
 import json
 from typing import Any
@@ -114,11 +113,7 @@ class Prober:
         self, persona: permissions.Persona, operation: permissions.Operation
     ) -> permissions.Attempt:
         """See ``permissions.Prober``."""
-        if (
-            operation.sampled
-            and self._allows(persona, operation)
-            and not self._is_sample(persona, operation)
-        ):
+        if self._is_spared(persona, operation):
             return permissions.Attempt('allowed', 'the policy engine')
         if operation.kind == 'list':
             return self._list(persona, operation)
@@ -127,13 +122,16 @@ class Prober:
             self._shown[persona.name] = attempt.got, self.context
         return attempt
 
-    def _is_sample(
+    def _is_spared(
         self, persona: permissions.Persona, operation: permissions.Operation
     ) -> bool:
-        """Whether a persona makes the request that others are spared."""
-        if operation.kind == 'destroy' or persona.is_admin:
+        """Whether the policy engine answers instead of a request."""
+        if not (operation.sampled and self._allows(persona, operation)):
             return False
-        return self._samples.setdefault(operation.name, persona) is persona
+        if operation.kind == 'destroy' or persona.is_admin:
+            return True
+        sample = self._samples.setdefault(operation.name, persona)
+        return sample is not persona
 
     def _allows(
         self, persona: permissions.Persona, operation: permissions.Operation
@@ -214,11 +212,8 @@ class Prober:
         if operation.name == 'show' and status == 200:
             shown = response.json()['server']
         got = _outcome(status)
-        if (
-            status == 400
-            and operation.kind == 'write'
-            and self._allows(persona, operation)
-        ):
+        is_write = operation.kind == 'write'
+        if status == 400 and is_write and self._allows(persona, operation):
             # Nova cannot do it: a server has no more than so many tags.
             got = 'allowed'
         return permissions.Attempt(got, f'HTTP {status}', shown, response.text)
@@ -251,10 +246,7 @@ class Prober:
     ) -> tuple[str, str]:
         """See ``permissions.Prober``."""
         faults = dict(_rule_faults(operation))
-        blamed = next(
-            (rule for rule in operation.rules if rule in faults),
-            operation.rules[-1],
-        )
+        blamed = next(filter(faults.get, operation.rules), operation.rules[-1])
         causes = [
             *faults.values(),
             *_engine_faults(),
@@ -330,7 +322,7 @@ def patches() -> Callable[[], None]:
     return patching.patch_attributes(
         [
             *itertools.starmap(_stop, STOPS),
-            (wsgi.Resource, 'dispatch', _noting(wsgi.Resource.dispatch)),
+            patching.wrapped_attribute(wsgi.Resource, 'dispatch', _note),
         ]
     )
 
@@ -351,14 +343,9 @@ def _stop(owner: Any, name: str) -> tuple[Any, str, Any]:
     return patching.wrapped_attribute(owner, name, stopping)
 
 
-def _noting(original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def dispatch(
-        self: Any, method: Any, request: Any, *args: Any, **kwargs: Any
-    ) -> Any:
-        prober = _serving.get()
-        if prober is not None:
-            prober.context = request.environ.get('nova.context')
-        return original(self, method, request, *args, **kwargs)
-
-    return dispatch
+def _note(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+    prober = _serving.get()
+    if prober is not None:
+        _method, request, *_args = args
+        prober.context = request.environ.get('nova.context')
+    return wrapped(*args, **kwargs)

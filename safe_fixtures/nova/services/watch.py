@@ -41,37 +41,22 @@ from safe_fixtures.runtime import stack
 __all__ = ['ServiceWatch']
 
 
-@dataclasses.dataclass(frozen=True)
-class _Call:
-    """A call that takes a compute out of service, but not by its record.
-
-    :ivar name: the method of ``rpcapi.ComputeAPI``.
-    :ivar how: how it takes the compute out.
-    :ivar applies: whether it does so, by its arguments.
-    """
-
-    name: str
-    how: str
-    applies: Callable[[Mapping[str, Any]], bool]
-
-
-_CALLS = (
-    _Call(
-        'set_host_enabled',
+# The methods of ``rpcapi.ComputeAPI`` that take a compute out of service, but
+# not by its record: how, and whether they do so, by their arguments.
+_CALLS: dict[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
+    'set_host_enabled': (
         'closed to new servers',
         lambda given: not given['enabled'],
     ),
-    _Call(
-        'host_maintenance_mode',
+    'host_maintenance_mode': (
         'put into maintenance',
         lambda given: bool(given['mode']),
     ),
-    _Call(
-        'host_power_action',
+    'host_power_action': (
         'shut down or rebooted',
         lambda given: given['action'] != 'startup',
     ),
-)
+}
 
 
 class ServiceWatch(service_start.Watcher):
@@ -101,24 +86,19 @@ class ServiceWatch(service_start.Watcher):
             self._compute_leaving(service, host, 'stopped', 'Service.stop')
 
     def _patch(self) -> Callable[[], None]:
-        looks: tuple[tuple[Any, str, Callable[..., None]], ...] = (
+        compute = rpcapi.ComputeAPI
+        aggregates = compute_api.AggregateAPI
+        looks: list[tuple[Any, str, Callable[..., None]]] = [
             (db, 'service_destroy', self._destroying),
-            (
-                compute_api.AggregateAPI,
-                'get_aggregates_by_host',
-                self._deleting,
-            ),
-            (rpcapi.ComputeAPI, 'build_and_run_instance', self._building),
-            *(
-                (rpcapi.ComputeAPI, call.name, self._calling(call))
-                for call in _CALLS
-            ),
-        )
+            (aggregates, 'get_aggregates_by_host', self._deleting),
+            (compute, 'build_and_run_instance', self._building),
+            *((compute, name, self._calling(name)) for name in _CALLS),
+        ]
         return patching.patch_together(
             lambda: self._sent.clear,
             *(
-                functools.partial(patching.call_before, *each)
-                for each in looks
+                functools.partial(patching.call_before, *look)
+                for look in looks
             ),
             lambda: patching.patch_attribute(
                 db, 'service_update', self._watched(db.service_update)
@@ -172,20 +152,19 @@ class ServiceWatch(service_start.Watcher):
     ) -> None:
         self._sent[instance.uuid] = host
 
-    def _calling(self, call: _Call) -> Callable[..., None]:
-        signature = inspect.signature(vars(rpcapi.ComputeAPI)[call.name])
+    def _calling(self, name: str) -> Callable[..., None]:
+        how, applies = _CALLS[name]
+        signature = inspect.signature(vars(rpcapi.ComputeAPI)[name])
 
         def look(*args: Any, **kwargs: Any) -> None:
             host = None
             # A replacement by the test may take other arguments.
             with contextlib.suppress(KeyError, TypeError):
                 given = signature.bind(*args, **kwargs).arguments
-                host = given['host'] if call.applies(given) else None
+                host = given['host'] if applies(given) else None
             if host is not None:
                 # A compute that is disabled was checked then.
-                self._compute_leaving(
-                    host, host, call.how, unless_disabled=True
-                )
+                self._compute_leaving(host, host, how, unless_disabled=True)
 
         return look
 
