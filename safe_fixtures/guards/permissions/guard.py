@@ -176,10 +176,10 @@ class ServerPermissions(guard.Guard):
             server_id,
             'failure' if findings else 'success',
             [*check.matrix.left_out, *check.left_out()],
-            requests=check.matrix.requests,
+            requests=check.matrix.prober.requests,
             seconds=round(time.monotonic() - began, 6),
             microversion=check.matrix.microversion,
-            rules_set_aside=list(check.matrix.set_aside),
+            rules_set_aside=list(check.matrix.prober.set_aside),
             deviations={
                 f'{each.persona}: {each.operation}': each.reason
                 for each in stated.values()

@@ -12,8 +12,9 @@
 
 """Try each operation as each persona, and check what it comes to."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 import dataclasses
+import itertools
 from typing import Any
 
 import microversion_parse
@@ -41,8 +42,7 @@ class Matrix:
     :param deviations: what the test has changed on purpose.
     :ivar left_out: what is not tried, and why (list of str).
     :ivar attempts: what each operation came to, by persona and operation.
-    :ivar requests: how many requests it took.
-    :ivar set_aside: the rules that had their default meanwhile.
+    :ivar prober: tries everything, and stays when that has ended.
     :ivar findings: the wrong permissions.
     :ivar before: what the first persona is shown of the server at first.
     :ivar after: what the same persona is shown at the end.
@@ -52,8 +52,6 @@ class Matrix:
     _record: model.ServerRecord
     microversion: str
     _deviations: Deviations
-    requests: int = 0
-    set_aside: Sequence[str] = ()
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
 
@@ -82,14 +80,14 @@ class Matrix:
         }
         deviating = {persona for persona, _ in self._deviations}
         for persona in personas:
+            name = persona.name
             if persona.user is not None:
                 yield persona
-            elif persona.roles in colleagues and persona.name not in deviating:
-                self.left_out.append(f'{persona.name}: {why}')
+            elif persona.roles in colleagues and name not in deviating:
+                self.left_out.append(f'{name}: {why}')
             else:
                 self.left_out.append(
-                    f'{persona.name}, but as another user of the project: '
-                    f'{why}'
+                    f'{name}, but as another user of the project: {why}'
                 )
                 yield dataclasses.replace(persona, user=_STAND_IN)
 
@@ -109,14 +107,12 @@ class Matrix:
 
     def keys(self, operation: model.Operation) -> set[str]:
         """Return the keys that show an attribute."""
-        return {
-            *operation.keys,
-            *(
-                key
-                for key, until in operation.early_keys
-                if _version(self.microversion) < _version(until)
-            ),
+        early = {
+            key
+            for key, until in operation.early_keys
+            if _version(self.microversion) < _version(until)
         }
+        return early.union(operation.keys)
 
     def run(self, endpoint: str, watched: Any) -> None:
         """Try everything.
@@ -127,16 +123,13 @@ class Matrix:
         with self._source.probing(
             self._record, endpoint, self.microversion, watched
         ) as prober:
-            self.set_aside = prober.set_aside
-            for persona in self.personas:
-                for operation in self.operations:
-                    attempt = self._try(prober, persona, operation)
-                    self.attempts[persona, operation] = attempt
-                    self._check(prober, persona, operation, attempt)
+            self.prober = prober
+            for each in itertools.product(self.personas, self.operations):
+                self.attempts[each] = self._try(*each)
+                self._check(*each)
             first = self.personas[0], self.operations[0]
             self.before = self.attempts[first].shown
             self.after = prober.attempt(*first).shown
-            self.requests = prober.requests
         tried = {
             (persona.name, operation.name)
             for persona, operation in self.attempts
@@ -147,13 +140,10 @@ class Matrix:
         ]
 
     def _try(
-        self,
-        prober: model.Prober,
-        persona: model.Persona,
-        operation: model.Operation,
+        self, persona: model.Persona, operation: model.Operation
     ) -> model.Attempt:
         if operation.kind != 'attribute':
-            return prober.attempt(persona, operation)
+            return self.prober.attempt(persona, operation)
         keys = self.keys(operation)
         for (asker, _), attempt in self.attempts.items():
             if asker == persona:
@@ -163,12 +153,9 @@ class Matrix:
         return model.Attempt('hidden', 'not shown')
 
     def _check(
-        self,
-        prober: model.Prober,
-        persona: model.Persona,
-        operation: model.Operation,
-        attempt: model.Attempt,
+        self, persona: model.Persona, operation: model.Operation
     ) -> None:
+        attempt = self.attempts[persona, operation]
         expected = default = self._source.expected(persona, operation)
         deviation = self._deviations.get((persona.name, operation.name))
         if deviation is not None:
@@ -178,7 +165,7 @@ class Matrix:
         if attempt.got == expected and not needless:
             return
         if deviation is None:
-            rule, cause = prober.cause(persona, operation)
+            rule, cause = self.prober.cause(persona, operation)
         else:
             rule = operation.rules[-1]
             cause = f'a deviation states it ({deviation.reason})'

@@ -37,26 +37,31 @@ _EXTENDED = (
     'user_data',
 )
 _sampled = functools.partial(permissions.Operation, sampled=True)
+_list = functools.partial(permissions.Operation, kind='list')
+_write = functools.partial(_sampled, kind='write')
+_destroy = functools.partial(_sampled, kind='destroy')
 
 OPERATIONS = (
     # The first one gives the prober the context of each persona.
     permissions.Operation('show', 'GET /servers/{id}', (f'{_SERVERS}show',)),
-    _sampled('list', 'GET /servers', (f'{_SERVERS}index',), 'list'),
-    _sampled(
-        'list details', 'GET /servers/detail', (f'{_SERVERS}detail',), 'list'
+    _list('list', 'GET /servers', (f'{_SERVERS}index',), sampled=True),
+    _list(
+        'list details',
+        'GET /servers/detail',
+        (f'{_SERVERS}detail',),
+        sampled=True,
     ),
-    permissions.Operation(
+    _list(
         'list all projects',
         'GET /servers?all_tenants=1',
         (f'{_SERVERS}index', f'{_SERVERS}index:get_all_tenants'),
-        'list',
         everywhere=True,
     ),
-    _sampled(
+    _list(
         'list details of all projects',
         'GET /servers/detail?all_tenants=1',
         (f'{_SERVERS}detail', f'{_SERVERS}detail:get_all_tenants'),
-        'list',
+        sampled=True,
         everywhere=True,
     ),
     permissions.Operation(
@@ -86,62 +91,55 @@ OPERATIONS = (
         finds_first=False,
         since='2.26',
     ),
-    _sampled(
+    _write(
         'read diagnostics',
         'GET /servers/{id}/diagnostics',
         ('os_compute_api:os-server-diagnostics',),
-        'write',
     ),
-    _sampled(
+    _write(
         'read console output',
         'POST /servers/{id}/action',
         ('os_compute_api:os-console-output',),
-        'write',
         body={'os-getConsoleOutput': {}},
     ),
-    _sampled(
+    _write(
         'open a console',
         'POST /servers/{id}/remote-consoles',
         ('os_compute_api:os-remote-consoles',),
-        'write',
         body={'remote_console': {'protocol': 'vnc', 'type': 'novnc'}},
         since='2.6',
     ),
-    _sampled(
+    _write(
         'update',
         'PUT /servers/{id}',
         (f'{_SERVERS}update',),
-        'write',
         body={'server': {'name': _KEY}},
     ),
-    _sampled(
+    _write(
         'write metadata',
         'POST /servers/{id}/metadata',
         (f'{_METADATA}create',),
-        'write',
         body={'metadata': {_KEY: _KEY}},
     ),
-    _sampled(
+    _write(
         'write tags',
         f'PUT /servers/{{id}}/tags/{_KEY}',
         (f'{_TAGS}update',),
-        'write',
         finds_first=False,
         since='2.26',
     ),
-    _sampled(
+    _destroy(
         'migrate',
         'POST /servers/{id}/action',
         ('os_compute_api:os-migrate-server:migrate',),
-        'destroy',
         body={'migrate': None},
     ),
-    _sampled(
-        'delete', 'DELETE /servers/{id}', (f'{_SERVERS}delete',), 'destroy'
-    ),
+    _destroy('delete', 'DELETE /servers/{id}', (f'{_SERVERS}delete',)),
 )
 
 _MEMBER = ('member', 'reader')
+_outsider = functools.partial(permissions.Persona, in_project=False)
+
 PERSONAS = (
     permissions.Persona(
         'admin', ('admin', *_MEMBER), user='admin', is_admin=True
@@ -153,13 +151,6 @@ PERSONAS = (
         'project manager', ('manager', *_MEMBER), user='project-manager'
     ),
     permissions.Persona('no role', ('other',), user='no-role'),
-    permissions.Persona(
-        'other project member', _MEMBER, user='other-member', in_project=False
-    ),
-    permissions.Persona(
-        'other project reader',
-        ('reader',),
-        user='other-reader',
-        in_project=False,
-    ),
+    _outsider('other project member', _MEMBER, user='other-member'),
+    _outsider('other project reader', ('reader',), user='other-reader'),
 )
