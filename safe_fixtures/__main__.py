@@ -35,8 +35,9 @@ def main(arguments: list[str]) -> int:
         return 3
     if not plugins.harden():
         print(
-            'nothing was run: Nova is not installed; pip install '
-            "'safe_fixtures[nova]', or install the Nova that you test",
+            'nothing was run: Nova is not installed; pip install -c '
+            "constraints/nova34.txt '.[cli,nova]' in a checkout, or install "
+            'the Nova that you test',
             file=sys.stderr,
         )
         return 3

@@ -25,7 +25,8 @@ from typing import Any
 if util.find_spec('nova') is None:
     raise ImportError(
         'safe_fixtures.nova needs Nova, which is not installed: '
-        "pip install 'safe_fixtures[nova]', or install the Nova you test"
+        "pip install -c constraints/nova34.txt '.[cli,nova]' in a checkout, "
+        'or install the Nova you test'
     )
 
 _early = [
@@ -33,12 +34,8 @@ _early = [
     for name in ('urllib3', 'oslo_context.context')
     if name in sys.modules and 'nova.tests.functional' not in sys.modules
 ]
-_threads = os.environ.get('OS_NOVA_DISABLE_EVENTLET_PATCHING', '').lower() in (
-    '1',
-    'true',
-    'yes',
-)
-if _early and not _threads:
+_threads = os.environ.get('OS_NOVA_DISABLE_EVENTLET_PATCHING', '').lower()
+if _early and _threads not in ('1', 'true', 'yes'):
     raise ImportError(
         f'{" and ".join(_early)} was imported before safe_fixtures.nova, so '
         'that eventlet cannot patch it any more: import safe_fixtures.nova '

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import dataclasses
 import functools
 import time
-from typing import Any
+from typing import Any, NamedTuple
 import unittest
 
 import fixtures
@@ -212,17 +212,14 @@ class SafeCastAsCall(guard.Guard):
         )
 
 
-@dataclasses.dataclass(eq=False)
-class _Permit:
+class _Permit(NamedTuple):
     """A test that may turn its casts into calls.
 
     :ivar listeners: what listens to the fake bus since its set-up.
     """
 
     test: unittest.TestCase
-    listeners: list[impl_fake.FakeListener] = dataclasses.field(
-        default_factory=list
-    )
+    listeners: list[impl_fake.FakeListener]
 
 
 def permit(test: unittest.TestCase) -> Callable[[], None]:
@@ -233,7 +230,7 @@ def permit(test: unittest.TestCase) -> Callable[[], None]:
     :param test: a hardened test, at its set-up.
     :returns: a callable that ends it.
     """
-    return _permits.add(_Permit(test))
+    return _permits.add(_Permit(test, []))
 
 
 def _is_permitted(test: Any) -> bool:
@@ -242,7 +239,8 @@ def _is_permitted(test: Any) -> bool:
 
 def _watch() -> Callable[[], None]:
     """Note who listens, and replace Nova's own fixture."""
-    unhardened = nova_fixtures.CastAsCallFixture._stub_out
+    nova_fixture = nova_fixtures.CastAsCallFixture
+    unhardened = nova_fixture._stub_out
 
     def note(
         wrapped: Callable[..., Any], listener: Any, args: Any, kwargs: Any
@@ -259,12 +257,10 @@ def _watch() -> Callable[[], None]:
             # It ends with the test, and not with Nova's fixture.
             testcase.useFixture(SafeCastAsCall(testcase))
 
-    nova_fixture = nova_fixtures.CastAsCallFixture
+    listener_class = impl_fake.FakeListener
     return patching.patch_attributes(
         [
-            patching.wrapped_attribute(
-                impl_fake.FakeListener, '__init__', note
-            ),
+            patching.wrapped_attribute(listener_class, '__init__', note),
             (nova_fixture, '_stub_out', staticmethod(stub_out)),
         ]
     )
@@ -346,17 +342,13 @@ def _masked(
     as well.
     """
     # A guard recognizes what it raised by identity.
-    if (
-        not depth
-        or isinstance(error, exceptions.SafetyViolation)
-        or not isinstance(error, Exception)
-    ):
+    violated = isinstance(error, exceptions.SafetyViolation)
+    if not depth or violated or not isinstance(error, Exception):
         return error
     cls = type(error)
     # Like a copy: without the __init__ of subclasses.
-    base: Any = next(
-        each for each in cls.__mro__ if each.__module__ == 'builtins'
-    )
+    builtin = (each for each in cls.__mro__ if each.__module__ == 'builtins')
+    base: Any = next(builtin)
     given = base.__reduce__(error)[1]
     try:
         args = _masked_within(redactor.redact(given), redactor, depth)
@@ -372,9 +364,8 @@ def _masked(
     masked: BaseException = base.__new__(cls, *args)
     base.__init__(masked, *args)
     vars(masked).update(state)
-    masked.__cause__ = error.__cause__
-    masked.__context__ = error.__context__
-    masked.__suppress_context__ = error.__suppress_context__
+    for name in ('__cause__', '__context__', '__suppress_context__'):
+        setattr(masked, name, getattr(error, name))
     return masked.with_traceback(error.__traceback__)
 
 

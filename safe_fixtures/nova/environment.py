@@ -73,7 +73,5 @@ def _installed_paste_file() -> str | None:
         files = metadata.files('nova') or ()
     except metadata.PackageNotFoundError:
         return None
-    for file in files:
-        if str(file).endswith(_PASTE_FILE):
-            return os.path.realpath(str(file.locate()))
-    return None
+    found = (each.locate() for each in files if each.match(_PASTE_FILE))
+    return next(map(os.path.realpath, found), None)

@@ -45,8 +45,8 @@ def vetted_microversion(release: str | None = None) -> str:
         '[safe_fixtures] pinned_microversion',
         None,
         f'no microversion is vetted for Nova {release} (only for '
-        f'{", ".join(str(known) for known in VETTED)}); set this option to '
-        'one that you have vetted',
+        f'{", ".join(map(str, VETTED))}); set this option to one that you '
+        'have vetted',
     )
 
 

@@ -155,7 +155,7 @@ class TestMain(base.TestCase):
         done = self.run_main('-m', 'show')
         self.assertEqual(3, done.returncode)
         self.assertIn('nothing was run: Nova is not installed', done.stderr)
-        self.assertIn('safe_fixtures[nova]', done.stderr)
+        self.assertIn("'.[cli,nova]' in a checkout", done.stderr)
         self.assertEqual('', done.stdout)
 
     def test_project_that_cannot_be_hardened(self):

@@ -20,9 +20,8 @@ from typing import Any
 from safe_fixtures.core import gate
 from safe_fixtures.guards.permissions import model
 
-__all__ = ['Creation', 'Creations', 'endpoint_of', 'part_of', 'server_in']
+__all__ = ['Creation', 'Creations', 'part_of', 'server_in']
 
-_VERSION = re.compile(r'/v2(?:\.[0-9]+)?(?:/.*)?$')
 _PART_OF_SERVER = re.compile(
     r'/servers/([^/]+)(?:/(action|os-interface)\b.*)?$'
 )
@@ -40,18 +39,13 @@ def part_of(body: Any, *keys: str) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def endpoint_of(url: str) -> str:
-    """Return the URL of the API without version and project."""
-    return _VERSION.sub('', url)
-
-
 @dataclasses.dataclass
 class Creation:
     """A request that created servers.
 
     :ivar server_id: the server that the response names, if it names one.
     :ivar reservation: the reservation that the response names otherwise.
-    :ivar endpoint: the URL of the API.
+    :ivar url: where it was sent.
     :ivar user: who made it; None if unknown.
     :ivar project: the project of that user; None if unknown.
     :ivar security_groups: the names that were asked for; None if unknown.
@@ -60,7 +54,7 @@ class Creation:
 
     server_id: str | None
     reservation: str | None
-    endpoint: str
+    url: str
     user: str | None
     project: str | None
     security_groups: set[str] | None
@@ -105,7 +99,7 @@ class Creations:
         creation = Creation(
             created.get('id'),
             part_of(call.response_body).get('reservation_id'),
-            endpoint_of(call.url),
+            call.url,
             headers.get('X-Auth-User'),
             headers.get('X-Auth-Project-Id'),
             _security_groups_in(asked),

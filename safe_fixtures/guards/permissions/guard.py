@@ -37,8 +37,8 @@ __all__ = ['ServerPermissions', 'WrongPermissions']
 _SOURCE = plugins.Source[model.PermissionSource](
     'permissions', 'a PermissionSource'
 )
+_VERSION = re.compile(r'/v2(?:\.[0-9]+)?(?:/.*)?$')
 _CREATION_PATHS = ('/servers', '/os-volumes_boot')
-_SERVER = re.compile(r'/servers/([0-9a-fA-F-]{36})$')
 # Whether the requests of this thread are those of a matrix.
 _checking: contextvars.ContextVar[bool] = contextvars.ContextVar(
     'safe_fixtures_permissions', default=False
@@ -121,7 +121,8 @@ class ServerPermissions(guard.Guard):
                     self._api_fixture,
                     'its authentication must be stubbed',
                 )
-            self._endpoint = _endpoint_of(self._api_fixture)
+            url = getattr(self._api_fixture, 'base_url', '')
+            self._endpoint = _endpoint_of(url)
         self._deviations = permissions_matrix.by_name(
             self._given_deviations, self._source
         )
@@ -217,12 +218,10 @@ class ServerPermissions(guard.Guard):
     def _endpoint_for(
         self, creation: permissions_creation.Creation | None
     ) -> str:
-        if self._endpoint is not None:
-            # Its API may have been stopped since.
-            return _in_this_process(self._endpoint)
-        if creation is None:
-            return _endpoint_of(getattr(self._test, 'api', None))
-        return _in_this_process(creation.endpoint)
+        api = getattr(self._test, 'api', None)
+        url = creation.url if creation else getattr(api, 'base_url', '')
+        # The API that was given may have been stopped since.
+        return _endpoint_of(self._endpoint or url)
 
     def _microversion(self) -> str:
         pin = getattr(self._test, 'MICROVERSION_PIN', None)
@@ -297,14 +296,12 @@ class ServerPermissions(guard.Guard):
             self._record_unchecked('no response showed that one was created')
 
 
-def _endpoint_of(api: Any) -> str:
-    """Return the endpoint of an API fixture or a client."""
-    return _in_this_process(
-        permissions_creation.endpoint_of(getattr(api, 'base_url', ''))
-    )
+def _endpoint_of(url: str) -> str:
+    """Return the URL of an API in this process, without version and project.
 
-
-def _in_this_process(endpoint: str) -> str:
+    :raises: ConfigurationError if it is not in this process.
+    """
+    endpoint = _VERSION.sub('', url)
     if not endpoints.is_intercepted(endpoint):
         raise exceptions.ConfigurationError(
             'ServerPermissions api_fixture',
@@ -319,10 +316,7 @@ def _shows_active(call: gate.ApiCall, server_id: str) -> bool:
     """Whether a response shows a server active, without a running task."""
     if call.response.status_code != 200:
         return False
-    found = _SERVER.search(call.path)
-    if found is None and call.path != '/servers/detail':
-        return False
-    if found is not None and found[1] != server_id:
+    if call.path not in (f'/servers/{server_id}', '/servers/detail'):
         return False
     body = permissions_creation.part_of(call.response_body)
     shown = [body.get('server'), *(body.get('servers') or ())]

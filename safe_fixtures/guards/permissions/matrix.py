@@ -194,27 +194,25 @@ def by_name(
     """
     named: dict[tuple[str, str], model.Deviation] = {}
     known: dict[str, list[str]] = {}
+    option, error = (
+        'ServerPermissions deviations',
+        exceptions.ConfigurationError,
+    )
     for each in deviations:
         if not isinstance(each, model.Deviation):
-            raise exceptions.ConfigurationError(
-                'ServerPermissions deviations',
-                each,
-                'each must be a Deviation',
-            )
+            raise error(option, each, 'each must be a Deviation')
         known = known or {
             'persona': [persona.name for persona in source.personas()],
             'operation': [operation.name for operation in source.operations],
         }
         for what, names in known.items():
-            if getattr(each, what) not in names:
-                raise exceptions.ConfigurationError(
-                    f'Deviation {what}',
-                    getattr(each, what),
-                    f'it must be one of {", ".join(names)}',
+            name = getattr(each, what)
+            if name not in names:
+                listed = ', '.join(names)
+                raise error(
+                    f'Deviation {what}', name, f'it must be one of {listed}'
                 )
         other = named.setdefault((each.persona, each.operation), each)
         if other.expected != each.expected:
-            raise exceptions.ConfigurationError(
-                'ServerPermissions deviations', each, f'it contradicts {other}'
-            )
+            raise error(option, each, f'it contradicts {other}')
     return named

@@ -24,6 +24,7 @@ import collections
 from collections.abc import Callable, Iterator
 import contextlib
 import contextvars
+import dataclasses
 import functools
 import sys
 import time
@@ -163,28 +164,25 @@ class WaitForChange(fixtures.Fixture):
         )
 
 
+@dataclasses.dataclass(eq=False)
 class _Wait:
     """A call of a helper.
 
     :ivar code: the code of the helper.
+    :ivar ask: calls the helper anew.
     :ivar changes: counts what may satisfy it.
-    :ivar seen: the number of changes before it last asked.
     :ivar asking: whether it must ask once, and not sleep.
     :ivar vain: how often it asked early and was not satisfied.
+    :ivar seen: the number of changes before it last asked.
     """
 
-    def __init__(
-        self,
-        code: CodeType,
-        ask: Callable[[], Any],
-        counted: changes.Changes,
-        asking: bool = False,
-    ) -> None:
-        self.code = code
-        self.changes = counted
-        self.asking = asking
-        self.vain = 0
-        self._ask = ask
+    code: CodeType
+    ask: Callable[[], Any]
+    changes: changes.Changes
+    asking: bool = False
+    vain: int = 0
+
+    def __post_init__(self) -> None:
         self.look()
 
     def look(self) -> None:
@@ -193,11 +191,11 @@ class _Wait:
 
     def ask_once(self) -> '_Over | None':
         """Call the helper anew; return how it ended, unless it would sleep."""
-        again = _Wait(self.code, self._ask, self.changes, asking=True)
+        again = _Wait(self.code, self.ask, self.changes, asking=True)
         over = _Over(self)
         try:
             with _as_current(again):
-                over.value = self._ask()
+                over.value = self.ask()
         except _Over as end:
             if end.wait is not again:
                 raise

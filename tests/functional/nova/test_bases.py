@@ -485,4 +485,6 @@ class TestImport(subtests.SubTests, testtools.TestCase):
         )
         bare = self._import(code)
         self.assertEqual(1, bare.returncode)
-        self.assertIn("pip install 'safe_fixtures[nova]'", bare.stderr)
+        self.assertIn(
+            "pip install -c constraints/nova34.txt '.[cli,nova]'", bare.stderr
+        )
