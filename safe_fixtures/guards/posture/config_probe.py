@@ -24,22 +24,17 @@ from safe_fixtures.redaction import names
 __all__ = ['ConfigProbe']
 
 _Key = tuple[str | None, str]
+# What an option takes its value from, besides files and environment: the
+# option, its own default, to which cfg.set_defaults() writes, and the default
+# and the override that were set. A plain tuple, as it is made for each option
+# of each test.
+_Entry = tuple[cfg.Opt, Any, Any, Any]
 
 
 class _Default(NamedTuple):
     """The value of an option that nobody has set."""
 
     value: Any
-
-
-class _Entry(NamedTuple):
-    """What an option takes its value from, besides files and environment."""
-
-    opt: cfg.Opt
-    # Noted as cfg.set_defaults() writes to the option itself.
-    opt_default: Any
-    default: Any = probe.ABSENT
-    override: Any = probe.ABSENT
 
 
 class _State:
@@ -53,18 +48,17 @@ class _State:
         self.conf = conf
         #: The files and the command line.
         self.sources = (_copy_of(conf._namespace), _copy_of(conf._mutable_ns))
-        groups = {None: conf._opts}
-        for name, group in list(conf._groups.items()):
-            groups[name] = group._opts
+        absent = probe.ABSENT
+        groups = {None: conf, **conf._groups}
         self.entries: dict[_Key, _Entry] = {
-            (group, dest): _Entry(
+            (group, dest): (
                 info['opt'],
                 info['opt'].default,
-                info.get('default', probe.ABSENT),
-                info.get('override', probe.ABSENT),
+                info.get('default', absent),
+                info.get('override', absent),
             )
-            for group, opts in groups.items()
-            for dest, info in list(opts.items())
+            for group, each in groups.items()
+            for dest, info in list(each._opts.items())
         }
 
     def value(self, key: _Key, other: _Entry) -> Any:
@@ -72,11 +66,10 @@ class _State:
 
         :param other: its entry in the state in which it is registered.
         """
-        if isinstance(other.opt, cfg.SubCommandOpt):
+        if isinstance(other[0], cfg.SubCommandOpt):
             return None
-        entries = self.entries
-        if key not in entries:
-            entries = {**entries, key: _Entry(*other[:2])}
+        unset: _Entry = (*other[:2], probe.ABSENT, probe.ABSENT)
+        entries = {key: unset, **self.entries}
         group = None if key[0] is None else self.conf._groups.get(key[0])
         try:
             return self._view(entries)._do_get(key[1], group)[0]
@@ -85,13 +78,12 @@ class _State:
 
     def is_default(self, key: _Key, before: _Entry | None) -> bool:
         """Whether an option has the default it was registered with."""
-        now = self.entries.get(key)
         if self.sources != (None, None):
             return False
+        now = self.entries.get(key)
         return now is None or (
-            now.default is probe.ABSENT
-            and now.override is probe.ABSENT
-            and (before is None or before.opt_default is now.opt_default)
+            now[2:] == (probe.ABSENT, probe.ABSENT)
+            and (before is None or before[1] is now[1])
         )
 
     def _view(self, entries: dict[_Key, _Entry]) -> Any:
@@ -103,11 +95,10 @@ class _State:
                 # It may know a deprecated name of the option.
                 info: dict[str, Any] = self.conf._get_opt_info(name, group)
                 return info
-            opt = copy.copy(entry.opt)
-            opt.default = entry.opt_default
-            info = {'default': entry.default, 'override': entry.override}
-            info = {k: v for k, v in info.items() if v is not probe.ABSENT}
-            return {'opt': opt, **info}
+            opt = copy.copy(entry[0])
+            info = dict(opt=opt, default=entry[2], override=entry[3])
+            opt.default = entry[1]
+            return {k: v for k, v in info.items() if v is not probe.ABSENT}
 
         view = object.__new__(cfg.ConfigOpts)
         vars(view).update(
@@ -179,7 +170,7 @@ class ConfigProbe(probe.Probe):
             old, new = before.value(key, entry), after.value(key, entry)
             if old != new:
                 text = f'{name} [{key[0] or "DEFAULT"}] {key[1]}'.strip()
-                if entry.opt.secret:
+                if entry[0].secret:
                     self._secret.add(text)
                 default = after.is_default(key, was)
                 yield text, old, _Default(new) if default else new

@@ -18,7 +18,6 @@ A probe looks only at modules that are imported already; it imports none.
 from collections.abc import Iterator
 import io
 import logging
-import operator
 import os
 import re
 import sys
@@ -171,7 +170,7 @@ def _action_on_insecure_requests() -> str | None:
 
 _DISABLE = 'logging.disable()'
 _LOGGER_FIELDS = ('level', 'propagate', 'disabled', 'filters', 'handlers')
-# The state of a logger that passes everything to its parents.
+# A logger that passes everything to its parents.
 _NEW_LOGGER: tuple[Any, ...] = (logging.NOTSET, True, False, (), ())
 
 
@@ -188,33 +187,41 @@ class LoggingProbe(probe.Probe):
         loggers = {**manager.loggerDict, 'root': logging.root}
         # There are hundreds of them, so only those that differ get keys.
         found: dict[str, Any] = {
-            name: _logger_state(logger)
+            name: (
+                logger.level,
+                logger.propagate,
+                logger.disabled,
+                tuple(logger.filters),
+                tuple([(h, h.level) for h in logger.handlers])
+                if logger.handlers
+                else (),
+            )
             for name, logger in loggers.items()
             if isinstance(logger, logging.Logger)
         }
-        found[_DISABLE] = manager.disable
-        return found
+        return {**found, _DISABLE: manager.disable}
 
     def changes(
         self, before: dict[str, Any], after: dict[str, Any]
     ) -> Iterator[tuple[str, Any, Any]]:
-        for name, new in sorted(after.items(), key=operator.itemgetter(0)):
-            old = before.get(name, _NEW_LOGGER)
+        for key in sorted(after):
+            old, new = before.get(key, _NEW_LOGGER), after[key]
             if old == new:
                 continue
-            if name == _DISABLE:
-                yield name, old, new
+            if key == _DISABLE:
+                yield key, old, new
                 continue
-            for field, was, now in zip(_LOGGER_FIELDS, old, new, strict=True):
-                if name not in before and field == 'handlers':
-                    # Libraries give their new loggers a NullHandler.
-                    now = tuple(
-                        each
-                        for each in now
-                        if not isinstance(each[0], logging.NullHandler)
-                    )
-                if was != now:
-                    yield f'{name} {field}', was, now
+            if key not in before:
+                # Libraries give their new loggers a NullHandler.
+                handlers = [
+                    each
+                    for each in new[-1]
+                    if not isinstance(each[0], logging.NullHandler)
+                ]
+                new = (*new[:-1], tuple(handlers))
+            for field, was, is_ in zip(_LOGGER_FIELDS, old, new, strict=True):
+                if was != is_:
+                    yield f'{key} {field}', was, is_
 
     def describe(self, key: str, value: Any) -> str:
         what = key.rpartition(' ')[2]
@@ -226,17 +233,6 @@ class LoggingProbe(probe.Probe):
         if what == 'filters':
             return str([repr(probe.Thing(each)) for each in value])
         return super().describe(key, value)
-
-
-def _logger_state(logger: logging.Logger) -> tuple[Any, ...]:
-    """Return the values of ``_LOGGER_FIELDS``."""
-    return (
-        logger.level,
-        logger.propagate,
-        logger.disabled,
-        tuple(logger.filters),
-        tuple([(each, each.level) for each in logger.handlers]),
-    )
 
 
 class WsgiInterceptProbe(probe.Probe):
