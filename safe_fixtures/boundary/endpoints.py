@@ -17,9 +17,40 @@ import ipaddress
 import sys
 from urllib import parse
 
-__all__ = ['is_intercepted', 'is_loopback', 'is_test_endpoint']
+__all__ = ['Hosts', 'is_intercepted', 'is_loopback', 'is_test_endpoint']
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _DEFAULT_PORTS = {'http': 80, 'https': 443}
+
+
+class Hosts:
+    """A set of hosts.
+
+    :param entries: names, addresses and networks (iterable of str).
+    :ivar names: the names, without a dot at the end (set of str).
+    """
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        self.names = set()
+        self._networks = []
+        for entry in entries:
+            try:
+                network = ipaddress.ip_network(entry, strict=False)
+                self._networks.append(network)
+            except ValueError:
+                self.names.add(canonical(entry))
+
+    def has_address(self, address: Address | None) -> bool:
+        """Whether it has an address; False for None."""
+        return address is not None and any(
+            address in network for network in self._networks
+        )
+
+
+def canonical(name: str) -> str:
+    """Return the name of a host as it is compared."""
+    return name.rstrip('.').lower()
 
 
 def is_loopback(host: str) -> bool:

@@ -13,7 +13,6 @@
 """Which databases, message buses, endpoints and hosts are the test's own."""
 
 from collections.abc import Iterable
-import contextlib
 import functools
 import ipaddress
 import os
@@ -27,13 +26,7 @@ from oslo_utils import netutils
 from safe_fixtures.boundary import endpoints
 from safe_fixtures.boundary import temporary
 
-__all__ = [
-    'Address', 'Reference', 'address', 'family', 'is_made_here',
-    'is_reserved_name', 'kind_of', 'leads_outside', 'may_lead_outside',
-    'shown', 'this_machine', 'urls_in',
-]  # fmt: skip
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+__all__ = ['Reference', 'leads_outside', 'shown', 'urls_in']
 
 # With a scheme, or relative to the scheme of a page.
 _URL_START = re.compile(
@@ -45,9 +38,9 @@ _RESERVED_NAMES = re.compile(
     r'(?:.*\.)?(?:example(?:\.(?:com|net|org))?|test|invalid)', re.IGNORECASE
 )
 # RFC 5737 and RFC 3849.
-_DOCUMENTATION = tuple(map(ipaddress.ip_network, (
-    '192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24', '2001:db8::/32',
-)))  # fmt: skip
+_DOCUMENTATION = endpoints.Hosts(
+    ['192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24', '2001:db8::/32']
+)
 _DIALECTS = frozenset([
     'cassandra', 'cockroachdb', 'db2', 'firebird', 'ibm_db_sa', 'informix',
     'mariadb', 'mongodb', 'mssql', 'mysql', 'oracle', 'postgres',
@@ -166,12 +159,12 @@ def urls_in(text: str) -> list[str]:
     ]
 
 
-def address(host: str) -> Address | None:
+def address(host: str) -> endpoints.Address | None:
     """Return the address that *host* is, None if it is a name."""
     # The zone is an interface of this machine.
     text = host.partition('%')[0]
     try:
-        found: Address = ipaddress.ip_address(text)
+        found: endpoints.Address = ipaddress.ip_address(text)
     except ValueError:
         try:
             # 127.1, 0x7f000001 and the like, as the C library reads them.
@@ -215,7 +208,7 @@ def _host(url: str) -> str:
         host = host[1:].partition(']')[0]
     else:
         host = host.partition(':')[0]
-    return host.rstrip('.').lower()
+    return endpoints.canonical(host)
 
 
 def _is_test_host(host: str) -> bool:
@@ -224,7 +217,7 @@ def _is_test_host(host: str) -> bool:
         return (
             found.is_loopback
             or found.is_unspecified
-            or any(found in network for network in _DOCUMENTATION)
+            or _DOCUMENTATION.has_address(found)
         )
     return (
         # A name without a dot is made up, or local.
@@ -238,21 +231,17 @@ def _is_test_host(host: str) -> bool:
 
 def _is_allowed(host: str, allowed: Iterable[str]) -> bool:
     found = address(host)
-    if found is None:
-        return host in [entry.rstrip('.').lower() for entry in allowed]
-    for entry in allowed:
-        with contextlib.suppress(ValueError):
-            if found in ipaddress.ip_network(entry, strict=False):
-                return True
-    return False
+    hosts = endpoints.Hosts(allowed)
+    return hosts.has_address(found) if found else host in hosts.names
 
 
 @functools.cache
 def this_machine() -> frozenset[str]:
     """Return the name and the address of this machine."""
     # Neither asks a name server.
-    name = socket.gethostname().rstrip('.').lower()
-    return frozenset([name, netutils.get_my_ipv4()])
+    return frozenset(
+        [endpoints.canonical(socket.gethostname()), netutils.get_my_ipv4()]
+    )
 
 
 def _database_file(url: str) -> str | None:

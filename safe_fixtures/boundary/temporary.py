@@ -17,10 +17,7 @@ import os
 import tempfile
 from typing import Any
 
-__all__ = [
-    'MAKING', 'absolute', 'is_below', 'is_made', 'is_temporary', 'note_made',
-    'of_descriptor',
-]  # fmt: skip
+__all__ = ['absolute', 'is_made', 'is_temporary', 'of_descriptor']
 
 #: The interpreter events before ``tempfile`` makes a directory or file.
 MAKING = ('tempfile.mkdtemp', 'tempfile.mkstemp')

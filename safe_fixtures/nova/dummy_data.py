@@ -34,6 +34,11 @@ __all__ = ['NovaDummySource']
 
 OnImage = Callable[[Mapping[str, Any], int], None]
 OnFlavor = Callable[[Mapping[str, Any]], None]
+_Watch = tuple[OnImage, OnFlavor]
+
+
+def _ignore(*_: Any) -> None:
+    """Do nothing about an image or flavor that is created."""
 
 
 class NovaDummySource:
@@ -45,16 +50,14 @@ class NovaDummySource:
     """
 
     def __init__(self) -> None:
-        self._recording: patching.SharedPatch[
-            tuple[OnImage, OnFlavor] | None
-        ] = patching.SharedPatch(self._install)
+        self._recording = patching.SharedPatch[_Watch](self._install)
         self._glances: list[glance.GlanceFixture] = []
         self._known: set[str] = set()
 
     def record(
         self,
         known: Iterable[str] = (),
-        watch: tuple[OnImage, OnFlavor] | None = None,
+        watch: _Watch = (_ignore, _ignore),
     ) -> Callable[[], None]:
         """Record from now on.
 
@@ -80,16 +83,13 @@ class NovaDummySource:
             (flavor['flavorid'] for flavor in known), (on_image, on_flavor)
         )
 
-    def _watches(self) -> list[tuple[OnImage, OnFlavor]]:
-        return [each for each in self._recording.users if each is not None]
-
     def _install(self) -> Callable[[], None]:
-        with contextlib.ExitStack() as stack:
-            stack.callback(self._forget)
-            stack.callback(self._patch_glance_create())
-            stack.callback(self._patch_glance_update())
-            stack.callback(self._patch_flavors())
-            return stack.pop_all().close
+        return patching.patch_together(
+            lambda: self._forget,
+            self._patch_glance_create,
+            self._patch_glance_update,
+            self._patch_flavors,
+        )
 
     def _forget(self) -> None:
         self._glances = []
@@ -113,30 +113,24 @@ class NovaDummySource:
         return patching.patch_attribute(glance.GlanceFixture, 'create', create)
 
     def _patch_glance_update(self) -> Callable[[], None]:
-        original = glance.GlanceFixture.update
-
-        @functools.wraps(original)
-        def update(
+        def look(
             fixture: Any,
             context: Any,
             image_id: str,
             metadata: Any,
-            *args: Any,
-            **kwargs: Any,
-        ) -> Any:
+            *_: Any,
+            **__: Any,
+        ) -> None:
             held = fixture.images.get(image_id, {})
             self._put(fixture, {**held, **metadata, 'id': image_id}, 0)
-            return original(
-                fixture, context, image_id, metadata, *args, **kwargs
-            )
 
-        return patching.patch_attribute(glance.GlanceFixture, 'update', update)
+        return patching.call_before(glance.GlanceFixture, 'update', look)
 
     def _put(self, fixture: Any, image: Mapping[str, Any], size: int) -> None:
         """Report an image that is about to be put into a fake Glance."""
         if not any(fixture is known for known in self._glances):
             self._glances.append(fixture)
-        for on_image, _ in self._watches():
+        for on_image, _ in self._recording.users:
             on_image(image, size)
 
     def _patch_flavors(self) -> Callable[[], None]:
@@ -144,7 +138,7 @@ class NovaDummySource:
 
         @functools.wraps(original)
         def flavor_create(context: Any, updates: Any) -> Any:
-            for _, on_flavor in self._watches():
+            for _, on_flavor in self._recording.users:
                 on_flavor(updates)
             flavor = original(context, updates)
             self._known.add(flavor['flavorid'])
@@ -181,9 +175,10 @@ class NovaDummySource:
 
     def image_bytes(self, image_id: str) -> int:
         """See ``dummy_data.DummySource``."""
+        # While a fake Glance makes its first images, it has no store yet.
+        stores = (getattr(each, '_imagedata', {}) for each in self._held_by())
         return max(
-            (_stored(fixture, image_id) for fixture in self._held_by()),
-            default=0,
+            (len(each.get(image_id) or b'') for each in stores), default=0
         )
 
     def flavor(self, flavor_id: str) -> Mapping[str, Any] | None:
@@ -240,9 +235,3 @@ class NovaDummySource:
         except db_exc.DBError:
             return []
         return [{'flavorid': row[0], 'name': row[1]} for row in rows]
-
-
-def _stored(fixture: Any, image_id: Any) -> int:
-    # While a fake Glance makes its first images, it has no store yet.
-    data = getattr(fixture, '_imagedata', {}).get(image_id)
-    return len(data) if data else 0

@@ -24,6 +24,7 @@ __all__ = ['BASE64', 'BEGIN_IN_BASE64', 'decoded', 'encoded_keys', 'unpacked']
 
 BASE64 = re.compile(r'[A-Za-z0-9+/_-]++=*+')
 BEGIN_IN_BASE64 = 'LS0tLS1CRUdJTi'  # -----BEGIN
+_KEY = re.compile(rf'{BEGIN_IN_BASE64}[A-Za-z0-9+/_-]*+=*+')
 _BREAKS = re.compile(r'(?:\s|\\+[nr])+')
 _GZIP = b'\x1f\x8b'
 # Bytes. A small archive can be made that unpacks to gigabytes.
@@ -32,15 +33,9 @@ _MOST_UNPACKED = 16 * 1024 * 1024
 
 def encoded_keys(text: str) -> Iterator[shapes.Shape]:
     """Find PEM private keys that are in base64 as a whole."""
-    done = 0
-    for position in shapes.positions(text, BEGIN_IN_BASE64):
-        if position < done:
-            continue
-        run = BASE64.match(text, position)
-        assert run
-        done = run.end()
-        if b'PRIVATE KEY' in (decoded(run[0]) or b''):
-            yield shapes.Shape('private key', position, done)
+    for match in _KEY.finditer(text):
+        if b'PRIVATE KEY' in (decoded(match[0]) or b''):
+            yield shapes.Shape('private key', *match.span())
 
 
 def decoded(value: str, most: int = _MOST_UNPACKED) -> bytes | None:

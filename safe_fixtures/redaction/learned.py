@@ -22,11 +22,7 @@ from urllib import parse
 
 from safe_fixtures.redaction import shapes
 
-__all__ = [
-    'Learned',
-    'SHORTEST',
-]
-
+__all__ = ['SHORTEST', 'Learned']
 
 SHORTEST = 6  # characters; anything shorter is no secret
 
@@ -78,28 +74,22 @@ class Learned:
         :param text: the text.
         :param grams: all parts of it that have ``SHORTEST`` characters.
         """
-        for part in self._parts:
-            if grams is not None and len(part) >= SHORTEST:
-                if (
-                    part[:SHORTEST] not in grams
-                    or part[-SHORTEST:] not in grams
-                ):
-                    continue
-            if part in text:
-                return True
-        return False
+        return any(
+            part in text
+            for part in self._parts
+            if grams is None
+            or len(part) < SHORTEST
+            or (part[:SHORTEST] in grams and part[-SHORTEST:] in grams)
+        )
 
     def find(self, text: str) -> list[shapes.Shape]:
         """Return where the secret is in a text."""
+        forms = [(text, form) for form in self._forms]
         spans = [
             shapes.Shape('learned', start, start + len(form))
-            for form in self._forms
-            for start in shapes.positions(text, form)
+            for where, form in [*forms, (shapes.lowered(text), self._hex)]
+            for start in shapes.positions(where, form)
         ]
-        spans += (
-            shapes.Shape('learned', start, start + len(self._hex))
-            for start in shapes.positions(shapes.lowered(text), self._hex)
-        )
         done = 0
         cores = shapes.positions(text, self._core) if self._core else ()
         for position in cores:

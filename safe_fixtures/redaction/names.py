@@ -128,11 +128,7 @@ def may_be_secret(name: str) -> bool:
 
 
 def is_secret(
-    name: str,
-    value: str,
-    quoted: bool,
-    colon: bool = False,
-    after: str = '',
+    name: str, value: str, quoted: bool, colon: bool = False, after: str = ''
 ) -> bool:
     """Whether the value of a field that is named as a secret is one.
 

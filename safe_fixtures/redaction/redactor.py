@@ -110,12 +110,9 @@ class Redactor:
         with _learning:
             # The longest first, as one may be a part of another. The dict is
             # replaced as a whole: another thread may be redacting.
-            self._learned = dict(
-                sorted(
-                    {**self._learned, value: made}.items(),
-                    key=lambda item: -len(item[0]),
-                )
-            )
+            secrets = {**self._learned, value: made}
+            longest_first = sorted(secrets, key=len, reverse=True)
+            self._learned = {each: secrets[each] for each in longest_first}
         return True
 
     def redact(self, value: _T) -> _T:

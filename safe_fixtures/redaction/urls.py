@@ -12,7 +12,8 @@
 
 """Find credentials in URLs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+import functools
 import re
 
 from safe_fixtures.redaction import shapes
@@ -36,20 +37,10 @@ _WITH_SLASH = re.compile(
 )
 
 
-def _in_authorities(text: str) -> Iterator[shapes.Shape]:
-    if '://' in text:
-        yield from _before_hosts(_AUTHORITY, text)
-
-
 def _with_slashes(text: str) -> Iterator[shapes.Shape]:
     if '://' in text:
         for match in _WITH_SLASH.finditer(text):
             yield shapes.Shape(_KIND, match.start() + 3, match.end() - 1)
-
-
-def _in_escaped(text: str) -> Iterator[shapes.Shape]:
-    if ':\\' in text:
-        yield from _before_hosts(_ESCAPED_AUTHORITY, text)
 
 
 def _in_quoted(text: str) -> Iterator[shapes.Shape]:
@@ -62,18 +53,23 @@ def _in_quoted(text: str) -> Iterator[shapes.Shape]:
 
 
 def _before_hosts(
-    authority: re.Pattern[str], text: str
+    begin: str, authority: re.Pattern[str], text: str
 ) -> Iterator[shapes.Shape]:
-    for match in authority.finditer(text):
+    for match in authority.finditer(text) if begin in text else ():
         whole = match[0]
         if '@' not in whole:
             continue
         start = whole.rindex('/', 0, whole.index('@')) + 1
         credentials = whole[start : whole.rindex('@') + 1]
         for each in _CREDENTIALS.finditer(credentials):
-            begin = match.start() + start + each.start()
-            yield shapes.Shape(_KIND, begin, begin + len(each[0]))
+            at = match.start() + start + each.start()
+            yield shapes.Shape(_KIND, at, at + len(each[0]))
 
 
 # Each finds shapes in a text in which those before it were masked.
-FINDERS = (_in_authorities, _with_slashes, _in_escaped, _in_quoted)
+FINDERS: tuple[Callable[[str], Iterator[shapes.Shape]], ...] = (
+    functools.partial(_before_hosts, '://', _AUTHORITY),
+    _with_slashes,
+    functools.partial(_before_hosts, ':\\', _ESCAPED_AUTHORITY),
+    _in_quoted,
+)

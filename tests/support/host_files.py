@@ -44,7 +44,7 @@ def hook(event, args):
     # No event that it causes itself is seen.
     _seen['check'] = None
     try:
-        finding = check.check_event(event, args)
+        finding = check.on_event(event, args)
     finally:
         _seen['check'] = check
     if finding is not None:

@@ -17,9 +17,4 @@ from safe_fixtures.guards.dummy_data.matchers import DummySource
 from safe_fixtures.guards.dummy_data.matchers import IsDummyFlavor
 from safe_fixtures.guards.dummy_data.matchers import IsDummyImage
 
-__all__ = [
-    'DummyDataGuard',
-    'DummySource',
-    'IsDummyFlavor',
-    'IsDummyImage',
-]
+__all__ = ['DummyDataGuard', 'DummySource', 'IsDummyFlavor', 'IsDummyImage']

@@ -133,7 +133,11 @@ class DummyDataGuard(guard.Guard):
             elif action == 'resize':
                 self._check_flavor(call, arguments.get('flavorRef'))
             elif action in ('createImage', 'createBackup'):
-                self._on_image(_new_image(arguments), 0, call)
+                image = {
+                    'name': arguments.get('name'),
+                    'properties': arguments.get('metadata') or {},
+                }
+                self._on_image(image, 0, call)
 
     def _check_image(self, call: gate.ApiCall, reference: Any) -> None:
         image_id = matchers.referred(reference)
@@ -222,11 +226,3 @@ def _part(body: Any, *keys: str) -> dict[str, Any]:
     for key in keys:
         body = body.get(key) if isinstance(body, dict) else None
     return body if isinstance(body, dict) else {}
-
-
-def _new_image(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return the image that createImage or createBackup makes."""
-    return {
-        'name': arguments.get('name'),
-        'properties': arguments.get('metadata') or {},
-    }

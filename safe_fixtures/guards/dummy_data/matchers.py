@@ -26,13 +26,7 @@ from safe_fixtures.boundary import temporary
 from safe_fixtures import conf
 from safe_fixtures.core import plugins
 
-__all__ = [
-    'SOURCE',
-    'DummySource',
-    'IsDummyFlavor',
-    'IsDummyImage',
-    'referred',
-]
+__all__ = ['SOURCE', 'DummySource', 'IsDummyFlavor', 'IsDummyImage']
 
 # The fields that say where the data of an image is, or comes from.
 _LOCATION_FIELDS = frozenset(
@@ -150,10 +144,7 @@ class IsDummyImage(_IsDummy):
         return self.match_fields(image, 0, [reason])
 
     def match_fields(
-        self,
-        image: Mapping[str, Any],
-        size: int,
-        reasons: Iterable[str] = (),
+        self, image: Mapping[str, Any], size: int, reasons: Iterable[str] = ()
     ) -> matchers.Mismatch | None:
         """Match an image by its fields and the size of its stored data.
 

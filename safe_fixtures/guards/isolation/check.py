@@ -45,7 +45,7 @@ class Check(Protocol):
 
     events: Collection[str]
 
-    def check_event(self, event: str, args: Args) -> Finding | None:
+    def on_event(self, event: str, args: Args) -> Finding | None:
         """Return what is wrong with an event, or None.
 
         It is called in the thread that causes the event, before the act

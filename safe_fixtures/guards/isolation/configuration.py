@@ -12,7 +12,7 @@
 
 """Check options, engines and transports (SF401, SF402, SF403)."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 import functools
 import ipaddress
 import os
@@ -86,14 +86,15 @@ def faults(
     """
     allowed = tuple(allowed)
     own_hosts = functools.cache(lambda: _own_hosts(conf))
-    given_of = _given(conf)
-    for group, opts in _groups(conf):
-        given = given_of(group)
-        for dest, info in list(opts.items()):
-            if given is None or (given and dest.upper() in given):
+    given = _given(conf)
+    for group, each in _groups(conf).items():
+        for dest, info in list(each._opts.items()):
+            if given is None or (given and _variable(group, dest) in given):
                 value = _effective(conf, group, dest)
             else:
-                value = _set_value(info)
+                # What this process gave it.
+                default = info.get('default', info['opt'].default)
+                value = info.get('override', default)
             if value is None or value.__class__ in (bool, int, float):
                 continue
             for reference in _references(conf, group, dest, info, value):
@@ -125,14 +126,6 @@ def check_url(kind: str, url: str) -> check.Finding | None:
     )
 
 
-def _set_value(info: Mapping[str, Any]) -> Any:
-    """Return the value that this process gave an option."""
-    for which in ('override', 'default'):
-        if which in info:
-            return info[which]
-    return info['opt'].default
-
-
 def _references(
     conf: cfg.ConfigOpts,
     group: str | None,
@@ -150,51 +143,37 @@ def _references(
     is_plain = opt.type.__class__ is types.String
     texts = (value,) if value.__class__ is str else _texts(value)
     is_address = not is_plain and _is_address_type(opt.type)
-    is_dict_as_text = (
-        not is_plain
-        and value.__class__ is str
-        and isinstance(opt.type, types.Dict)
+    is_text_of_dict = value.__class__ is str and isinstance(
+        opt.type, types.Dict
     )
-    if is_dict_as_text or _is_interpolated(name, is_address, texts):
+    if is_text_of_dict or _is_interpolated(name, is_address, texts):
         texts = _texts(_effective(conf, group, dest))
     for reference in _suspects(name, is_address, bool(opt.secret), texts):
         if not _is_unset(reference, info):
             yield reference
 
 
-def _groups(
-    conf: cfg.ConfigOpts,
-) -> Iterator[tuple[str | None, dict[str, Any]]]:
+def _groups(conf: cfg.ConfigOpts) -> dict[str | None, Any]:
+    """Return what has options: the object itself, and its groups by name."""
     # The public interface has neither the types nor what was set, and to read
     # every value takes a hundred times as long.
-    yield None, conf._opts
-    for name, group in list(conf._groups.items()):
-        yield name, group._opts
+    return {None: conf, **conf._groups}
 
 
-def _given(conf: cfg.ConfigOpts) -> Callable[[str | None], set[str] | None]:
-    """Find the options that may have a value from outside the process.
+def _given(conf: cfg.ConfigOpts) -> set[str] | None:
+    """Return the environment variables that may give an option its value.
 
-    :returns: a function of a group, which returns the names of its options
-        in capital letters, or None for all of them.
+    :returns: None if the command line, a file or another source may do so.
     """
     namespaces = filter(None, (conf._namespace, conf._mutable_ns))
     is_parsed = any(any(each._parsed) for each in namespaces)
     if conf._args or conf._sources or is_parsed:
-        return lambda group: None
-    variables = [
-        name for name in os.environ if conf._use_env and name.startswith('OS_')
-    ]
+        return None
+    return {name for name in os.environ if conf._use_env and '__' in name}
 
-    def of_group(group: str | None) -> set[str]:
-        prefix = f'OS_{(group or "DEFAULT").upper()}__'
-        return {
-            name.removeprefix(prefix)
-            for name in variables
-            if name.startswith(prefix)
-        }
 
-    return of_group
+def _variable(group: str | None, dest: str) -> str:
+    return f'OS_{group or "DEFAULT"}__{dest}'.upper()
 
 
 @functools.lru_cache(maxsize=4096)
@@ -259,8 +238,8 @@ def _own_hosts(conf: cfg.ConfigOpts) -> frozenset[str]:
     """Return the names that options give this machine."""
     return frozenset(
         text.lower()
-        for group, opts in _groups(conf)
-        for dest in list(opts)
+        for group, each in _groups(conf).items()
+        for dest in list(each._opts)
         if dest.startswith('my_')
         for text in _texts(_effective(conf, group, dest))
     )

@@ -17,7 +17,6 @@ often bound before a guard is there.
 """
 
 from collections.abc import Callable
-import contextlib
 import functools
 import sys
 from typing import Any
@@ -91,14 +90,15 @@ def _patch(name: str, module: Any) -> Callable[[], None]:
 
 
 def _install() -> Callable[[], None]:
-    with contextlib.ExitStack() as stack:
-        for name in _PLACES:
-            stack.callback(
-                patching.patch_when_imported(
-                    name, functools.partial(_patch, name)
-                )
+    when_imported = patching.patch_when_imported
+    return patching.patch_together(
+        *(
+            functools.partial(
+                when_imported, name, functools.partial(_patch, name)
             )
-        return stack.pop_all().close
+            for name in _PLACES
+        )
+    )
 
 
 #: The functions that are called, the oldest first.

@@ -32,49 +32,7 @@ from safe_fixtures.guards.isolation import open_call
 
 __all__ = ['CredentialFiles', 'hide', 'variables']
 
-# What clients authenticate with. The address, region, interface or version of
-# a service gives access to nothing.
-_VARIABLES = (
-    # keystoneauth and openstacksdk, and the clients before them
-    'OS_ACCESS_TOKEN*', 'OS_APPLICATION_CREDENTIAL_*', 'OS_AUTHORIZATION_CODE',
-    'OS_AUTH_METHODS', 'OS_AUTH_PLUGIN', 'OS_AUTH_SYSTEM', 'OS_AUTH_TOKEN',
-    'OS_AUTH_TYPE', 'OS_AUTH_URL', 'OS_CERT', 'OS_CLIENT_CONFIG_FILE',
-    'OS_CLIENT_ID', 'OS_CLIENT_SECRET', 'OS_CLIENT_SECURE_FILE', 'OS_CLOUD',
-    'OS_CODE', 'OS_DEFAULT_DOMAIN', 'OS_DEFAULT_DOMAIN_ID',
-    'OS_DEFAULT_DOMAIN_NAME', 'OS_DOMAIN_ID', 'OS_DOMAIN_NAME',
-    'OS_IDENTITY_PROVIDER', 'OS_IDENTITY_PROVIDER_URL', 'OS_IDP_OTP_KEY',
-    'OS_KEY', 'OS_OAUTH2_*', 'OS_PASSCODE', 'OS_PASSWORD', 'OS_PROJECT_*',
-    'OS_SERVICE_TOKEN', 'OS_SYSTEM_SCOPE', 'OS_TENANT_*', 'OS_TOKEN',
-    'OS_TRUST_ID', 'OS_USERNAME', 'OS_USER_DOMAIN_*', 'OS_USER_ID',
-    'OS_USER_NAME',
-    'CINDER_API_KEY', 'CINDER_PASSWORD', 'CINDER_USERNAME', 'NOVA_API_KEY',
-    'NOVA_PASSWORD', 'NOVA_PROJECT_ID', 'NOVA_URL', 'NOVA_USERNAME', 'ST_AUTH',
-    'ST_KEY', 'ST_USER',
-    # ssh
-    'SSH_AGENT_PID', 'SSH_AUTH_SOCK',
-    # Kubernetes
-    'KUBECONFIG',
-    # AWS, and what speaks its protocols
-    'AWS_ACCESS_KEY', 'AWS_ACCESS_KEY_ID', 'AWS_BEARER_TOKEN_*',
-    'AWS_CONFIG_FILE', 'AWS_CONTAINER_*', 'AWS_CREDENTIAL_FILE',
-    'AWS_DEFAULT_PROFILE', 'AWS_PROFILE', 'AWS_ROLE_ARN', 'AWS_SECRET_KEY',
-    'AWS_SECRET_ACCESS_KEY', 'AWS_SECURITY_TOKEN', 'AWS_SESSION_TOKEN',
-    'AWS_SHARED_CREDENTIALS_FILE', 'AWS_WEB_IDENTITY_TOKEN_FILE',
-    'EC2_ACCESS_KEY', 'EC2_SECRET_KEY',
-    # Google Cloud
-    'CLOUDSDK_AUTH_*', 'CLOUDSDK_CONFIG', 'CLOUDSDK_CORE_ACCOUNT',
-    'GCLOUD_KEYFILE_JSON', 'GOOGLE_API_KEY', 'GOOGLE_APPLICATION_CREDENTIALS',
-    'GOOGLE_CLOUD_KEYFILE_JSON', 'GOOGLE_CREDENTIALS',
-    'GOOGLE_IMPERSONATE_SERVICE_ACCOUNT', 'GOOGLE_OAUTH_ACCESS_TOKEN',
-    # Azure
-    'ARM_ACCESS_KEY', 'ARM_CLIENT_*', 'ARM_OIDC_*', 'ARM_SAS_TOKEN',
-    'ARM_SUBSCRIPTION_ID', 'ARM_TENANT_ID', 'AZURE_CLIENT_*',
-    'AZURE_CONFIG_DIR', 'AZURE_FEDERATED_TOKEN_FILE', 'AZURE_PASSWORD',
-    'AZURE_STORAGE_CONNECTION_STRING', 'AZURE_STORAGE_*KEY',
-    'AZURE_STORAGE_SAS_TOKEN', 'AZURE_SUBSCRIPTION_ID', 'AZURE_TENANT_ID',
-    'AZURE_USERNAME',
-)  # fmt: skip
-# Those that name files.
+# Variables that name files which clients authenticate with.
 _NAMING = (
     'ARM_CLIENT_CERTIFICATE_PATH', 'ARM_OIDC_TOKEN_FILE_PATH',
     'AWS_CONFIG_FILE', 'AWS_CREDENTIAL_FILE', 'AWS_SHARED_CREDENTIALS_FILE',
@@ -82,6 +40,42 @@ _NAMING = (
     'AZURE_FEDERATED_TOKEN_FILE', 'GOOGLE_APPLICATION_CREDENTIALS',
     'KUBECONFIG', 'OS_CERT', 'OS_CLIENT_CONFIG_FILE', 'OS_CLIENT_SECURE_FILE',
     'OS_KEY', 'SSH_AUTH_SOCK',
+)  # fmt: skip
+# All that clients authenticate with. The address, region, interface or version
+# of a service gives access to nothing.
+_VARIABLES = (
+    *_NAMING,
+    # keystoneauth and openstacksdk, and the clients before them
+    'OS_ACCESS_TOKEN*', 'OS_APPLICATION_CREDENTIAL_*', 'OS_AUTHORIZATION_CODE',
+    'OS_AUTH_METHODS', 'OS_AUTH_PLUGIN', 'OS_AUTH_SYSTEM', 'OS_AUTH_TOKEN',
+    'OS_AUTH_TYPE', 'OS_AUTH_URL', 'OS_CLIENT_ID', 'OS_CLIENT_SECRET',
+    'OS_CLOUD', 'OS_CODE', 'OS_DEFAULT_DOMAIN', 'OS_DEFAULT_DOMAIN_ID',
+    'OS_DEFAULT_DOMAIN_NAME', 'OS_DOMAIN_ID', 'OS_DOMAIN_NAME',
+    'OS_IDENTITY_PROVIDER', 'OS_IDENTITY_PROVIDER_URL', 'OS_IDP_OTP_KEY',
+    'OS_OAUTH2_*', 'OS_PASSCODE', 'OS_PASSWORD', 'OS_PROJECT_*',
+    'OS_SERVICE_TOKEN', 'OS_SYSTEM_SCOPE', 'OS_TENANT_*', 'OS_TOKEN',
+    'OS_TRUST_ID', 'OS_USERNAME', 'OS_USER_DOMAIN_*', 'OS_USER_ID',
+    'OS_USER_NAME', 'CINDER_API_KEY', 'CINDER_PASSWORD', 'CINDER_USERNAME',
+    'NOVA_API_KEY', 'NOVA_PASSWORD', 'NOVA_PROJECT_ID', 'NOVA_URL',
+    'NOVA_USERNAME', 'ST_AUTH', 'ST_KEY', 'ST_USER',
+    # ssh
+    'SSH_AGENT_PID',
+    # AWS, and what speaks its protocols
+    'AWS_ACCESS_KEY', 'AWS_ACCESS_KEY_ID', 'AWS_BEARER_TOKEN_*',
+    'AWS_CONTAINER_*', 'AWS_DEFAULT_PROFILE', 'AWS_PROFILE', 'AWS_ROLE_ARN',
+    'AWS_SECRET_KEY', 'AWS_SECRET_ACCESS_KEY', 'AWS_SECURITY_TOKEN',
+    'AWS_SESSION_TOKEN', 'EC2_ACCESS_KEY', 'EC2_SECRET_KEY',
+    # Google Cloud
+    'CLOUDSDK_AUTH_*', 'CLOUDSDK_CONFIG', 'CLOUDSDK_CORE_ACCOUNT',
+    'GCLOUD_KEYFILE_JSON', 'GOOGLE_API_KEY', 'GOOGLE_CLOUD_KEYFILE_JSON',
+    'GOOGLE_CREDENTIALS', 'GOOGLE_IMPERSONATE_SERVICE_ACCOUNT',
+    'GOOGLE_OAUTH_ACCESS_TOKEN',
+    # Azure
+    'ARM_ACCESS_KEY', 'ARM_CLIENT_*', 'ARM_OIDC_*', 'ARM_SAS_TOKEN',
+    'ARM_SUBSCRIPTION_ID', 'ARM_TENANT_ID', 'AZURE_CLIENT_*',
+    'AZURE_CONFIG_DIR', 'AZURE_PASSWORD', 'AZURE_STORAGE_CONNECTION_STRING',
+    'AZURE_STORAGE_*KEY', 'AZURE_STORAGE_SAS_TOKEN', 'AZURE_SUBSCRIPTION_ID',
+    'AZURE_TENANT_ID', 'AZURE_USERNAME',
 )  # fmt: skip
 _CLOUDS = tuple(
     f'{name}.{ending}'
@@ -116,6 +110,8 @@ _is_variable = _matcher(_VARIABLES)
 _is_telling = _matcher(
     map(os.path.basename, (*_CLOUDS, *_IN_HOME, *_GCLOUD[:-1]))
 )
+# The types of files that can hold credentials, or give them.
+_HOLDING = (stat.S_IFREG, stat.S_IFSOCK, stat.S_IFIFO)
 # What identifies a file; None for what is no file.
 _Key = tuple[int, int] | None
 # Paths, and the variables that name them, by what identifies the files.
@@ -181,13 +177,11 @@ class CredentialFiles:
         places = tuple(map(environ.get, _PLACES))
         self._where = (
             tuple(named.items()),
-            _patterns(places, _current_directory()),
+            _patterns(places, temporary.absolute('')),
         )
         self._known = _first_look(*self._where)
 
-    def check_event(
-        self, event: str, args: check.Args
-    ) -> check.Finding | None:
+    def on_event(self, event: str, args: check.Args) -> check.Finding | None:
         """See ``check.Check``."""
         if event in temporary.MAKING:
             temporary.note_made(args)
@@ -251,7 +245,7 @@ def _look(
     found: _Known = {}
     for path, variable in named:
         found.setdefault(_key(path), (path, variable))
-    for pattern in (*patterns, *_below(_current_directory(), _CLOUDS)):
+    for pattern in (*patterns, *_below(temporary.absolute(''), _CLOUDS)):
         for path in glob.iglob(pattern):
             if not path.endswith('.pub'):
                 found.setdefault(_key(path), (path, None))
@@ -276,17 +270,9 @@ def _key(path: str) -> _Key:
         status = os.stat(path)
     except OSError:
         return None
-    mode = status.st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode)):
+    if stat.S_IFMT(status.st_mode) not in _HOLDING:
         return None
     return status.st_dev, status.st_ino
-
-
-def _current_directory() -> str | None:
-    try:
-        return os.getcwd()
-    except OSError:
-        return None
 
 
 @functools.lru_cache

@@ -80,9 +80,7 @@ class HostFiles:
             else:
                 self._patterns.append(entry)
 
-    def check_event(
-        self, event: str, args: check.Args
-    ) -> check.Finding | None:
+    def on_event(self, event: str, args: check.Args) -> check.Finding | None:
         """See ``check.Check``."""
         # First what happens most often: an import reads a file.
         if event == 'open':

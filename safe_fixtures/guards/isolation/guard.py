@@ -12,9 +12,9 @@
 
 """Keep a test from reaching what is not its own."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 import os
-from typing import Any, Protocol
+from typing import Protocol
 import unittest
 
 from oslo_config import cfg
@@ -116,7 +116,7 @@ class IsolationGuard(guard.Guard):
         super().setUp()
         try:
             # Options that nobody has set up for a test say nothing yet.
-            self._check_options(lambda each: each._namespace is not None)
+            self._check_options(set_up_only=True)
             if self._is_watched('SF404'):
                 self._hide_credentials()
         except BaseException:
@@ -125,8 +125,8 @@ class IsolationGuard(guard.Guard):
 
     def _setUp(self) -> None:
         super()._setUp()
-        self._scope.guard = self
-        self.addCleanup(scope.enter(self._scope))
+        self.addCleanup(self._scope.leave)
+        self._scope.enter(self)
 
     def check_configuration(self) -> None:
         """Check the options of the project under test, as they are now.
@@ -138,7 +138,7 @@ class IsolationGuard(guard.Guard):
         :raises: SafetyViolation (SF401, SF402, SF403) for the first option
             that leads outside the test.
         """
-        self._check_options(lambda _: True)
+        self._check_options()
 
     def _new_scope(self) -> scope.Scope:
         settings = conf.load()
@@ -166,9 +166,13 @@ class IsolationGuard(guard.Guard):
     def _is_watched(self, code: str) -> bool:
         return self._wanted[code] and conf.mode_of(code) != 'off'
 
-    def _check_options(self, wanted: Callable[[Any], bool]) -> None:
-        if self._scope.endpoints is not None:
-            for each in filter(wanted, _configurations()):
+    def _check_options(self, *, set_up_only: bool = False) -> None:
+        if self._scope.endpoints is None:
+            return
+        source = _SOURCE.find()
+        others = source.configs().values() if source else ()
+        for each in (cfg.CONF, *others):
+            if each._namespace is not None or not set_up_only:
                 for finding in options.faults(each, self._scope.endpoints):
                     self._scope.report(finding)
 
@@ -199,10 +203,3 @@ def install() -> None:
     :raises: ConfigurationError; nothing is guarded then.
     """
     scope.enter_process(IsolationGuard()._new_scope)
-
-
-def _configurations() -> Iterator[cfg.ConfigOpts]:
-    yield cfg.CONF
-    source = _SOURCE.find()
-    if source is not None:
-        yield from source.configs().values()

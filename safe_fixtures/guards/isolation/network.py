@@ -14,12 +14,11 @@
 
 from collections.abc import Callable, Collection, Iterable
 import contextlib
-import functools
-import ipaddress
 import socket
 import sys
 from typing import Any
 
+from safe_fixtures.boundary import endpoints
 from safe_fixtures.boundary import references
 from safe_fixtures.guards.isolation import check
 from safe_fixtures.runtime import patching
@@ -37,7 +36,7 @@ _LOCAL_NAMES = frozenset((
     'ip6-loopback',
 ))  # fmt: skip
 # Connecting a UDP socket to one of these finds this machine's own address.
-_PROBED = tuple(map(ipaddress.ip_network, ('192.0.2.0/24', '2001:db8::/32')))
+_PROBED = endpoints.Hosts(['192.0.2.0/24', '2001:db8::/32'])
 _TRANSFERS = ('socket.connect', 'socket.sendto', 'socket.sendmsg')
 _LOOKUPS_OF_NAMES = ('socket.getaddrinfo', 'socket.gethostbyname')
 _LOOKUPS_OF_ADDRESSES = ('socket.gethostbyaddr', 'socket.getnameinfo')
@@ -54,20 +53,10 @@ class Network:
     )
 
     def __init__(self, allowed: Iterable[str]) -> None:
-        self._names = set()
-        self._networks = []
-        for entry in allowed:
-            try:
-                self._networks.append(
-                    ipaddress.ip_network(entry, strict=False)
-                )
-            except ValueError:
-                self._names.add(_canonical(entry))
-        self._resolved: set[references.Address] = set()
+        self._allowed = endpoints.Hosts(allowed)
+        self._resolved: set[endpoints.Address] = set()
 
-    def check_event(
-        self, event: str, args: check.Args
-    ) -> check.Finding | None:
+    def on_event(self, event: str, args: check.Args) -> check.Finding | None:
         """See ``check.Check``."""
         if event in _TRANSFERS:
             return self._check_transfer(event, *args)
@@ -96,7 +85,7 @@ class Network:
         is_probe = (
             event == 'socket.connect'
             and _is_datagram(endpoint)
-            and _is_within(references.address(host), _PROBED)
+            and _PROBED.has_address(references.address(host))
         )
         # In this order: the latter may look up names.
         if is_probe or self._allows(host):
@@ -106,27 +95,27 @@ class Network:
     def _allows(self, host: str) -> bool:
         address = references.address(host)
         if address is None:
-            name = _canonical(host)
+            name = endpoints.canonical(host)
             return (
                 name in _LOCAL_NAMES
                 or name.endswith('.localhost')
-                or name in self._names
-                or name == _canonical(socket.gethostname())
+                or name in self._allowed.names
+                or name == endpoints.canonical(socket.gethostname())
             )
         return (
             address.is_loopback
             # To connect to the wildcard address is to connect to this machine.
             or address.is_unspecified
             or str(address) in references.this_machine()
-            or _is_within(address, self._networks)
+            or self._allowed.has_address(address)
             or self._is_of_allowed_name(address)
         )
 
-    def _is_of_allowed_name(self, address: references.Address) -> bool:
+    def _is_of_allowed_name(self, address: endpoints.Address) -> bool:
         # Whoever connects has looked up the name before, in its own way, and
         # the next answer may differ. So all answers are kept.
         if address not in self._resolved:
-            for name in self._names:
+            for name in self._allowed.names:
                 with contextlib.suppress(OSError):
                     for info in socket.getaddrinfo(name, None):
                         found = references.address(str(info[4][0]))
@@ -143,19 +132,15 @@ def report_eventlet_lookups() -> Callable[[], None]:
     :returns: a callable that ends it.
     """
 
-    def patch(greendns: Any) -> Callable[[], None]:
-        original = greendns.ResolverProxy.query
+    def look(proxy: Any, qname: Any, *_: Any, **__: Any) -> None:
+        if qname is not None:
+            name = qname if isinstance(qname, bytes) else str(qname)
+            sys.audit('socket.gethostbyname', name)
 
-        @functools.wraps(original)
-        def query(proxy: Any, qname: Any, *args: Any, **kwargs: Any) -> Any:
-            if qname is not None:
-                name = qname if isinstance(qname, bytes) else str(qname)
-                sys.audit('socket.gethostbyname', name)
-            return original(proxy, qname, *args, **kwargs)
-
-        return patching.patch_attribute(greendns.ResolverProxy, 'query', query)
-
-    return patching.patch_when_imported('eventlet.support.greendns', patch)
+    return patching.patch_when_imported(
+        'eventlet.support.greendns',
+        lambda dns: patching.call_before(dns.ResolverProxy, 'query', look),
+    )
 
 
 def _finding(event: str, host: str, port: Any) -> check.Finding:
@@ -177,15 +162,3 @@ def _text(value: Any) -> str:
 def _is_datagram(endpoint: Any) -> bool:
     # Linux keeps flags in the type.
     return bool(endpoint.type & 0xF == socket.SOCK_DGRAM)
-
-
-def _is_within(
-    address: references.Address | None, networks: Iterable[Any]
-) -> bool:
-    return address is not None and any(
-        address in network for network in networks
-    )
-
-
-def _canonical(name: str) -> str:
-    return name.rstrip('.').lower()

@@ -50,9 +50,7 @@ class Processes:
     def __init__(self, allowed: Iterable[str]) -> None:
         self._allowed = frozenset(allowed)
 
-    def check_event(
-        self, event: str, args: check.Args
-    ) -> check.Finding | None:
+    def on_event(self, event: str, args: check.Args) -> check.Finding | None:
         """See ``check.Check``."""
         how = event.rpartition('.')[2]
         if event in ('os.fork', 'os.forkpty'):
@@ -92,16 +90,15 @@ def report_fork_exec() -> Callable[[], None]:
 
     :returns: a callable that ends it.
     """
-    original = _posixsubprocess.fork_exec
 
-    def fork_exec(args: Any, executables: Any, *rest: Any) -> Any:
+    def look(args: Any, executables: Any, *_: Any) -> None:
+        # Whoever calls the patched function.
+        caller = sys._getframe(2).f_globals.get('__name__', '')
         # eventlet's copy of subprocess has a longer name.
-        caller = sys._getframe(1).f_globals.get('__name__', '')
         if not caller.endswith(subprocess.__name__):
             sys.audit(_FORK_EXEC, executables[0], args)
-        return original(args, executables, *rest)
 
-    return patching.patch_attribute(_posixsubprocess, 'fork_exec', fork_exec)
+    return patching.call_before(_posixsubprocess, 'fork_exec', look)
 
 
 def _text(program: Any) -> str:

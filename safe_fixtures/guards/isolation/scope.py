@@ -14,7 +14,6 @@
 
 import _thread
 from collections.abc import Callable
-import contextlib
 import unittest
 
 from safe_fixtures import audit
@@ -30,7 +29,7 @@ from safe_fixtures.runtime import audit_hook
 from safe_fixtures.runtime import owners
 from safe_fixtures.runtime import patching
 
-__all__ = ['TARGET_TYPES', 'Scope', 'active', 'enter', 'enter_process']
+__all__ = ['TARGET_TYPES', 'Scope', 'active', 'enter_process']
 
 TARGET_TYPES = {
     'SF401': 'network/connection',
@@ -63,6 +62,7 @@ class Scope(owners.Owner):
         super().__init__()
         self.guard: core_guard.Guard | None = None
         self.entered_by: int | None = None
+        self._remove: Callable[[], None] = lambda: None
         self.endpoints = endpoints
         self.by_event: dict[str, list[check.Check]] = {}
         for each in checks:
@@ -72,10 +72,24 @@ class Scope(owners.Owner):
         self._test_id = None if test is None else test.id()
         self._waivers = waivers.of(test)
 
-    def check_event(self, event: str, args: check.Args) -> None:
+    def enter(self, guard: core_guard.Guard) -> None:
+        """Check this thread, and what belongs to it, from now on."""
+        self.guard = guard
+        self.entered_by = _thread.get_ident()
+        self._remove = active.add(self)
+        _refresh()
+
+    def leave(self) -> None:
+        """End the guard's part; what the test left running stays checked."""
+        self._remove()
+        self.guard = None
+        _left.append(self)
+        _refresh()
+
+    def on_event(self, event: str, args: check.Args) -> None:
         """Check an event and report what is wrong with it."""
         for each in self.by_event.get(event, ()):
-            self.report(each.check_event(event, args))
+            self.report(each.on_event(event, args))
 
     def report(self, finding: check.Finding | None) -> None:
         """Record a finding, if there is one.
@@ -133,7 +147,7 @@ def _current() -> Scope | None:
 def _on_event(event: str, args: check.Args) -> None:
     scope = _current()
     if scope is not None:
-        scope.check_event(event, args)
+        scope.on_event(event, args)
 
 
 def _on_connection(kind: str, url: str) -> None:
@@ -143,35 +157,16 @@ def _on_connection(kind: str, url: str) -> None:
 
 
 def _watch() -> Callable[[], None]:
-    with contextlib.ExitStack() as stack:
-        stack.callback(owners.follow(_current))
-        stack.callback(network.report_eventlet_lookups())
-        stack.callback(processes.report_fork_exec())
-        stack.callback(connections.watch(_on_connection))
-        return stack.pop_all().close
+    return patching.patch_together(
+        lambda: owners.follow(_current),
+        network.report_eventlet_lookups,
+        processes.report_fork_exec,
+        lambda: connections.watch(_on_connection),
+    )
 
 
 #: The scopes that check something now, the innermost last.
 active: patching.SharedPatch[Scope] = patching.SharedPatch(_watch)
-
-
-def enter(scope: Scope) -> Callable[[], None]:
-    """Let a scope check its thread, and what belongs to it, from now on.
-
-    :returns: a callable that ends the test's part of it. What the test left
-        running is checked further.
-    """
-
-    def leave() -> None:
-        remove()
-        scope.guard = None
-        _left.append(scope)
-        _refresh()
-
-    scope.entered_by = _thread.get_ident()
-    remove = active.add(scope)
-    _refresh()
-    return leave
 
 
 def enter_process(make: Callable[[], Scope]) -> None:

@@ -12,16 +12,12 @@
 
 """Find public network addresses in text."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 import functools
 import ipaddress
 import re
 
-__all__ = [
-    'Allowed',
-    'find_addresses',
-]
-
+__all__ = ['find_addresses']
 
 # The numbers of an IPv4 address without the first one: a pattern that begins
 # with a dot is found quickly. More than four numbers are an OID. A filter is
@@ -67,35 +63,6 @@ _DOCUMENTATION = ipaddress.IPv6Network('3fff::/20')
 _MADE_UP = frozenset(['1.2.3.4', '4.3.2.1', '5.6.7.8'])
 # The shortest prefix; a wider network stands for a part of the world.
 _WIDEST = {4: 8, 6: 16}
-
-
-class Allowed:
-    """Addresses and domains that are allowed.
-
-    :param hosts: domains, addresses and networks (str).
-    """
-
-    def __init__(self, hosts: Iterable[str] = ()) -> None:
-        self._names = set()
-        self._networks = []
-        for entry in hosts:
-            try:
-                self._networks.append(
-                    ipaddress.ip_network(entry, strict=False)
-                )
-            except ValueError:
-                self._names.add(entry.rstrip('.').lower())
-
-    def has_name(self, name: str) -> bool:
-        """Whether a domain is allowed."""
-        return name in self._names
-
-    def has_address(self, text: str) -> bool:
-        """Whether an address is allowed."""
-        if not self._networks:
-            return False
-        address = ipaddress.ip_address(text)
-        return any(address in network for network in self._networks)
 
 
 def find_addresses(text: str, name: str) -> Iterator[str]:
@@ -151,14 +118,15 @@ def _v6_in(text: str) -> Iterator[tuple[str, int]]:
 
 def _with_prefix(address: str, text: str, end: int) -> Iterator[str]:
     prefix = _PREFIX.match(text, end)
+    whole = address + (prefix[0] if prefix else '')
     try:
-        network = ipaddress.ip_network(address + (prefix[0] if prefix else ''))
+        network = ipaddress.ip_network(whole)
     except ValueError:
         # The address of a host in a network, or the path of a URL.
         yield address
         return
     if network.prefixlen >= _WIDEST[network.version]:
-        yield address + (prefix[0] if prefix else '')
+        yield whole
 
 
 def _before(text: str, start: int) -> str:

@@ -20,11 +20,11 @@ from urllib import parse
 
 from safe_fixtures import audit
 from safe_fixtures.audit import events
+from safe_fixtures.boundary import endpoints
 from safe_fixtures import conf
 from safe_fixtures.core import gate
 from safe_fixtures.core import guard
 from safe_fixtures import exceptions
-from safe_fixtures.guards.payload import addresses
 from safe_fixtures.guards.payload import real_data
 from safe_fixtures.redaction import encoded
 from safe_fixtures.redaction import names
@@ -79,7 +79,7 @@ class PayloadGuard(guard.Guard):
             hosts = self._settings.allowed_hosts
         else:
             hosts = conf.check('allowed_hosts', hosts)
-        self._allowed = addresses.Allowed(hosts)
+        self._allowed = endpoints.Hosts(hosts)
 
     def _setUp(self) -> None:
         super()._setUp()

@@ -13,6 +13,7 @@
 """Find what looks real in a text: secrets, addresses, e-mail domains."""
 
 from collections.abc import Iterable, Iterator
+import ipaddress
 import json
 import re
 from typing import NamedTuple
@@ -86,7 +87,7 @@ class Finding(NamedTuple):
 
 
 def find(
-    text: str, allowed: addresses.Allowed, where: str = '', name: str = ''
+    text: str, allowed: endpoints.Hosts, where: str = '', name: str = ''
 ) -> Iterator[Finding]:
     """Find what looks real in a text, also within base64 in it.
 
@@ -99,15 +100,12 @@ def find(
     return _Search(allowed, where, name).text(text, _DEPTH)
 
 
-class _Search:
+class _Search(NamedTuple):
     """Searches the text of one field."""
 
-    def __init__(
-        self, allowed: addresses.Allowed, where: str, name: str
-    ) -> None:
-        self._allowed = allowed
-        self._where = where
-        self._name = name
+    allowed: endpoints.Hosts
+    where: str
+    name: str
 
     def text(self, text: str, depth: int) -> Iterator[Finding]:
         if len(text) < _SHORTEST:
@@ -123,12 +121,13 @@ class _Search:
             text = _without(text, secrets)
         where = self._in(in_base64)
         if '.' in text or ':' in text:
-            for address in addresses.find_addresses(text, self._name):
-                if not self._allowed.has_address(address.partition('/')[0]):
+            for address in addresses.find_addresses(text, self.name):
+                found = ipaddress.ip_address(address.partition('/')[0])
+                if not self.allowed.has_address(found):
                     yield Finding(where, f'public address {address}')
         if '@' in text:
             for domain in _email_domains(text):
-                if not self._allowed.has_name(domain):
+                if domain not in self.allowed.names:
                     yield Finding(where, f'e-mail domain {domain}')
         if depth:
             for content in _decoded(text):
@@ -160,7 +159,7 @@ class _Search:
         return Finding(self._in(in_base64), what, is_secret=True)
 
     def _in(self, in_base64: bool) -> str:
-        return f'{self._where} (base64)' if in_base64 else self._where
+        return f'{self.where} (base64)' if in_base64 else self.where
 
 
 def _live_secrets(text: str) -> list[shapes.Shape]:

@@ -18,12 +18,13 @@ import functools
 from typing import Any
 import unittest
 
+from oslo_config import cfg
+
 from safe_fixtures import audit
 from safe_fixtures.audit import events
 from safe_fixtures.core import guard
 from safe_fixtures import exceptions
 from safe_fixtures.guards.posture import config_probe
-from safe_fixtures.guards.posture import facts
 from safe_fixtures.guards.posture import probe as posture_probe
 from safe_fixtures.guards.posture import probes as posture_probes
 from safe_fixtures.guards.posture import source as posture_source
@@ -195,9 +196,9 @@ class PostureGuard(guard.Guard):
         """
         self._check_active('assert_posture')
         faults = [
-            *facts.policy_faults(denies, allowed=False),
-            *facts.policy_faults(allows, allowed=True),
-            *facts.option_faults(options or {}),
+            *_policy_faults(denies, allowed=False),
+            *_policy_faults(allows, allowed=True),
+            *_option_faults(options or {}),
             *(posture_probes.tls_faults() if tls else ()),
         ]
         self.trail.record(
@@ -279,6 +280,53 @@ class PostureGuard(guard.Guard):
             keep=keep,
             changes=changes,
         )
+
+
+def _policy_faults(
+    facts: Iterable[tuple[str, str]], *, allowed: bool
+) -> Iterator[str]:
+    """Yield where the policy in force does not do what is said.
+
+    :param facts: rules and personas.
+    :param allowed: whether all of them must be allowed, or all denied.
+    :raises: ConfigurationError for an unknown rule or persona, and if no
+        project with a policy is imported.
+    """
+    for fact in facts:
+        posture = posture_source.SOURCE.require('assert_posture')
+        rule, persona = fact
+        try:
+            actual = posture.is_allowed(rule, persona)
+        except LookupError as error:
+            raise exceptions.ConfigurationError(
+                'assert_posture', fact, str(error.args[0])
+            ) from error
+        if actual != allowed:
+            verb = 'allows' if actual else 'denies'
+            yield f'policy {verb} {rule} to {persona}'
+
+
+def _option_faults(options: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the options whose effective value is another.
+
+    :param options: the wanted values, by ``group.name``.
+    :raises: ConfigurationError for an unknown option.
+    """
+    describe = config_probe.ConfigProbe().describe
+    for key, wanted in options.items():
+        group, _, name = key.rpartition('.')
+        try:
+            opts = cfg.CONF if group in ('', 'DEFAULT') else cfg.CONF[group]
+            actual = opts[name]
+        except cfg.Error as error:
+            raise exceptions.ConfigurationError(
+                'assert_posture options', key, str(error)
+            ) from error
+        if actual != wanted:
+            yield (
+                f'option {key} is {describe(name, actual)}, '
+                f'not {describe(name, wanted)}'
+            )
 
 
 def _as_text(

@@ -13,9 +13,8 @@
 """The posture of Nova and Placement: their policy and their options."""
 
 from collections.abc import Iterable, Iterator, Mapping
-import copy
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 from nova import context as nova_context
 from nova import exception
@@ -47,7 +46,14 @@ class PolicyProbe(posture.Probe):
     name = 'policy'
 
     def snapshot(self) -> dict[str, '_Rules']:
-        return {name: _Rules(engine) for name, engine in _engines().items()}
+        return {
+            name: _Rules(
+                {rule: str(check) for rule, check in list(each.rules.items())},
+                each.registered_rules,
+                each.conf,
+            )
+            for name, each in _engines().items()
+        }
 
     def changes(
         self, before: dict[str, '_Rules'], after: dict[str, '_Rules']
@@ -64,21 +70,16 @@ class PolicyProbe(posture.Probe):
         return '(absent)' if value is None else f'"{value}"'
 
 
-class _Rules:
-    """The rules of one engine, as text."""
+class _Rules(NamedTuple):
+    """The rules of one engine."""
 
-    def __init__(self, engine: Any) -> None:
-        self.checks = {
-            name: str(check) for name, check in list(engine.rules.items())
-        }
-        self.conf = engine.conf
-        self.registered = engine.registered_rules
+    checks: dict[str, str]
+    registered: dict[str, Any]
+    conf: Any
 
     def defaults(self) -> '_Rules':
         """Return the rules of this engine before it has loaded any."""
-        found = copy.copy(self)
-        found.checks = {}
-        return found
+        return self._replace(checks={})
 
     def check(self, name: str) -> str | None:
         """Return a rule, or its default; None if it is not registered."""

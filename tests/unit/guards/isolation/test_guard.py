@@ -220,7 +220,7 @@ class TestGuard(base.TestCase):
         def check(*_):
             raise ZeroDivisionError
 
-        self.patch(network.Network, 'check_event', check)
+        self.patch(network.Network, 'on_event', check)
         with isolation.IsolationGuard():
             self.assertRaises(ZeroDivisionError, connect)
             # Once more: it is not taken for busy.
@@ -233,7 +233,7 @@ class TestGuard(base.TestCase):
             calls.append(event)
             connect()
 
-        self.patch(network.Network, 'check_event', check)
+        self.patch(network.Network, 'on_event', check)
         with isolation.IsolationGuard():
             connect()
         self.assertEqual(['socket.connect'], calls)
