@@ -183,41 +183,14 @@ class NovaDummySource:
 
     def flavor(self, flavor_id: str) -> Mapping[str, Any] | None:
         """See ``dummy_data.DummySource``."""
-        found = self._flavors(api_models.Flavors.flavorid == flavor_id)
+        found = self.flavors(api_models.Flavors.flavorid == flavor_id)
         return found[0] if found else None
 
-    def flavors(self) -> Iterable[Mapping[str, Any]]:
-        """See ``dummy_data.DummySource``."""
-        return self._flavors()
+    def flavors(self, *where: Any) -> list[dict[str, Any]]:
+        """See ``dummy_data.DummySource``.
 
-    def flavor_is_known(self, flavor_id: str) -> bool:
-        """See ``dummy_data.DummySource``."""
-        # Without a record, nobody knows where a flavor came from.
-        return not self._recording.users or flavor_id in self._known
-
-    def shelved_image(self, server_id: str) -> str | None:
-        """See ``dummy_data.DummySource``."""
-        context = nova.context.get_admin_context()
-        with contextlib.suppress(
-            exception.NovaException, db_exc.DBError, AttributeError
-        ):
-            mapping = objects.InstanceMapping.get_by_instance_uuid(
-                context, server_id
-            )
-            with nova.context.target_cell(
-                context, mapping.cell_mapping
-            ) as cell:
-                instance = objects.Instance.get_by_uuid(
-                    cell, server_id, expected_attrs=['system_metadata']
-                )
-                image: str | None = instance.system_metadata.get(
-                    'shelved_image_id'
-                )
-                return image
-        return None
-
-    @staticmethod
-    def _flavors(*where: Any) -> list[dict[str, Any]]:
+        :param where: the conditions of the query, besides.
+        """
         # Only these columns: the object would load the projects and extra
         # specs of each flavor, too.
         columns = (api_models.Flavors.flavorid, api_models.Flavors.name)
@@ -235,3 +208,26 @@ class NovaDummySource:
         except db_exc.DBError:
             return []
         return [{'flavorid': row[0], 'name': row[1]} for row in rows]
+
+    def flavor_is_known(self, flavor_id: str) -> bool:
+        """See ``dummy_data.DummySource``."""
+        # Without a record, nobody knows where a flavor came from.
+        return not self._recording.users or flavor_id in self._known
+
+    def shelved_image(self, server_id: str) -> str | None:
+        """See ``dummy_data.DummySource``."""
+        ctxt = nova.context.get_admin_context()
+        with contextlib.suppress(
+            exception.NovaException, db_exc.DBError, AttributeError
+        ):
+            mapping = objects.InstanceMapping.get_by_instance_uuid(
+                ctxt, server_id
+            )
+            with nova.context.target_cell(ctxt, mapping.cell_mapping) as cell:
+                instance = objects.Instance.get_by_uuid(
+                    cell, server_id, expected_attrs=['system_metadata']
+                )
+                metadata = instance.system_metadata
+                image: str | None = metadata.get('shelved_image_id')
+                return image
+        return None

@@ -91,9 +91,8 @@ def find(
         name = _name_at(text, end)
         if names.is_holder(name):
             start = field.end()
-            value = (
-                encoded.BASE64 if field['open'] is None else _BASE64_LINES
-            ).match(text, start)
+            pattern = _BASE64_LINES if field['open'] else encoded.BASE64
+            value = pattern.match(text, start)
             if value and holds_secret(value[0]):
                 done = value.end()
                 yield shapes.Shape('', start, done)

@@ -127,9 +127,7 @@ class Redactor:
         """
         return self.redact_and_count(value)[0]
 
-    def redact_and_count(
-        self, value: _T
-    ) -> tuple[_T, collections.Counter[str]]:
+    def redact_and_count(self, value: _T) -> tuple[_T, _Counts]:
         """Return *value* with its secrets masked, and how many there were.
 
         :param value: as for :meth:`redact`.

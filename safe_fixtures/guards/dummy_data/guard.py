@@ -95,7 +95,7 @@ class DummyDataGuard(guard.Guard):
             return
         path = call.path
         if path in ('/servers', '/os-volumes_boot'):
-            self._check_server(call, _part(call.body, 'server'))
+            self._on_server(call, _part(call.body, 'server'))
         elif path == '/flavors':
             flavor = _part(call.body, 'flavor')
             if flavor:
@@ -106,18 +106,13 @@ class DummyDataGuard(guard.Guard):
     def after(self, call: gate.ApiCall) -> None:
         """See ``gate.Observer``; all is checked before."""
 
-    def _check_server(
-        self, call: gate.ApiCall, server: dict[str, Any]
-    ) -> None:
+    def _on_server(self, call: gate.ApiCall, server: dict[str, Any]) -> None:
         self._check_image(call, server.get('imageRef'))
         self._check_flavor(call, server.get('flavorRef'))
         for field in ('block_device_mapping_v2', 'block_device_mapping'):
             devices = server.get(field)
             for device in devices if isinstance(devices, list) else ():
-                if (
-                    isinstance(device, dict)
-                    and device.get('source_type') == 'image'
-                ):
+                if _part(device).get('source_type') == 'image':
                     self._check_image(call, device.get('uuid'))
 
     def _check_action(

@@ -153,7 +153,7 @@ def _references(
             yield reference
 
 
-def _groups(conf: cfg.ConfigOpts) -> dict[str | None, Any]:
+def _groups(conf: Any) -> dict[str | None, Any]:
     """Return what has options: the object itself, and its groups by name."""
     # The public interface has neither the types nor what was set, and to read
     # every value takes a hundred times as long.
@@ -176,7 +176,6 @@ def _variable(group: str | None, dest: str) -> str:
     return f'OS_{group or "DEFAULT"}__{dest}'.upper()
 
 
-@functools.lru_cache(maxsize=4096)
 def _is_interpolated(
     name: str, is_address: bool, texts: tuple[str, ...]
 ) -> bool:

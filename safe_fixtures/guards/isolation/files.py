@@ -85,17 +85,17 @@ class HostFiles:
         # First what happens most often: an import reads a file.
         if event == 'open':
             writes = _writes(args[1], args[2])
-            return self._check_open(args) if writes else None
+            return self._on_open(args) if writes else None
         if event in _CHANGES:
-            return self._check_change(event, args)
+            return self._on_change(event, args)
         if event == 'socket.bind':
-            return self._check_bind(*args)
+            return self._on_bind(*args)
         if event == 'sqlite3.connect':
-            return self._check_database(os.fsdecode(args[0]))
+            return self._on_database(os.fsdecode(args[0]))
         temporary.note_made(args)
         return None
 
-    def _check_open(self, args: check.Args) -> check.Finding | None:
+    def _on_open(self, args: check.Args) -> check.Finding | None:
         name, _, flags = args
         if isinstance(name, int):
             return None
@@ -124,9 +124,7 @@ class HostFiles:
         target = found[0] if len(found) == 1 else os.fsdecode(name)
         return _finding('open for writing', target)
 
-    def _check_change(
-        self, event: str, args: check.Args
-    ) -> check.Finding | None:
+    def _on_change(self, event: str, args: check.Args) -> check.Finding | None:
         what = event.removeprefix('os.')
         places = _CHANGES[event]
         directories = [args[at] if at < len(args) else -1 for _, at in places]
@@ -147,7 +145,7 @@ class HostFiles:
                 return _finding(what, resolved)
         return None
 
-    def _check_bind(self, endpoint: Any, address: Any) -> check.Finding | None:
+    def _on_bind(self, endpoint: Any, address: Any) -> check.Finding | None:
         if endpoint.family != getattr(socket, 'AF_UNIX', None):
             return None
         # A socket without a name, or with an abstract one, is no file.
@@ -156,7 +154,7 @@ class HostFiles:
             return None
         return _finding('bind', resolved)
 
-    def _check_database(self, given: str) -> check.Finding | None:
+    def _on_database(self, given: str) -> check.Finding | None:
         # A test connects to the same one hundreds of times.
         if given in self._databases:
             return None

@@ -55,9 +55,8 @@ class SecretsAtGate:
         # A test's own server may answer without headers.
         headers = response.headers or {}
         self._learn_tokens(headers)
-        if call.method != 'POST' or 'json' not in _text(
-            headers.get('Content-Type', '')
-        ):
+        content_type = _text(headers.get('Content-Type', ''))
+        if call.method != 'POST' or 'json' not in content_type:
             return
         content = response.content or b''
         if _may_name_password(content):
@@ -66,10 +65,8 @@ class SecretsAtGate:
             self._learn(_CONSOLE.findall(_text(content)))
 
     def _learn_tokens(self, headers: Any) -> None:
-        sent = [_text(headers.get(name) or '') for name in _TOKENS]
-        tokens = [
-            token for token in sent if token and token not in self._known
-        ]
+        sent = {_text(headers.get(name) or '') for name in _TOKENS}
+        tokens = sent - self._known - {''}
         if tokens:
             # Nova's own tests send the name of a user or a project as token.
             who = set(_identities(headers))

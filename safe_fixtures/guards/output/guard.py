@@ -139,6 +139,7 @@ class RedactedOutput(guard.Guard):
             found = f'{sink}: ' + ', '.join(
                 f'{kind} ({count})' for kind, count in counts
             )
+            shown = [{'kind': kind, 'count': count} for kind, count in counts]
             try:
                 self._violate(
                     self._violation(found),
@@ -146,10 +147,7 @@ class RedactedOutput(guard.Guard):
                     keep=False,
                     trail=self.trail,
                     target_type='data/file/log',
-                    masked=[
-                        {'kind': kind, 'count': count}
-                        for kind, count in counts
-                    ],
+                    masked=shown,
                 )
             except exceptions.SafetyViolation:
                 refused.append(found)

@@ -49,7 +49,6 @@ class _State:
         #: The files and the command line.
         self.sources = (_copy_of(conf._namespace), _copy_of(conf._mutable_ns))
         absent = probe.ABSENT
-        groups = {None: conf, **conf._groups}
         self.entries: dict[_Key, _Entry] = {
             (group, dest): (
                 info['opt'],
@@ -57,7 +56,7 @@ class _State:
                 info.get('default', absent),
                 info.get('override', absent),
             )
-            for group, each in groups.items()
+            for group, each in {None: conf, **conf._groups}.items()
             for dest, info in list(each._opts.items())
         }
 

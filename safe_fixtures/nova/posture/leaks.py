@@ -17,45 +17,41 @@ from safe_fixtures.guards import posture
 __all__ = ['LEAKS']
 
 _Leak = posture.Leak
-_LOGGING_FIXTURE = (
-    'StandardLogging, which every test uses, sets this level and does not '
-    'restore it'
+_CONF_FIXTURE = (
+    'ConfFixture, which every test uses, resets all options of the process at '
+    'its cleanup, whoever set them and when: imports do, and tests before '
+    'they call the set-up of their base'
 )
 _LOG_DEFAULTS = (
     'nova.config.parse_args(), which ConfFixture calls, sets this once for '
     'the process'
 )
+_PLACEMENT = (
+    'PlacementFixture sets this default on the option itself, which all '
+    'configurations of the process share; from then on Nova, too, grants '
+    'what its deprecated rules grant'
+)
+_SERVER_SHARES = (
+    'three tests of libvirt.test_server_shares set it for a fixture that has '
+    'read it by then, and leave it to all tests after them'
+)
+_LOGGING_FIXTURE = (
+    'StandardLogging, which every test uses, sets this level and does not '
+    'restore it'
+)
+_OSLO_DB = 'oslo_db sets it when it makes the first engine of the process'
+_RETRYING = 'the library retrying sets it when it is first used'
 
 LEAKS: tuple[posture.Leak, ...] = (
-    _Leak(
-        'config',
-        '[*] *',
-        '* (default)',
-        'ConfFixture, which every test uses, resets all options of the '
-        'process at its cleanup, whoever set them and when: imports do, and '
-        'tests before they call the set-up of their base',
-    ),
+    _Leak('config', '[*] *', '* (default)', _CONF_FIXTURE),
     _Leak(
         'config',
         '[DEFAULT] default_log_levels',
         "['amqp=WARN', *, 'glanceclient=WARN', 'oslo.privsep.daemon=INFO']",
         _LOG_DEFAULTS,
     ),
-    _Leak(
-        'config',
-        '[oslo_policy] enforce_new_defaults',
-        'False',
-        'PlacementFixture sets this default on the option itself, which all '
-        'configurations of the process share; from then on Nova, too, grants '
-        'what its deprecated rules grant',
-    ),
-    _Leak(
-        'environ',
-        'OS_DEBUG',
-        "'true'",
-        'three tests of libvirt.test_server_shares set it for a fixture that '
-        'has read it by then, and leave it to all tests after them',
-    ),
+    _Leak('config', '[oslo_policy] enforce_new_defaults', 'False', _PLACEMENT),
+    _Leak('environ', 'OS_DEBUG', "'true'", _SERVER_SHARES),
     _Leak(
         'logging',
         'oslo.messaging._drivers.impl_rabbit filters',
@@ -67,16 +63,6 @@ LEAKS: tuple[posture.Leak, ...] = (
         _Leak('logging', f'{name} level', 'WARNING', _LOGGING_FIXTURE)
         for name in ('alembic', 'migrate.versioning.api', 'oslo_db.sqlalchemy')
     ),
-    _Leak(
-        'logging',
-        'sqlalchemy.engine level',
-        'WARNING',
-        'oslo_db sets it when it makes the first engine of the process',
-    ),
-    _Leak(
-        'logging',
-        'retrying propagate',
-        'False',
-        'the library retrying sets it when it is first used',
-    ),
+    _Leak('logging', 'sqlalchemy.engine level', 'WARNING', _OSLO_DB),
+    _Leak('logging', 'retrying propagate', 'False', _RETRYING),
 )
