@@ -36,6 +36,7 @@ _BEFORE_VERSION = {
     microversion_parse.STANDARD_HEADER: ['compute'],
     LEGACY_HEADER: [],
 }
+_parse = microversion_parse.parse_version_string
 _CONCRETE = re.compile(r'[0-9]+\.[0-9]+')
 
 
@@ -107,11 +108,9 @@ class MicroversionPin(guard.Guard):
                 'MicroversionPin pin'
             )
             pin = self._versions.vetted_microversion()
-        if not conf.is_microversion(pin):
-            raise exceptions.ConfigurationError(
-                'MicroversionPin pin', pin, f'give {conf.MICROVERSION_FORM}'
-            )
-        problem = self._outside(pin)
+        problem: str | None = f'give {conf.MICROVERSION_FORM}'
+        if conf.is_microversion(pin):
+            problem = self._outside(pin)
         if problem is not None:
             raise exceptions.ConfigurationError(
                 'MicroversionPin pin', pin, problem
@@ -184,8 +183,7 @@ class MicroversionPin(guard.Guard):
             return
         self._drift_checked = True
         maximum = self._versions.supported_microversions()[1]
-        parse = microversion_parse.parse_version_string
-        if parse(self.pin) < parse(maximum):
+        if _parse(self.pin) < _parse(maximum):
             self._refuse(
                 'SF104',
                 f'the pin is {self.pin} and the API supports up to {maximum}',
@@ -196,9 +194,8 @@ class MicroversionPin(guard.Guard):
         """Return what the API supports if *version* is outside of it."""
         if self._versions is None:
             return None
-        parse = microversion_parse.parse_version_string
         minimum, maximum = self._versions.supported_microversions()
-        if parse(version).matches(parse(minimum), parse(maximum)):
+        if _parse(version).matches(_parse(minimum), _parse(maximum)):
             return None
         return f'the API supports {minimum} to {maximum}'
 

@@ -56,9 +56,7 @@ class NovaVersions:
     See ``guards.microversion.ComputeVersions``.
     """
 
-    def vetted_microversion(self) -> str:
-        """Return the vetted pin of the installed release."""
-        return vetted_microversion()
+    vetted_microversion = staticmethod(vetted_microversion)
 
     def supported_microversions(self) -> tuple[str, str]:
         """Return the minimum and the maximum that the API supports."""

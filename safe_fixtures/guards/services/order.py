@@ -240,22 +240,21 @@ class Order:
             return None
         servers = self._servers_on(ref)
         if servers is None:
+            unknown = 'the servers on it cannot be known'
             self._record(
                 events.ORDER,
                 ref,
                 outcome='unknown',
                 how=how,
                 by=by,
-                message='the servers on it cannot be known',
+                message=unknown,
             )
             return None
         departure = Departure(ref, how, by, servers, _declared_for(ref))
-        if servers and departure.reason is not None:
+        reason = departure.reason
+        if servers and reason is not None:
             self._record(
-                events.ORDER_DECLARED,
-                ref,
-                reason=departure.reason,
-                **departure.details,
+                events.ORDER_DECLARED, ref, reason=reason, **departure.details
             )
         return departure
 

@@ -136,13 +136,13 @@ class SafeServiceToggle(guard.Guard):
         self._services = self._given_services or self._find_services()
 
     def _find_services(self) -> model.Services:
-        if self._api is not None:
-            services = client.ClientServices(
-                self._api, self._refuse_endpoint, self._records_of_api()
-            )
-            self._refuse_endpoint()
-            return services
-        return _NOVA.require('SafeServiceToggle api')
+        if self._api is None:
+            return _NOVA.require('SafeServiceToggle api')
+        services = client.ClientServices(
+            self._api, self._refuse_endpoint, self._records_of_api()
+        )
+        self._refuse_endpoint()
+        return services
 
     def _setUp(self) -> None:
         super()._setUp()
@@ -294,12 +294,8 @@ class SafeServiceToggle(guard.Guard):
 
     def _refuse_inactive(self, what: str, service: str) -> None:
         if not self._active:
-            self._violate(
-                exceptions.SafetyViolation(
-                    'SF202',
-                    f'{what} was called while the fixture is not active',
-                ),
-                service,
+            self._refuse(
+                f'{what} was called while the fixture is not active', service
             )
 
     def _refuse_endpoint(self, url: str | None = None) -> None:
@@ -308,14 +304,14 @@ class SafeServiceToggle(guard.Guard):
             url, self._settings.allowed_endpoints
         ):
             return
-        self._violate(
-            exceptions.SafetyViolation(
-                'SF202',
-                f'a service would be toggled at {url}, which is not a test '
-                'endpoint',
-            ),
+        self._refuse(
+            f'a service would be toggled at {url}, which is not a test '
+            'endpoint',
             url,
         )
+
+    def _refuse(self, message: str, target: str) -> None:
+        self._violate(exceptions.SafetyViolation('SF202', message), target)
 
     def _endpoint_of_api(self) -> str | None:
         # Looked up each time: a client can be pointed elsewhere.

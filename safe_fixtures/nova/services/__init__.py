@@ -14,6 +14,4 @@
 
 from safe_fixtures.nova.services.records import ServiceRecords
 
-__all__ = [
-    'ServiceRecords',
-]
+__all__ = ['ServiceRecords']
