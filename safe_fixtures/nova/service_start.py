@@ -87,12 +87,16 @@ class ServiceStarts:
         """Return what still runs of a service; see ``Starts``."""
         if self._stopping.get(service):
             return []
+        remains = ['it listens'] if self._listening(service) else []
         timers = len(_running_timers(service))
-        return [
-            *(['it listens'] if self._listening(service) else []),
-            *(['a periodic timer runs'] if timers == 1 else []),
-            *([f'{timers} periodic timers run'] if timers > 1 else []),
-        ]
+        if timers:
+            one = timers == 1
+            remains.append(
+                'a periodic timer runs'
+                if one
+                else f'{timers} periodic timers run'
+            )
+        return remains
 
     def halt(self, service: Any, seconds: float) -> None:
         """Stop what still runs of a service; see ``Starts``.

@@ -14,6 +14,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 import dataclasses
+import functools
 import json
 import re
 from typing import Any
@@ -143,16 +144,11 @@ class ServerChecks:
         if self.creation is not None:
             user = self.creation.user or user
             project = self.creation.project or project
-        for what, key, wanted in (
-            ('user', 'user_id', user),
-            ('project', 'tenant_id', project),
-        ):
-            if shown.get(key, wanted) != wanted:
-                yield (
-                    'a server belongs to its creator',
-                    f'{what} {wanted}',
-                    f'{what} {shown[key]}',
-                )
+        why = 'a server belongs to its creator'
+        if shown.get('user_id', user) != user:
+            yield why, f'user {user}', f'user {shown["user_id"]}'
+        if shown.get('tenant_id', project) != project:
+            yield why, f'project {project}', f'project {shown["tenant_id"]}'
 
     def _security_groups(self, shown: Mapping[str, Any]) -> Iterator[_Mistake]:
         asked = self.creation.security_groups if self.creation else None
@@ -172,10 +168,9 @@ class ServerChecks:
 
     def _changes(self) -> Iterator[model.Finding]:
         """Yield what changed of the server during the matrix."""
+        finding = functools.partial(model.Finding, 'anybody', 'all')
         if self.after is None:
-            yield model.Finding(
-                'anybody', 'all', 'unchanged', 'the server is gone'
-            )
+            yield finding('unchanged', 'the server is gone')
             return
         states = [(self.record.state, self.after.state)]
         if self.matrix.before is not None and self.matrix.after is not None:
@@ -188,9 +183,7 @@ class ServerChecks:
             # A compute may save what it knows already, which sets the time.
             for name in sorted(names - _TIMES):
                 if before.get(name) != now.get(name):
-                    yield model.Finding(
-                        'anybody',
-                        'all',
+                    yield finding(
                         f'{name} {before.get(name)!r}',
                         f'{name} {now.get(name)!r}',
                         cause='it changed during the check',
