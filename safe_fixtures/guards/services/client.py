@@ -87,8 +87,11 @@ class ClientServices:
         self, service_id: Any, body: Mapping[str, Any]
     ) -> _Change | None:
         """Return what a put would change; None if the service is unknown."""
+        known = {'id': service_id}
+        if service_id in _ACTIONS:
+            known = {'host': body.get('host'), 'binary': body.get('binary')}
         try:
-            ref = self.find(_named_by(service_id, body))
+            ref = self.find(known)
             before = self.read(ref)
         except LookupError:
             # The API answers with an error.
@@ -258,13 +261,6 @@ def _check(client: Any) -> None:
             client,
             'the put_service of the instance must be replaceable',
         )
-
-
-def _named_by(service_id: Any, body: Any) -> Any:
-    """Return the service that a put is about, at any microversion."""
-    if service_id in _ACTIONS and isinstance(body, Mapping):
-        return {'host': body.get('host'), 'binary': body.get('binary')}
-    return {'id': service_id}
 
 
 def _applied(

@@ -63,9 +63,7 @@ class NovaPermissions:
         if found is None:
             return None
         instance, moves = found
-        state = json.loads(
-            json.dumps(instance.obj_to_primitive(), default=str)
-        )
+        text = json.dumps(instance.obj_to_primitive(), default=str)
         pairs = instance.keypairs.objects if instance.keypairs else ()
         hosts = {instance.host, instance.node, instance.launched_on}
         for move in moves:
@@ -77,7 +75,7 @@ class NovaPermissions:
             instance.user_id,
             frozenset(filter(None, hosts)),
             tuple((pair.name, pair.user_id) for pair in pairs),
-            state['nova_object.data'],
+            json.loads(text)['nova_object.data'],
             is_busy=instance.task_state is not None,
             is_listed=instance.vm_state != vm_states.SOFT_DELETED,
             reservation=instance.reservation_id,

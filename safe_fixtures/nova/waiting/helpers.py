@@ -149,17 +149,18 @@ class WaitForChange(fixtures.Fixture):
         trail = self._given_trail or audit.current()
         if trail is None or not self.won:
             return
+        waits, cuts, won = map(sum, zip(*self.won.values(), strict=True))
         trail.record(
             events.WAIT,
             'test helpers',
             target_type='service/test',
             event_type='monitor',
-            waits=sum(int(count) for count, _, _ in self.won.values()),
-            cut_short=sum(int(cut) for _, cut, _ in self.won.values()),
-            seconds_won=round(sum(won for _, _, won in self.won.values()), 3),
+            waits=int(waits),
+            cut_short=int(cuts),
+            seconds_won=round(won, 3),
             helpers={
-                name: [int(count), round(won, 3)]
-                for name, (count, _, won) in sorted(self.won.items())
+                name: [int(count), round(seconds, 3)]
+                for name, (count, _, seconds) in sorted(self.won.items())
             },
         )
 
