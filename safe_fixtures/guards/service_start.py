@@ -212,24 +212,23 @@ class ServiceStartGuard(core_guard.Guard, Watcher):
 
     def permit(self, service: Any, binary: str, host: str) -> None:
         """Refuse what may not be started; see ``Watcher``."""
+        start = _Start(service, binary, host, stack.where(), stack.lines())
         fault = self._fault(service, binary)
         if fault is not None and (id(service), binary) not in self._reported:
             self._violate(
                 exceptions.SafetyViolation(
                     'SF204',
-                    f'{binary} on {host} would start, and {fault}',
+                    f'{start} would start, and {fault}',
                     remedy='Start only the services that the test is about, '
                     'or list it in ALLOWED_SERVICES.',
                 ),
-                f'{binary} on {host}',
+                str(start),
                 binary=binary,
                 host=host,
             )
             self._reported.add((id(service), binary))
         # Noted here too, as a subclass may start in its own way.
-        self._seen[id(service)] = _Start(
-            service, binary, host, stack.where(), stack.lines()
-        )
+        self._seen[id(service)] = start
         terms = _made.setdefault(service, [])
         if self._term not in terms:
             terms.append(self._term)

@@ -28,8 +28,8 @@ from safe_fixtures.core import guard
 from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
 from safe_fixtures.guards.permissions import checks
-from safe_fixtures.guards.permissions import creation as permissions_creation
-from safe_fixtures.guards.permissions import matrix as permissions_matrix
+from safe_fixtures.guards.permissions import creation
+from safe_fixtures.guards.permissions import matrix
 from safe_fixtures.guards.permissions import model
 
 __all__ = ['ServerPermissions', 'WrongPermissions']
@@ -123,13 +123,11 @@ class ServerPermissions(guard.Guard):
                 )
             url = getattr(self._api_fixture, 'base_url', '')
             self._endpoint = _endpoint_of(url)
-        self._deviations = permissions_matrix.by_name(
-            self._given_deviations, self._source
-        )
+        self._deviations = matrix.by_name(self._given_deviations, self._source)
 
     def _setUp(self) -> None:
         super()._setUp()
-        self._creations = permissions_creation.Creations(self._source)
+        self._creations = creation.Creations(self._source)
         # The first server of the test, from its creation to its check.
         self._awaited: str | None = None
         self._first_is_over = not self._check_first
@@ -159,10 +157,8 @@ class ServerPermissions(guard.Guard):
         if conf.mode_of('SF502') == 'off':
             return
         server_id = server['id'] if isinstance(server, Mapping) else server
-        stated = {
-            **self._deviations,
-            **permissions_matrix.by_name(deviations, self._source),
-        }
+        more = matrix.by_name(deviations, self._source)
+        stated = {**self._deviations, **more}
         record = self._source.server(server_id)
         if record is None:
             raise exceptions.ConfigurationError(
@@ -199,27 +195,25 @@ class ServerPermissions(guard.Guard):
             )
 
     def _check(
-        self, record: model.ServerRecord, stated: permissions_matrix.Deviations
+        self, record: model.ServerRecord, stated: matrix.Deviations
     ) -> checks.ServerChecks:
         """Try everything on a server; return what is to be checked."""
-        creation = self._creations.of(record.server_id)
-        endpoint = self._endpoint_for(creation)
-        matrix = permissions_matrix.Matrix(
+        created = self._creations.of(record.server_id)
+        endpoint = self._endpoint_for(created)
+        tried = matrix.Matrix(
             self._source, record, self._microversion(), stated
         )
         token = _checking.set(True)
         try:
-            matrix.run(endpoint, self._watched)
+            tried.run(endpoint, self._watched)
         finally:
             _checking.reset(token)
         after = self._source.server(record.server_id)
-        return checks.ServerChecks(record, matrix, creation, after)
+        return checks.ServerChecks(record, tried, created, after)
 
-    def _endpoint_for(
-        self, creation: permissions_creation.Creation | None
-    ) -> str:
+    def _endpoint_for(self, created: creation.Creation | None) -> str:
         api = getattr(self._test, 'api', None)
-        url = creation.url if creation else getattr(api, 'base_url', '')
+        url = created.url if created else getattr(api, 'base_url', '')
         # The API that was given may have been stopped since.
         return _endpoint_of(self._endpoint or url)
 
@@ -256,15 +250,11 @@ class ServerPermissions(guard.Guard):
         if call.method in ('DELETE', 'POST'):
             if call.response.ok and call.is_compute:
                 self._note(call)
-        elif (
-            self._awaited is not None
-            and call.method == 'GET'
-            and _shows_active(call, self._awaited)
-        ):
+        elif self._awaited and _shows_active(call, self._awaited):
             self.assert_permissions(self._awaited)
 
     def _note(self, call: gate.ApiCall) -> None:
-        server_id, part = permissions_creation.server_in(call.path)
+        server_id, part = creation.server_in(call.path)
         if server_id is None:
             if call.path in _CREATION_PATHS:
                 self._await_first(self._creations.note_creation(call))
@@ -275,14 +265,12 @@ class ServerPermissions(guard.Guard):
                 'it was deleted before a response showed it active'
             )
 
-    def _await_first(
-        self, creation: permissions_creation.Creation | None
-    ) -> None:
-        if creation is None or self._first_is_over:
+    def _await_first(self, created: creation.Creation | None) -> None:
+        if created is None or self._first_is_over:
             return
         self._first_is_over = True
-        self._awaited = creation.server_id
-        if creation.server_id is None:
+        self._awaited = created.server_id
+        if created.server_id is None:
             self._record_unchecked('its id was not in the response')
 
     def _record_unchecked(self, why: str) -> None:
@@ -314,11 +302,11 @@ def _endpoint_of(url: str) -> str:
 
 def _shows_active(call: gate.ApiCall, server_id: str) -> bool:
     """Whether a response shows a server active, without a running task."""
-    if call.response.status_code != 200:
+    if call.method != 'GET' or call.response.status_code != 200:
         return False
     if call.path not in (f'/servers/{server_id}', '/servers/detail'):
         return False
-    body = permissions_creation.part_of(call.response_body)
+    body = creation.part_of(call.response_body)
     shown = [body.get('server'), *(body.get('servers') or ())]
     return any(
         server.get('id') == server_id
