@@ -136,7 +136,7 @@ class ApiGate(fixtures.Fixture):
         self.observer = observer
 
     def _setUp(self) -> None:
-        self.addCleanup(OBSERVERS.add(self.observer))
+        OBSERVERS.add(self.observer, self.addCleanup)
 
 
 def _patch(adapters: Any) -> Any:

@@ -121,7 +121,7 @@ class SafeCastAsCall(guard.Guard):
     def _setUp(self) -> None:
         super()._setUp()
         self.casts = []
-        self.addCleanup(_turning.add(self))
+        _turning.add(self, self.addCleanup)
 
     def _turn(
         self, context: Any, ctxt: Any, method: str, arguments: dict[str, Any]

@@ -49,7 +49,7 @@ class SharedPatch(Generic[_User]):
             return patch_attribute(module, 'connect', watched_connect)
 
         watchers = SharedPatch(install)
-        self.addCleanup(watchers.add(self))
+        watchers.add(self, self.addCleanup)
 
     :param install: patches something and returns a callable that restores
         it. It is called anew whenever a first user comes.
@@ -62,14 +62,19 @@ class SharedPatch(Generic[_User]):
         self._restore: Callable[[], None] | None = None
         self.users: tuple[_User, ...] = ()
 
-    def add(self, user: _User) -> Callable[[], None]:
+    def add(
+        self,
+        user: _User,
+        register: Callable[[Callable[[], None]], Any] | None = None,
+    ) -> Callable[[], None]:
         """Add a user; install the patch for the first one.
 
+        :param register: is passed what removes the user, before anything
+            is changed, such as ``addCleanup``.
         :returns: a callable that removes the user, and restores what was
             patched after the last one. Later calls do nothing.
         :raises: what installing raises; the user is not added then.
         """
-        self.users = (*self.users, user)
         removed = False
 
         def remove() -> None:
@@ -78,6 +83,9 @@ class SharedPatch(Generic[_User]):
                 removed = True
                 self._remove(user)
 
+        if register is not None:
+            register(remove)
+        self.users = (*self.users, user)
         try:
             if self._restore is None:
                 self._restore = self._install()
@@ -88,8 +96,10 @@ class SharedPatch(Generic[_User]):
 
     def _remove(self, user: _User) -> None:
         # By identity, and the newest: a user may be there twice.
-        last = max(i for i, each in enumerate(self.users) if each is user)
-        self.users = self.users[:last] + self.users[last + 1 :]
+        for last in range(len(self.users) - 1, -1, -1):
+            if self.users[last] is user:
+                self.users = self.users[:last] + self.users[last + 1 :]
+                break
         if not self.users and self._restore is not None:
             restore, self._restore = self._restore, None
             restore()

@@ -59,7 +59,7 @@ class MaskedStreams(fixtures.Fixture):
         }
         for number, (name, stream) in streams.items():
             lines = _masked.get(number) or _Lines(name, stream)
-            self.addCleanup(lines.add(self.masker))
+            lines.add(self.masker, self.addCleanup)
             self.addCleanup(lines.write_pending)
 
 

@@ -204,6 +204,26 @@ class TestSharedPatch(base.TestCase):
         remove()
         self.assertIs(first, self.shared.users[0])
 
+    def test_is_registered_to_be_removed_before_it_is_added(self):
+        seen = []
+
+        self.shared.add(
+            'one', lambda _: seen.append((self.value, self.shared.users))
+        )
+        self.assertEqual([('before', ())], seen)
+        self.assertEqual('patched', self.value)
+
+    def test_registered_and_interrupted(self):
+        removes = []
+
+        def install():
+            raise KeyboardInterrupt
+
+        shared = patching.SharedPatch(install)
+        self.assertRaises(KeyboardInterrupt, shared.add, 'one', removes.append)
+        removes[0]()
+        self.assertEqual((), shared.users)
+
     def test_is_installed_anew(self):
         self.shared.add('one')()
         self.shared.add('two')
