@@ -89,13 +89,10 @@ class ServiceStarts:
             return []
         remains = ['it listens'] if self._listening(service) else []
         timers = len(_running_timers(service))
-        if timers:
-            one = timers == 1
-            remains.append(
-                'a periodic timer runs'
-                if one
-                else f'{timers} periodic timers run'
-            )
+        if timers == 1:
+            remains.append('a periodic timer runs')
+        elif timers:
+            remains.append(f'{timers} periodic timers run')
         return remains
 
     def halt(self, service: Any, seconds: float) -> None:
