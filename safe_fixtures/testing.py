@@ -41,9 +41,7 @@ class FakeComputeClient:
     """
 
     def __init__(
-        self,
-        hosts: list[str],
-        servers: Mapping[str, list[str]] | None = None,
+        self, hosts: list[str], servers: Mapping[str, list[str]] | None = None
     ) -> None:
         #: The ids of the servers on each host (dict of str to list of str).
         self.servers = {
@@ -77,9 +75,7 @@ class FakeComputeClient:
         ]
 
     def get_servers(
-        self,
-        detail: bool = True,
-        search_opts: Mapping[str, Any] | None = None,
+        self, detail: bool = True, search_opts: Mapping[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         """Return the servers, as ``GET /servers/detail`` does."""
         self.calls.append(('get_servers', detail, dict(search_opts or {})))

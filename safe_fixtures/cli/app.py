@@ -51,9 +51,7 @@ class SafeFixtures(app.App):
     ) -> argparse.ArgumentParser:
         # An abbreviated option could be one of the command.
         return super().build_option_parser(
-            description,
-            version,
-            {'prog': self.NAME, 'allow_abbrev': False},
+            description, version, {'prog': self.NAME, 'allow_abbrev': False}
         )
 
     def run(self, argv: list[str]) -> int:
@@ -96,10 +94,7 @@ class SafeFixtures(app.App):
         return ERROR if self._failed else int(result)
 
     def clean_up(
-        self,
-        cmd: command.Command,
-        result: int,
-        err: BaseException | None,
+        self, cmd: command.Command, result: int, err: BaseException | None
     ) -> None:
         self._failed = isinstance(err, Exception)
         if self._failed and not isinstance(err, (OSError, ValueError)):

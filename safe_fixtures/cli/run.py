@@ -59,10 +59,7 @@ class Run(lister.Lister):
         _add_options(parser)
         alerts.add_argument(parser)
         parser.add_argument(
-            'tests',
-            nargs='*',
-            metavar='TEST_OR_MODULE',
-            help='what to run',
+            'tests', nargs='*', metavar='TEST_OR_MODULE', help='what to run'
         )
         return parser
 

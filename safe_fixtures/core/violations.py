@@ -37,9 +37,7 @@ _expectations: list[_Expectation] = []
 
 
 @contextlib.contextmanager
-def expect_violation(
-    code: str,
-) -> Iterator[list[exceptions.SafetyViolation]]:
+def expect_violation(code: str) -> Iterator[list[exceptions.SafetyViolation]]:
     """Expect that the block breaks a rule.
 
     An enforced violation still prevents the act and ends the block, but it

@@ -55,9 +55,7 @@ class NovaDummySource:
         self._known: set[str] = set()
 
     def record(
-        self,
-        known: Iterable[str] = (),
-        watch: _Watch = (_ignore, _ignore),
+        self, known: Iterable[str] = (), watch: _Watch = (_ignore, _ignore)
     ) -> Callable[[], None]:
         """Record from now on.
 

@@ -21,12 +21,7 @@ from safe_fixtures import exceptions
 
 __all__ = ['NovaVersions', 'VETTED', 'vetted_microversion']
 
-VETTED = {
-    31: '2.100',
-    32: '2.100',
-    33: '2.103',
-    34: '2.104',
-}
+VETTED = {31: '2.100', 32: '2.100', 33: '2.103', 34: '2.104'}
 
 
 def vetted_microversion(release: str | None = None) -> str:

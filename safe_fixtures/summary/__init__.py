@@ -17,9 +17,4 @@ from safe_fixtures.summary.totals import COLUMNS
 from safe_fixtures.summary.totals import summarize
 from safe_fixtures.summary.totals import Summary
 
-__all__ = [
-    'COLUMNS',
-    'Summary',
-    'read',
-    'summarize',
-]
+__all__ = ['COLUMNS', 'Summary', 'read', 'summarize']

@@ -25,13 +25,7 @@ from typing import Any
 
 from safe_fixtures.cli.runner import process as runner_process
 
-__all__ = [
-    'IMPORT_LIMIT',
-    'Tests',
-    'Unusable',
-    'find',
-    'signals',
-]
+__all__ = ['IMPORT_LIMIT', 'Tests', 'Unusable', 'find', 'signals']
 
 IMPORT_LIMIT = 300.0  # seconds, at least, for imports and class set-up
 

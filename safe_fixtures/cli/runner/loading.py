@@ -161,11 +161,7 @@ class Listing:
         # The second form: ddt adds a number to the name of a method.
         for form in (r'(?:[.(].*)?', r'_\d+(?:[_(].*)?'):
             wanted = re.compile(re.escape(name) + form)
-            chosen = {
-                test_id: source
-                for test_id, source in found.items()
-                if wanted.fullmatch(test_id)
-            }
+            chosen = dict.fromkeys(filter(wanted.fullmatch, found), module)
             if chosen:
                 self._merge(chosen)
                 return

@@ -18,14 +18,7 @@ from typing import IO, Any
 import subunit
 import testtools
 
-__all__ = [
-    'DONE',
-    'FAILED',
-    'INTERRUPTED',
-    'READY',
-    'Writer',
-    'split',
-]
+__all__ = ['DONE', 'FAILED', 'INTERRUPTED', 'READY', 'Writer', 'split']
 
 # The names of packets about the worker itself.
 READY = 'safe_fixtures: ready'

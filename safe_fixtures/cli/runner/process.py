@@ -134,11 +134,7 @@ class Process:
     """
 
     def __init__(
-        self,
-        number: int,
-        generation: int,
-        directory: str,
-        setup: Setup,
+        self, number: int, generation: int, directory: str, setup: Setup
     ) -> None:
         self.number = number
         self.generation = generation

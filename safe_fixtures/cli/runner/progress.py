@@ -117,8 +117,7 @@ class Progress:
         if self._bar is not None:
             if changed:
                 self._bar.set_postfix_str(
-                    f'{failed} failed, {violations} violations',
-                    refresh=False,
+                    f'{failed} failed, {violations} violations', refresh=False
                 )
                 self._bar.update(advance)
                 self._bar.refresh()

@@ -17,6 +17,7 @@ import collections
 import contextlib
 import dataclasses
 import datetime
+import functools
 import os
 import sys
 from typing import Any
@@ -30,20 +31,12 @@ from safe_fixtures import audit
 from safe_fixtures.audit import events
 from safe_fixtures.cli.runner import packets
 
-__all__ = [
-    'Outcome',
-    'Records',
-    'Report',
-    'private',
-    'size',
-    'store',
-]
+__all__ = ['Outcome', 'Records', 'Report', 'private', 'size', 'store']
 
 # The statuses that fail a test. No worker reports the last three: they are
 # of tests that were stopped or never ran.
 FAILURES = ('fail', 'uxsuccess', 'timeout', 'died', 'lost')
 _RUN = 'safe-fixtures run'
-_TEST = 'service/test'
 _LARGEST = 1 << 20  # bytes of a detail in the repository
 
 
@@ -125,22 +118,20 @@ class Records:
         :param workers: how many processes run them at once.
         :param waivers: those of the suite.
         """
-        self._trail.record(
+        self._record(
             events.RUN,
             _RUN,
-            target_type=_TEST,
-            event_type='control',
+            'control',
             mode=mode,
             tests=tests,
             concurrency=workers,
             arguments=sys.argv[1:],
         )
         for waiver in waivers:
-            self._trail.record(
+            self._record(
                 events.RUN_WAIVER,
                 waiver.pattern,
-                target_type=_TEST,
-                event_type='control',
+                'control',
                 code=waiver.rule,
                 reason=waiver.reason,
             )
@@ -151,11 +142,10 @@ class Records:
         :param seconds: how long it took.
         :param interrupted: whether a signal ended it.
         """
-        self._trail.record(
+        self._record(
             events.RUN_END,
             _RUN,
-            target_type=_TEST,
-            event_type='monitor',
+            'monitor',
             seconds=round(seconds, 3),
             interrupted=interrupted,
         )
@@ -165,6 +155,17 @@ class Records:
             # The summary is shown all the same.
             return str(error)
         return ''
+
+    def _record(
+        self, action: str, name: str, kind: str, **content: Any
+    ) -> None:
+        self._trail.record(
+            action,
+            name,
+            target_type=events.TEST_TYPE,
+            event_type=kind,
+            **content,
+        )
 
     def packet(self, worker: int, **packet: Any) -> None:
         """Write what a worker said about a test to the stream."""
@@ -179,12 +180,11 @@ class Records:
         if test_id in self.outcomes:
             return
         self.outcomes[test_id] = outcome
-        self._trail.record(
+        self._record(
             events.TEST_OUTCOME,
             test_id,
-            target_type=_TEST,
+            'monitor',
             outcome=_cadf(outcome),
-            event_type='monitor',
             status=outcome.status,
             seconds=round(outcome.seconds, 3),
             worker=outcome.worker,
@@ -212,26 +212,22 @@ class Records:
         """
         if test_id in self.outcomes:
             return
-        stamp = datetime.datetime.now(datetime.UTC)
-        said: list[dict[str, Any]] = []
-        if not started:
-            said.append({'test_status': 'inprogress'})
-        if outcome.text:
-            said.append(
-                {
-                    'file_name': 'traceback' if outcome.failed else 'reason',
-                    'file_bytes': outcome.text.encode(errors='replace'),
-                    'mime_type': 'text/plain;charset=utf8',
-                    'eof': True,
-                }
-            )
-        said.append(
-            {'test_status': 'fail' if outcome.failed else outcome.status}
+        say = functools.partial(
+            self.packet,
+            outcome.worker,
+            test_id=test_id,
+            timestamp=datetime.datetime.now(datetime.UTC),
         )
-        for packet in said:
-            self.packet(
-                outcome.worker, test_id=test_id, timestamp=stamp, **packet
+        if not started:
+            say(test_status='inprogress')
+        if outcome.text:
+            say(
+                file_name='traceback' if outcome.failed else 'reason',
+                file_bytes=outcome.text.encode(errors='replace'),
+                mime_type='text/plain;charset=utf8',
+                eof=True,
             )
+        say(test_status='fail' if outcome.failed else outcome.status)
         self.finish(test_id, outcome)
 
 
@@ -277,9 +273,7 @@ class _Shortening(testtools.CopyStreamResult):
 
     def __init__(self, target: Any) -> None:
         super().__init__([target])
-        self._sizes: collections.Counter[tuple[str, str]] = (
-            collections.Counter()
-        )
+        self._sizes = collections.Counter[tuple[str, str]]()
 
     def status(self, *arguments: Any, **packet: Any) -> None:
         data = packet['file_bytes']

@@ -107,15 +107,13 @@ def _groups(tests: Mapping[str, str]) -> list[runner_process.Group]:
     for test_id in tests:
         name = test_id.partition('(')[0].rpartition('.')[0]
         classes.setdefault(name, []).append(test_id)
-    groups = [
+    # The longest first: nobody should wait for one that starts last.
+    return [
         runner_process.Group(
             ids, list(dict.fromkeys(tests[each] for each in ids))
         )
-        for ids in classes.values()
+        for ids in sorted(classes.values(), key=len, reverse=True)
     ]
-    # The longest first: nobody should wait for one that starts last.
-    groups.sort(key=lambda group: -len(group.ids))
-    return groups
 
 
 class _Supervisor:
@@ -135,13 +133,11 @@ class _Supervisor:
         self._test_timeout = test_timeout
         self._other_timeout = max(test_timeout, discovery.IMPORT_LIMIT)
         self._violations = runner_progress.Violations()
-        self._queue: collections.deque[runner_process.Group] = (
-            collections.deque()
-        )
+        self._queue = collections.deque[runner_process.Group]()
         self._processes: list[runner_process.Process] = []
         self._selector = selectors.DefaultSelector()
         # How many processes in a row ended before they were ready.
-        self._stillborn: collections.Counter[int] = collections.Counter()
+        self._stillborn = collections.Counter[int]()
         self._last_death = ''
         self._signals = 0
         self._signals_seen = 0
@@ -279,11 +275,8 @@ class _Supervisor:
             if now >= process.deadline:
                 process.kill()
         else:
-            limit = (
-                self._other_timeout
-                if process.reader.test is None
-                else self._test_timeout
-            )
+            idle = process.reader.test is None
+            limit = self._other_timeout if idle else self._test_timeout
             if now - process.reader.since >= limit:
                 process.stuck = limit
                 process.deadline = now + _STACKS_LIMIT
@@ -332,11 +325,9 @@ class _Supervisor:
                 f'(--test-timeout); {process.last_stacks()}'
             )
         else:
-            when = (
-                'after an interrupt, before the test had cleaned up'
-                if self.interrupted
-                else 'during the test'
-            )
+            when = 'during the test'
+            if self.interrupted:
+                when = 'after an interrupt, before the test had cleaned up'
             text = (
                 f'its worker ended with {how} {when}\n{process.last_output()}'
             )

@@ -159,8 +159,7 @@ def _chosen(
     listing: loading.Listing, question: dict[str, Any]
 ) -> tuple[dict[str, str], list[str]]:
     """Return the tests to run, and the ids that do not exist."""
-    tests = listing.tests
-    wanted = question['ids']
+    tests, wanted = listing.tests, question['ids']
     missing: list[str] = []
     if wanted is not None:
         if question['arguments']:

@@ -152,10 +152,7 @@ class IsDummyImage(_IsDummy):
         :param reasons: why else it is not dummy (str).
         """
         settings = conf.load()
-        reasons = [
-            *reasons,
-            *_image_faults(image, settings.allowed_endpoints),
-        ]
+        reasons = [*reasons, *_image_faults(image, settings.allowed_endpoints)]
         if size > settings.max_image_bytes:
             reasons.append(
                 f'{size} bytes of data are stored, more than '

@@ -109,9 +109,7 @@ class Scope(owners.Owner):
                 waivers=self._waivers,
             )
         waived = guard._violate(
-            violation,
-            finding.target,
-            target_type=TARGET_TYPES[finding.code],
+            violation, finding.target, target_type=TARGET_TYPES[finding.code]
         )
         if finding.error is not None and not waived:
             raise finding.error
