@@ -314,7 +314,8 @@ class _ConfigOpts(cfg.ConfigOpts):
         super().reset()
         self.set_by_test.clear()
 
-    # oslo.config accepts None for any option. An override may hide a bad value.
+    # oslo.config accepts None for any option, and an override may hide a
+    # bad value.
 
     def set_override(self, name: str, *args: Any, **kwargs: Any) -> None:
         super().set_override(name, *args, **kwargs)
@@ -345,7 +346,6 @@ class _ConfigOpts(cfg.ConfigOpts):
 
 _PREFIX = f'OS_{GROUP.name.upper()}__'
 _VARIABLES = {opt.name: f'{_PREFIX}{opt.name.upper()}' for opt in _OPTS}
-
 _TYPES = {opt.name: opt.type for opt in _OPTS}
 
 CONF = _ConfigOpts()
