@@ -163,8 +163,10 @@ class ServiceWatch(service_start.Watcher):
                 given = signature.bind(*args, **kwargs).arguments
                 host = given['host'] if applies(given) else None
             if host is not None:
-                # A compute that is disabled was checked then.
-                self._compute_leaving(host, host, how, unless_disabled=True)
+                # The API also closes a compute after it has disabled the
+                # record, which was checked then.
+                follows = name == 'set_host_enabled'
+                self._compute_leaving(host, host, how, unless_disabled=follows)
 
         return look
 
