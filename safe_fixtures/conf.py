@@ -154,10 +154,8 @@ def _check_expression(value: str) -> None:
         raise ValueError('it must not be empty')
     try:
         re.compile(value)
-    except re.error as error:
-        raise ValueError(
-            f'it must be a regular expression ({error})'
-        ) from None
+    except re.error as why:
+        raise ValueError(f'it must be a regular expression ({why})') from None
 
 
 def _check_writable(value: str) -> None:

@@ -110,9 +110,7 @@ class Delivery:
             finally:
                 _running.reset(token)
 
-    def fail(
-        self, sink: str, stored: dict[str, Any], error: Exception
-    ) -> None:
+    def fail(self, sink: str, event: dict[str, Any], error: Exception) -> None:
         """Note that a sink failed for an event.
 
         :raises: AuditFailed if nothing calls :meth:`check` later.
@@ -122,7 +120,7 @@ class Delivery:
             symbol = errno.errorcode.get(getattr(error, 'errno', 0), name)
             self.failures[sink] = _Failure(
                 sink,
-                f'{stored["action"]} of {stored["target"]["name"]}',
+                f'{event["action"]} of {event["target"]["name"]}',
                 self._redactor.redact(f'{symbol}: {_text_of(error)}'),
             )
         self.failures[sink].count += 1

@@ -141,14 +141,12 @@ class Guard(fixtures.Fixture):
         # Before the record, which can fail. An inactive guard has no cleanup
         # to come.
         if verdict.refuses and keep and self._active and not expected:
-            self.addCleanup(self._raise_if_swallowed, violation)
+            self.addCleanup(self._raise_swallowed, violation)
         with self._any_trail(trail) as trail:
             verdict.record(trail, target, **content)
         return verdict.carry_out()
 
-    def _raise_if_swallowed(
-        self, violation: exceptions.SafetyViolation
-    ) -> None:
+    def _raise_swallowed(self, violation: exceptions.SafetyViolation) -> None:
         seen = violation is self._raised or (
             self._outcome is not None and self._outcome.is_due_to(violation)
         )
@@ -156,9 +154,7 @@ class Guard(fixtures.Fixture):
             raise violation
 
     def _new_trail(self) -> audit.AuditTrail:
-        return audit.AuditTrail(
-            None if self._test is None else self._test.id()
-        )
+        return audit.AuditTrail(self._test.id() if self._test else None)
 
     @contextlib.contextmanager
     def _any_trail(

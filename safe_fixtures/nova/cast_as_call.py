@@ -279,16 +279,14 @@ def _replace_casts() -> Callable[[], None]:
         return turning[-1]._turn(self, ctxt, method, kwargs)
 
     @functools.wraps(client.RPCClient.cast)
-    def cast_of_client(
-        self: Any, ctxt: Any, method: str, **kwargs: Any
-    ) -> Any:
+    def client_cast(self: Any, ctxt: Any, method: str, **kwargs: Any) -> Any:
         # Like Nova's fixture, and unlike the original, it returns a value.
         return self.prepare().cast(ctxt, method, **kwargs)
 
     return patching.patch_attributes(
         [
             (client._CallContext, 'cast', cast),
-            (client.RPCClient, 'cast', cast_of_client),
+            (client.RPCClient, 'cast', client_cast),
         ]
     )
 
@@ -351,9 +349,9 @@ def _masked(
     base: Any = next(builtin)
     given = base.__reduce__(error)[1]
     try:
-        args = _masked_within(redactor.redact(given), redactor, depth)
+        args = _masked_in(redactor.redact(given), redactor, depth)
         state = {
-            name: _masked_within(value, redactor, depth)
+            name: _masked_in(value, redactor, depth)
             for name, value in redactor.redact(vars(error)).items()
         }
     except Exception:
@@ -369,14 +367,10 @@ def _masked(
     return masked.with_traceback(error.__traceback__)
 
 
-def _masked_within(
-    value: Any, redactor: redaction.Redactor, depth: int
-) -> Any:
+def _masked_in(value: Any, redactor: redaction.Redactor, depth: int) -> Any:
     """Return a value with the exceptions in it masked."""
     if isinstance(value, BaseException):
         return _masked(value, redactor, depth - 1)
     if type(value) in (list, tuple):
-        return type(value)(
-            _masked_within(item, redactor, depth) for item in value
-        )
+        return type(value)(_masked_in(item, redactor, depth) for item in value)
     return value

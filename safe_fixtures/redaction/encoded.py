@@ -47,12 +47,10 @@ def decoded(value: str, most: int = _MOST_UNPACKED) -> bytes | None:
         data = _BREAKS.sub('', value).encode('ascii')
         data = data.translate(bytes.maketrans(b'-_', b'+/')).rstrip(b'=')
         data = data[: len(data) - (len(data) % 4 == 1)]
-        content = base64.b64decode(
-            data + b'=' * (-len(data) % 4), validate=True
-        )
+        plain = base64.b64decode(data + b'=' * (-len(data) % 4), validate=True)
     except (UnicodeError, binascii.Error):
         return None
-    return unpacked(content, most)
+    return unpacked(plain, most)
 
 
 def unpacked(content: bytes, most: int = _MOST_UNPACKED) -> bytes:

@@ -133,11 +133,9 @@ def _pattern(root: str) -> re.Pattern[str]:
 
 def _name_at(text: str, end: int) -> str:
     """Return the whole name that ends at *end*."""
-    found = _NAME_BACKWARDS.match(
-        text[max(0, end - _LONGEST_NAME) : end][::-1]
-    )
-    assert found
-    return found[0][::-1].lstrip('-.')
+    name = _NAME_BACKWARDS.match(text[max(0, end - _LONGEST_NAME) : end][::-1])
+    assert name
+    return name[0][::-1].lstrip('-.')
 
 
 class _Reader:

@@ -42,9 +42,7 @@ class Owner:
 
     def is_alive(self) -> bool:
         """Whether a thread or greenlet that it started may still run."""
-        return any(
-            _is_alive(started()) for started in list(self._started.values())
-        )
+        return any(_is_alive(ref()) for ref in list(self._started.values()))
 
     def own(self, started: Any) -> None:
         """Note that it starts a thread or greenlet now."""

@@ -140,18 +140,16 @@ def is_within(function: str) -> bool:
     return any(frame.f_code.co_name == function for frame in _frames())
 
 
-def without_own_frames(
-    traceback: TracebackType | None,
-) -> TracebackType | None:
+def without_own_frames(trace: TracebackType | None) -> TracebackType | None:
     """Return a traceback without this package's frames.
 
-    :param traceback: is changed in place.
+    :param trace: is changed in place.
     """
     kept: list[TracebackType] = []
-    while traceback is not None:
-        if not traceback.tb_frame.f_code.co_filename.startswith(_HERE):
-            kept.append(traceback)
-        traceback = traceback.tb_next
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith(_HERE):
+            kept.append(trace)
+        trace = trace.tb_next
     for entry, following in zip(kept, [*kept[1:], None], strict=False):
         entry.tb_next = following
     return kept[0] if kept else None

@@ -195,9 +195,7 @@ class Waiting(sections.Section):
         tests = sections.plural(self._tests, 'test')
         yield 'waits', self._waits, f'in {tests}'
         yield 'cut short', self._cut_short, ''
-        most = heapq.nlargest(
-            _SHOWN, self._saved.items(), key=lambda each: each[1]
-        )
+        most = heapq.nlargest(_SHOWN, self._saved.items(), key=lambda x: x[1])
         for helper, seconds in most:
             waits = sections.plural(self._counts[helper], 'wait')
             yield helper, seconds, f'seconds saved in {waits}'

@@ -23,7 +23,7 @@ import threading
 import types
 from typing import Any
 
-from safe_fixtures.cli.runner import process as runner_process
+from safe_fixtures.cli.runner import process as child
 
 __all__ = ['IMPORT_LIMIT', 'Tests', 'Unusable', 'find', 'signals']
 
@@ -50,7 +50,7 @@ def find(
     arguments: Sequence[str],
     ids: Iterable[str] | None = None,
     exclude: str | None = None,
-    setup: runner_process.Setup = runner_process.DEFAULT,
+    setup: child.Setup = child.DEFAULT,
 ) -> Tests:
     """Find tests, in a process of its own.
 
@@ -81,14 +81,13 @@ def find(
         if status:
             raise Unusable(
                 'looking for the tests ended with '
-                f'{runner_process.describe_exit(status)}:\n'
-                + runner_process.tail_of(paths[2])
+                f'{child.describe_exit(status)}:\n' + child.tail_of(paths[2])
             )
         with open(paths[1], encoding='utf-8') as file:
             return Tests(**json.load(file))
 
 
-def _wait_for(setup: runner_process.Setup, paths: list[str]) -> int:
+def _wait_for(setup: child.Setup, paths: list[str]) -> int:
     """Run the process that lists the tests; return its exit status."""
     with open(paths[2], 'w+b') as log:
         process = setup.start('list', paths[0], paths[1], log=log)
@@ -96,7 +95,7 @@ def _wait_for(setup: runner_process.Setup, paths: list[str]) -> int:
             with signals(signal.default_int_handler):
                 return process.wait()
         finally:
-            runner_process.kill_group(process)
+            child.kill_group(process)
             process.wait()
 
 

@@ -156,15 +156,9 @@ class Records:
             return str(error)
         return ''
 
-    def _record(
-        self, action: str, name: str, kind: str, **content: Any
-    ) -> None:
+    def _record(self, action: str, name: str, kind: str, **more: Any) -> None:
         self._trail.record(
-            action,
-            name,
-            target_type=events.TEST_TYPE,
-            event_type=kind,
-            **content,
+            action, name, target_type=events.TEST_TYPE, event_type=kind, **more
         )
 
     def packet(self, worker: int, **packet: Any) -> None:

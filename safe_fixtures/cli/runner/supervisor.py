@@ -26,7 +26,7 @@ from safe_fixtures import audit
 from safe_fixtures.cli.runner import discovery
 from safe_fixtures.cli.runner import outcomes
 from safe_fixtures.cli.runner import packets
-from safe_fixtures.cli.runner import process as runner_process
+from safe_fixtures.cli.runner import process as child
 from safe_fixtures.cli.runner import progress as runner_progress
 from safe_fixtures.cli.runner import records
 from safe_fixtures import conf
@@ -44,7 +44,7 @@ _TRIES = 2  # for a group, and a worker, that dies before any test
 def run(
     tests: discovery.Tests,
     directory: str,
-    setup: runner_process.Setup = runner_process.DEFAULT,
+    setup: child.Setup = child.DEFAULT,
     *,
     concurrency: int,
     test_timeout: float = 300.0,
@@ -102,16 +102,14 @@ def run(
     )
 
 
-def _groups(tests: Mapping[str, str]) -> list[runner_process.Group]:
+def _groups(tests: Mapping[str, str]) -> list[child.Group]:
     classes: dict[str, list[str]] = {}
     for test_id in tests:
         name = test_id.partition('(')[0].rpartition('.')[0]
         classes.setdefault(name, []).append(test_id)
     # The longest first: nobody should wait for one that starts last.
     return [
-        runner_process.Group(
-            ids, list(dict.fromkeys(tests[each] for each in ids))
-        )
+        child.Group(ids, list(dict.fromkeys(tests[each] for each in ids)))
         for ids in sorted(classes.values(), key=len, reverse=True)
     ]
 
@@ -122,7 +120,7 @@ class _Supervisor:
         kept: records.Records,
         progress: runner_progress.Progress,
         directory: str,
-        setup: runner_process.Setup,
+        setup: child.Setup,
         test_timeout: float,
     ) -> None:
         self.interrupted = False
@@ -133,8 +131,8 @@ class _Supervisor:
         self._test_timeout = test_timeout
         self._other_timeout = max(test_timeout, discovery.IMPORT_LIMIT)
         self._violations = runner_progress.Violations()
-        self._queue = collections.deque[runner_process.Group]()
-        self._processes: list[runner_process.Process] = []
+        self._queue = collections.deque[child.Group]()
+        self._processes: list[child.Process] = []
         self._selector = selectors.DefaultSelector()
         # How many processes in a row ended before they were ready.
         self._stillborn = collections.Counter[int]()
@@ -156,9 +154,7 @@ class _Supervisor:
             outcome = records.Outcome(status, 0.0, 0, text)
             self._records.conclude(name, outcome)
 
-    def run(
-        self, groups: Sequence[runner_process.Group], workers: int
-    ) -> None:
+    def run(self, groups: Sequence[child.Group], workers: int) -> None:
         """Run groups of tests until all are done or a signal comes."""
         self._queue.extend(groups)
         updated = 0.0
@@ -216,7 +212,7 @@ class _Supervisor:
     # Workers
 
     def _start(self, number: int, generation: int) -> None:
-        process = runner_process.Process(
+        process = child.Process(
             number, generation, self._directory, self._setup
         )
         process.reader = outcomes.Reader(
@@ -228,7 +224,7 @@ class _Supervisor:
         self._processes.append(process)
         self._selector.register(process.stream, selectors.EVENT_READ, process)
 
-    def _read(self, process: runner_process.Process) -> bool:
+    def _read(self, process: child.Process) -> bool:
         data = process.read()
         if not data:
             if data is not None:
@@ -238,13 +234,11 @@ class _Supervisor:
             process.reader.feed(data)
         return True
 
-    def _forget(self, process: runner_process.Process) -> None:
+    def _forget(self, process: child.Process) -> None:
         if process.stream in self._selector.get_map():
             self._selector.unregister(process.stream)
 
-    def _on_mark(
-        self, process: runner_process.Process, name: str, text: str
-    ) -> None:
+    def _on_mark(self, process: child.Process, name: str, text: str) -> None:
         now = process.reader.since
         if name == packets.INTERRUPTED:
             # Whatever is left of it, such as threads, is not waited for.
@@ -266,7 +260,7 @@ class _Supervisor:
         else:
             process.give(self._queue.popleft())
 
-    def _check(self, process: runner_process.Process, now: float) -> None:
+    def _check(self, process: child.Process, now: float) -> None:
         if process.ended():
             while self._read(process):
                 pass
@@ -282,11 +276,11 @@ class _Supervisor:
                 process.deadline = now + _STACKS_LIMIT
                 process.send(signal.SIGUSR1)
 
-    def _end(self, process: runner_process.Process) -> None:
+    def _end(self, process: child.Process) -> None:
         self._processes.remove(process)
         self._forget(process)
         process.reader.flush()
-        how = runner_process.describe_exit(process.reap())
+        how = child.describe_exit(process.reap())
         if process.reader.test is not None:
             self._end_test(process, process.reader.test, how)
         if self.interrupted:
@@ -305,16 +299,12 @@ class _Supervisor:
 
     # Outcomes
 
-    def _lose(
-        self, group: runner_process.Group, worker: int, text: str
-    ) -> None:
+    def _lose(self, group: child.Group, worker: int, text: str) -> None:
         outcome = records.Outcome('lost', 0.0, worker, text)
         for test_id in group.ids:
             self._records.conclude(test_id, outcome)
 
-    def _end_test(
-        self, process: runner_process.Process, test_id: str, how: str
-    ) -> None:
+    def _end_test(self, process: child.Process, name: str, how: str) -> None:
         status = 'died'
         seconds = time.monotonic() - process.reader.since
         if process.stuck is not None:
@@ -332,26 +322,19 @@ class _Supervisor:
                 f'its worker ended with {how} {when}\n{process.last_output()}'
             )
         outcome = records.Outcome(status, seconds, process.number, text)
-        self._records.conclude(test_id, outcome, started=True)
+        self._records.conclude(name, outcome, started=True)
 
     def _resume(
-        self,
-        process: runner_process.Process,
-        group: runner_process.Group,
-        how: str,
+        self, process: child.Process, group: child.Group, how: str
     ) -> None:
         """Have the rest of a group run by the next process."""
         if process.reader.test is None:
             self._warn(process, how)
-        rest = [
-            each for each in group.ids if each not in self._records.outcomes
-        ]
+        rest = [one for one in group.ids if one not in self._records.outcomes]
         tries = group.tries + 1 if len(rest) == len(group.ids) else 0
         if tries < _TRIES:
             if rest:
-                self._queue.appendleft(
-                    runner_process.Group(rest, group.sources, tries)
-                )
+                self._queue.appendleft(child.Group(rest, group.sources, tries))
             return
         text = f'its worker ended {tries} times before it ran: {how}'
         if process.stuck is not None:
@@ -360,7 +343,7 @@ class _Supervisor:
             text += f'\n{process.last_output()}'
         self._lose(group, process.number, text)
 
-    def _warn(self, process: runner_process.Process, how: str) -> None:
+    def _warn(self, process: child.Process, how: str) -> None:
         """Say that a worker ended while it ran no test."""
         if process.stuck is not None:
             how = f'was stopped: it started no test for {process.stuck:g} s'

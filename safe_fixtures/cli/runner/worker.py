@@ -42,7 +42,6 @@ from safe_fixtures.core import plugins
 from safe_fixtures.guards import isolation
 from safe_fixtures.guards.output import result as output_result
 from safe_fixtures.guards.output import streams
-from safe_fixtures import redaction
 
 # Some projects patch the standard library as soon as they are hardened. All
 # that is imported above comes before that.
@@ -116,11 +115,7 @@ def _masker(unhardened: bool) -> output_result.Masker | None:
 
     Hardened tests mask their own.
     """
-    if unhardened:
-        return None
-    return output_result.Masker(
-        redaction.Redactor(), counts=False, again=False
-    )
+    return None if unhardened else output_result.Masker()
 
 
 def _masked(
@@ -253,9 +248,7 @@ def _run_suite(
 
 
 def _suite_of(task: dict[str, Any]) -> unittest.TestSuite:
-    suite = unittest.TestSuite(
-        loading.load(source) for source in task['sources']
-    )
+    suite = unittest.TestSuite(loading.load(each) for each in task['sources'])
     program.filter_by_ids(suite, frozenset(task['ids']))
     return suite
 

@@ -143,10 +143,8 @@ def _references(
     is_plain = opt.type.__class__ is types.String
     texts = (value,) if value.__class__ is str else _texts(value)
     is_address = not is_plain and _is_address_type(opt.type)
-    is_text_of_dict = value.__class__ is str and isinstance(
-        opt.type, types.Dict
-    )
-    if is_text_of_dict or _is_interpolated(name, is_address, texts):
+    is_dict_text = value.__class__ is str and isinstance(opt.type, types.Dict)
+    if is_dict_text or _is_interpolated(name, is_address, texts):
         texts = _texts(_effective(conf, group, dest))
     for reference in _suspects(name, is_address, bool(opt.secret), texts):
         if not _is_unset(reference, info):
@@ -219,17 +217,15 @@ def _is_address_type(kind: Any) -> bool:
     return isinstance(kind, _ADDRESS_TYPES)
 
 
-def _is_unset(
-    reference: references.Reference, info: Mapping[str, Any]
-) -> bool:
+def _is_unset(found: references.Reference, info: Mapping[str, Any]) -> bool:
     # Every project has this option, with such a default, even if it uses no
     # bus. If it does, it is seen when the transport is made.
     return (
-        reference.kind == 'transport'
-        and reference.url == info['opt'].default
+        found.kind == 'transport'
+        and found.url == info['opt'].default
         and 'override' not in info
         and 'default' not in info
-        and reference.url.endswith('://')
+        and found.url.endswith('://')
     )
 
 

@@ -19,8 +19,8 @@ import json
 import re
 from typing import Any
 
-from safe_fixtures.guards.permissions import creation as permissions_creation
-from safe_fixtures.guards.permissions import matrix as permissions_matrix
+from safe_fixtures.guards.permissions import creation as creations
+from safe_fixtures.guards.permissions import matrix as matrices
 from safe_fixtures.guards.permissions import model
 
 __all__ = ['ServerChecks']
@@ -63,8 +63,8 @@ class ServerChecks:
     """
 
     record: model.ServerRecord
-    matrix: permissions_matrix.Matrix
-    creation: permissions_creation.Creation | None
+    matrix: matrices.Matrix
+    creation: creations.Creation | None
     after: model.ServerRecord | None
 
     def findings(self) -> Iterator[model.Finding]:

@@ -152,12 +152,10 @@ class Matrix:
                         return model.Attempt('allowed', f'{key} is shown')
         return model.Attempt('hidden', 'not shown')
 
-    def _check(
-        self, persona: model.Persona, operation: model.Operation
-    ) -> None:
-        attempt = self.attempts[persona, operation]
-        expected = default = self._source.expected(persona, operation)
-        deviation = self._deviations.get((persona.name, operation.name))
+    def _check(self, persona: model.Persona, act: model.Operation) -> None:
+        attempt = self.attempts[persona, act]
+        expected = default = self._source.expected(persona, act)
+        deviation = self._deviations.get((persona.name, act.name))
         if deviation is not None:
             expected = deviation.expected
         # A deviation that states the default is wrong, too.
@@ -165,16 +163,16 @@ class Matrix:
         if attempt.got == expected and not needless:
             return
         if deviation is None:
-            rule, cause = self.prober.cause(persona, operation)
+            rule, cause = self.prober.cause(persona, act)
         else:
-            rule = operation.rules[-1]
+            rule = act.rules[-1]
             cause = f'a deviation states it ({deviation.reason})'
             if needless:
                 cause += ', but it is the default'
         self.findings.append(
             model.Finding(
                 persona.name,
-                operation.name,
+                act.name,
                 expected,
                 attempt.got,
                 attempt.answer,

@@ -226,9 +226,7 @@ class _WatchedPut(wrapt.FunctionWrapper):  # type: ignore[type-arg]
             lambda: patching.patch_attribute(client, 'put_service', self)
         )
 
-    def _self_put(
-        self, wrapped: Any, instance: Any, args: Any, kwargs: Any
-    ) -> Any:
+    def _self_put(self, wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
         users = self._self_shared.users
         for each in users:
             each.refuse()

@@ -265,10 +265,8 @@ class SafeServiceToggle(guard.Guard):
     def _check_order(
         self, ref: model.ServiceRef, how: str, expected: str | None
     ) -> None:
-        departure = self._ledger.check(
-            ref, how, actor.describe(), enforced=True
-        )
-        if departure and not departure.servers and expected is not None:
+        leaving = self._ledger.check(ref, how, actor.describe(), enforced=True)
+        if leaving and not leaving.servers and expected is not None:
             self._violate(
                 exceptions.SafetyViolation(
                     'SF901',

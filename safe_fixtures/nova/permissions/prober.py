@@ -293,15 +293,13 @@ def _engine_faults() -> Iterator[str]:
             yield f'{owner.__name__}.{name} is patched'
 
 
-def _rule_faults(
-    operation: permissions.Operation,
-) -> Iterator[tuple[str, str]]:
+def _rule_faults(act: permissions.Operation) -> Iterator[tuple[str, str]]:
     """Yield the rules in force that differ from the defaults, and how."""
     rules = getattr(nova_policy._ENFORCER, 'rules', None)
     if not isinstance(rules, Mapping):
         return
     defaults = permissions_defaults.defaults().rules
-    for name in permissions_defaults.closure(operation.rules, rules):
+    for name in permissions_defaults.closure(act.rules, rules):
         default, now = defaults.get(name), rules.get(name)
         if str(default) != str(now):
             yield (

@@ -134,9 +134,7 @@ def _is_running(ref: model.ServiceRef) -> bool:
     )
 
 
-def _tell_compute(
-    context: Any, host: str, enabled: bool, timeout: float
-) -> None:
+def _tell_compute(ctxt: Any, host: str, enabled: bool, timeout: float) -> None:
     with contextlib.ExitStack() as stack:
         # What the compute does by itself then goes to its cell as well.
         with contextlib.suppress(
@@ -145,11 +143,11 @@ def _tell_compute(
             mapping = objects.HostMapping.get_by_host(
                 nova.context.get_admin_context(), host
             )
-            context = stack.enter_context(
-                nova.context.target_cell(context, mapping.cell_mapping)
+            ctxt = stack.enter_context(
+                nova.context.target_cell(ctxt, mapping.cell_mapping)
             )
         stack.enter_context(_rpc_timeout(timeout))
-        rpcapi.ComputeAPI().set_host_enabled(context, host, enabled)
+        rpcapi.ComputeAPI().set_host_enabled(ctxt, host, enabled)
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ from safe_fixtures.core import gate
 from safe_fixtures.guards import service_start
 from safe_fixtures.guards.services import actor
 from safe_fixtures.guards.services import model
-from safe_fixtures.nova import service_start as nova_service_start
+from safe_fixtures.nova import service_start as nova_starts
 from safe_fixtures.nova.services import cells
 from safe_fixtures.runtime import patching
 from safe_fixtures.runtime import stack
@@ -103,7 +103,7 @@ class ServiceWatch(service_start.Watcher):
             lambda: patching.patch_attribute(
                 db, 'service_update', self._watched(db.service_update)
             ),
-            lambda: nova_service_start.STARTS.watch(self),
+            lambda: nova_starts.STARTS.watch(self),
         )
 
     def _watched(self, update: Callable[..., Any]) -> Callable[..., Any]:
