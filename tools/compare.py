@@ -246,7 +246,7 @@ class Runner:
 
 
 class Comparison:
-    """Stock and hardened runs of the same tests, and what differed."""
+    """Unhardened and hardened runs of the same tests, and what differed."""
 
     def __init__(self, options, directory):
         self.options = options
