@@ -302,9 +302,10 @@ class TestConf(base.TestCase):
         fixture = self.useFixture(config_fixture.Config(conf.CONF))
         conf.load()
         for change in (conf.CONF.set_override, conf.CONF.set_default):
-            error = self.assertRaises(ValueError, change, name, '(', group)
-            self.assertIn('it must be a regular expression', str(error))
-            self.assertIsNone(conf.load()[name])
+            with self.subTest(change=change):
+                error = self.assertRaises(ValueError, change, name, '(', group)
+                self.assertIn('it must be a regular expression', str(error))
+                self.assertIsNone(conf.load()[name])
         fixture.config(group=group, **{name: 'fake-.*'})
         self.assertEqual('fake-.*', conf.load()[name])
         # The override hides it.

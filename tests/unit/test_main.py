@@ -119,10 +119,11 @@ class TestMain(base.TestCase):
             ('raise SystemExit("it says why")', 1),
             ('raise KeyError("it says why")', 1),
         ):
-            self.write('ends.py', text)
-            done = self.run_main('-m', 'ends')
-            self.assertEqual(status, done.returncode, text)
-            self.assertEqual('why' in text, 'it says why' in done.stderr)
+            with self.subTest(text=text):
+                self.write('ends.py', text)
+                done = self.run_main('-m', 'ends')
+                self.assertEqual(status, done.returncode)
+                self.assertEqual('why' in text, 'it says why' in done.stderr)
 
     def test_runs_tests(self):
         self.write('test_x.py', TESTS)
@@ -131,10 +132,11 @@ class TestMain(base.TestCase):
             ('test_x.TestX.test_fails', 1),
             ('test_x', 1),
         ):
-            done = self.run_main('-m', 'testtools.run', name)
-            self.assertEqual(status, done.returncode, done.stdout)
-            self.assertEqual(status, done.stdout.count('FAIL: '))
-            self.assertNotIn('ERROR', done.stdout)
+            with self.subTest(name=name):
+                done = self.run_main('-m', 'testtools.run', name)
+                self.assertEqual(status, done.returncode, done.stdout)
+                self.assertEqual(status, done.stdout.count('FAIL: '))
+                self.assertNotIn('ERROR', done.stdout)
 
     def test_module_that_is_not_there(self):
         done = self.run_main('-m', 'nowhere')
@@ -144,10 +146,11 @@ class TestMain(base.TestCase):
     def test_usage(self):
         self.write('show.py', SHOW)
         for arguments in ((), ('-m',), ('show',), ('show', '-m')):
-            done = self.run_main(*arguments)
-            self.assertEqual(3, done.returncode, arguments)
-            self.assertIn('python -m safe_fixtures -m MODULE', done.stderr)
-            self.assertEqual('', done.stdout)
+            with self.subTest(arguments=arguments):
+                done = self.run_main(*arguments)
+                self.assertEqual(3, done.returncode)
+                self.assertIn('python -m safe_fixtures -m MODULE', done.stderr)
+                self.assertEqual('', done.stdout)
 
     def test_nothing_is_run_where_nothing_is_hardened(self):
         self.write('show.py', SHOW)

@@ -46,10 +46,11 @@ class TestFakeComputeClient(base.TestCase):
             ('ab', {'host': 'host1'}),
             ('', {'host': 'host3'}),
         ):
-            servers = client.get_servers(search_opts=options)
-            self.assertEqual(
-                list(wanted), [server['id'] for server in servers]
-            )
+            with self.subTest(options=options):
+                servers = client.get_servers(search_opts=options)
+                self.assertEqual(
+                    list(wanted), [server['id'] for server in servers]
+                )
         client.servers['host2'].clear()
         self.assertEqual([], client.get_servers(search_opts={'host': 'host2'}))
         self.assertEqual([], self.client.get_servers())

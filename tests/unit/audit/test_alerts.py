@@ -302,12 +302,13 @@ class TestAlerts(TestCase):
             if name == 'undeclared_toggles':
                 continue
             for value in (0, -1, 'x', None, True, float('nan'), 1e30):
-                error = self.assertRaises(
-                    exceptions.ConfigurationError,
-                    audit.Alerts,
-                    **{name: value},
-                )
-                self.assertIn(name, str(error))
+                with self.subTest(name=name, value=value):
+                    error = self.assertRaises(
+                        exceptions.ConfigurationError,
+                        audit.Alerts,
+                        **{name: value},
+                    )
+                    self.assertIn(name, str(error))
         self.assertRaises(
             exceptions.ConfigurationError, audit.Alerts, refusals=1.5
         )

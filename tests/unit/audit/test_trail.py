@@ -158,11 +158,12 @@ class TestNumbers(base.TestCase):
         for _ in range(3):
             self.trail.record('enable', 'host1')
             other.record('enable', 'host1')
-        for trail in (self.trail, other):
-            self.assertEqual(
-                [1, 2, 3],
-                [audit.Event(each).sequence for each in trail.events],
-            )
+        for name, trail in (('first', self.trail), ('other', other)):
+            with self.subTest(name=name):
+                self.assertEqual(
+                    [1, 2, 3],
+                    [audit.Event(each).sequence for each in trail.events],
+                )
         # Reused, it is another initiator.
         trail = audit.AuditTrail()
         initiators = set()

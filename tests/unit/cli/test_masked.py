@@ -95,7 +95,8 @@ class TestMasked(runs.TestCase):
             # It hardens nothing.
             (True, texts['test_password']),
         ):
-            self.assertEqual(
-                {'test_password': text},
-                worker._masked(worker._masker(unhardened), texts),
-            )
+            with self.subTest(unhardened=unhardened):
+                self.assertEqual(
+                    {'test_password': text},
+                    worker._masked(worker._masker(unhardened), texts),
+                )

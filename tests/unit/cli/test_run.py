@@ -113,11 +113,15 @@ class TestRules(runs.TestCase):
         ]
         self.assertEqual(2, len(found))
         for initiators in found:
-            self.assertEqual({'worker-0'}, {i['domain'] for i in initiators})
-            self.assertEqual(1, len({str(i['host']) for i in initiators}))
-            self.assertIn(
-                'test_worker.TestWorker.test', [i['name'] for i in initiators]
-            )
+            with self.subTest(initiators=initiators):
+                self.assertEqual(
+                    {'worker-0'}, {i['domain'] for i in initiators}
+                )
+                self.assertEqual(1, len({str(i['host']) for i in initiators}))
+                self.assertIn(
+                    'test_worker.TestWorker.test',
+                    [i['name'] for i in initiators],
+                )
         self.assertNotEqual(found[0][0]['host'], found[1][0]['host'])
         self.assertNotIn('missing', [row['Item'] for row in done.rows])
 

@@ -174,7 +174,10 @@ class TestRefused(cases.TestCase):
         case, in_set_up = self.inner()
         result = self.assertFails(case, count=2)
         for text in base.problems(result):
-            self.assertEqual(1, text.count('SF101: GET /v2.1/servers asks'))
+            with self.subTest(text=text):
+                self.assertEqual(
+                    1, text.count('SF101: GET /v2.1/servers asks')
+                )
         self.assertFails(in_set_up, 'SF101: GET /v2.1/servers asks')
         self.assertUntouched()
 

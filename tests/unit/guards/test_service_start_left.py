@@ -127,10 +127,11 @@ class TestLeft(start_doubles.TestCase):
         self.starts.halt = halt
         self.assertPasses(self.inner(act))
         self.assertEqual(2, len(self.starts.halted))
-        for _, outcome, said in self.events('stop/service'):
-            self.assertEqual('failure', outcome)
-            self.assertEqual('TimeoutError: too slow', said['how'])
-            self.assertIn('it listens', said['remains'])
+        for name, outcome, said in self.events('stop/service'):
+            with self.subTest(name=name):
+                self.assertEqual('failure', outcome)
+                self.assertEqual('TimeoutError: too slow', said['how'])
+                self.assertIn('it listens', said['remains'])
 
     def test_off(self):
         self.configure(rule_modes='SF205:off')

@@ -144,9 +144,10 @@ class TestProperties(base.TestCase):
                 json.dumps({'x': f'{before} {form}'}),
                 repr(f'{before} {form} {after}'),
             ):
-                masked = redactor.redact(text)
-                self.assertNotIn(form, masked)
-                self.assertEqual(masked, redactor.redact(masked))
+                with self.subTest(form=form, text=text):
+                    masked = redactor.redact(text)
+                    self.assertNotIn(form, masked)
+                    self.assertEqual(masked, redactor.redact(masked))
 
     @_FEW
     @hypothesis.given(_SECRET, st.binary(max_size=9), st.binary(max_size=9))
@@ -161,8 +162,10 @@ class TestProperties(base.TestCase):
             parse.quote(data),
             repr(data),
         ):
-            self.assertIn('***', redactor.redact(text))
+            with self.subTest(text=text):
+                self.assertIn('***', redactor.redact(text))
         for escape in (json.dumps, repr, html.escape, parse.quote_plus):
             for again in (json.dumps, repr, html.escape):
-                text = f'see {again(escape(secret))}'
-                self.assertIn('***', redactor.redact(text))
+                with self.subTest(escape=escape, again=again):
+                    text = f'see {again(escape(secret))}'
+                    self.assertIn('***', redactor.redact(text))

@@ -54,20 +54,22 @@ class TestPatchAttribute(base.TestCase):
     def test_own_attributes_of_a_class_come_back_raw(self):
         before = dict(vars(Base))
         for name in NAMES:
-            restore = patching.patch_attribute(Base, name, 'patched')
-            self.assertEqual('patched', vars(Base)[name])
-            restore()
-            self.assertIs(before[name], vars(Base)[name])
+            with self.subTest(name=name):
+                restore = patching.patch_attribute(Base, name, 'patched')
+                self.assertEqual('patched', vars(Base)[name])
+                restore()
+                self.assertIs(before[name], vars(Base)[name])
         self.assertEqual(list(before), list(vars(Base)))
 
     def test_inherited_attributes_of_a_class_are_not_shadowed(self):
         before = dict(vars(Derived))
         for name in NAMES:
-            restore = patching.patch_attribute(Derived, name, 'patched')
-            self.assertEqual('patched', getattr(Derived, name))
-            self.assertNotEqual('patched', getattr(Base, name))
-            restore()
-            self.assertNotIn(name, vars(Derived))
+            with self.subTest(name=name):
+                restore = patching.patch_attribute(Derived, name, 'patched')
+                self.assertEqual('patched', getattr(Derived, name))
+                self.assertNotEqual('patched', getattr(Base, name))
+                restore()
+                self.assertNotIn(name, vars(Derived))
         self.assertEqual(before, dict(vars(Derived)))
 
     def test_own_attribute_of_an_instance(self):
@@ -177,8 +179,9 @@ class TestSharedPatch(base.TestCase):
     def test_is_there_while_there_are_users(self):
         removes = [self.shared.add(user) for user in ('one', 'two', 'three')]
         for number in (1, 2, 0):
-            self.assertEqual('patched', self.value)
-            removes[number]()
+            with self.subTest(number=number):
+                self.assertEqual('patched', self.value)
+                removes[number]()
         self.assertEqual('before', self.value)
         self.assertEqual((), self.shared.users)
 

@@ -399,11 +399,12 @@ class TestCommand(base.TestCase):
     def test_nothing_differs(self):
         self.assertCompared(0, [], 'passes', 'fails', 'skips')
         for name in ('unhardened', 'hardened'):
-            read = compare.read_outcomes(self.root / f'report/{name}.tsv')
-            self.assertEqual(
-                {'fails': 'failed', 'passes': 'ok', 'skips': 'skipped'},
-                {key.rpartition('_')[2]: read[key][0] for key in read},
-            )
+            with self.subTest(name=name):
+                read = compare.read_outcomes(self.root / f'report/{name}.tsv')
+                self.assertEqual(
+                    {'fails': 'failed', 'passes': 'ok', 'skips': 'skipped'},
+                    {key.rpartition('_')[2]: read[key][0] for key in read},
+                )
 
     def test_changed(self):
         expected = [

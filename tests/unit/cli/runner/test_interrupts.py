@@ -137,15 +137,16 @@ class TestInterrupts(runs.TestCase):
             'time.sleep(1000)\n',
         )
         for number in (signal.SIGINT, signal.SIGTERM):
-            process = self.start_cli('test_slow')
-            lister = self.wait_for('lister')
-            process.send_signal(number)
-            _, stderr = process.communicate()
-            self.assertEqual(1, process.returncode, stderr)
-            self.assertIn('interrupted', stderr)
-            self.assertGone(lister)
-            self.assertFalse(self.report.exists())
-            (self.home / 'lister').unlink()
+            with self.subTest(number=number):
+                process = self.start_cli('test_slow')
+                lister = self.wait_for('lister')
+                process.send_signal(number)
+                _, stderr = process.communicate()
+                self.assertEqual(1, process.returncode, stderr)
+                self.assertIn('interrupted', stderr)
+                self.assertGone(lister)
+                self.assertFalse(self.report.exists())
+                (self.home / 'lister').unlink()
 
     def test_parent_that_is_killed(self):
         """In the worst of times: nothing else can be run in the worker."""

@@ -141,6 +141,7 @@ class TestTimer(base.TestCase):
         )
         self.write('sf_stops/test_inner.py')
         for name in ('sf_stop', 'sf_stops.test_inner'):
-            self.assertRaises(KeyboardInterrupt, self.assertTimed, name)
-            self.assertIsNone(self.armed)
+            with self.subTest(name=name):
+                self.assertRaises(KeyboardInterrupt, self.assertTimed, name)
+                self.assertIsNone(self.armed)
         self.assertEqual([LIMIT] * 2, self.seen)

@@ -103,12 +103,16 @@ class TestOld(unittest.TestCase):
             self.outcomes(),
         )
         failures = (self.report / 'failures.txt').read_text()
-        for text in (done.stderr, failures):
-            self.assertIn('AssertionError: said by the test', text)
-            self.assertIn("KeyError: 'said by the error'", text)
-            self.assertIn('AssertionError: said by the clean-up', text)
-            self.assertIn('AssertionError: said by the old clean-up', text)
-            self.assertIn(f'uxsuccess: {name}unexpected', text)
+        for where, text in (
+            ('stderr', done.stderr),
+            ('failures.txt', failures),
+        ):
+            with self.subTest(where=where):
+                self.assertIn('AssertionError: said by the test', text)
+                self.assertIn("KeyError: 'said by the error'", text)
+                self.assertIn('AssertionError: said by the clean-up', text)
+                self.assertIn('AssertionError: said by the old clean-up', text)
+                self.assertIn(f'uxsuccess: {name}unexpected', text)
 
     def test_class_fixtures(self):
         self.write(

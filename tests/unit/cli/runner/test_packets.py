@@ -39,16 +39,17 @@ class TestPackets(base.TestCase):
 
     def test_split(self):
         for size in (1, 50, 70, 20_000, 500_000):
-            packet = self.packet(b'\xb3' * size)
-            data = bytearray()
-            for start in range(0, len(packet), 997):
-                self.assertEqual([], list(runner_packets.split(data)))
-                data += packet[start : start + 997]
-            data += packet + b'noise' + packet[:-1]
-            self.assertEqual(
-                [packet, packet], list(runner_packets.split(data))
-            )
-            self.assertEqual(packet[:-1], data)
+            with self.subTest(size=size):
+                packet = self.packet(b'\xb3' * size)
+                data = bytearray()
+                for start in range(0, len(packet), 997):
+                    self.assertEqual([], list(runner_packets.split(data)))
+                    data += packet[start : start + 997]
+                data += packet + b'noise' + packet[:-1]
+                self.assertEqual(
+                    [packet, packet], list(runner_packets.split(data))
+                )
+                self.assertEqual(packet[:-1], data)
 
     def test_large(self):
         data = bytearray(self.packet(b'x' * 9_000_000))

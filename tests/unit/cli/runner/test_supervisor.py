@@ -224,9 +224,13 @@ class TestHangs(runs.TestCase):
             self.outcomes(),
         )
         [stacks] = self.report.glob('stacks-*.txt')
-        for text in (stacks.read_text(), done.stderr):
-            self.assertIn('in wait_for_ever', text)
-            self.assertIn('in test_2_hangs', text)
+        for where, text in (
+            (stacks.name, stacks.read_text()),
+            ('stderr', done.stderr),
+        ):
+            with self.subTest(where=where):
+                self.assertIn('in wait_for_ever', text)
+                self.assertIn('in test_2_hangs', text)
         self.assertIn('more than 250 s', done.stderr)
         self.assertGone((self.home / 'child').read_text())
 

@@ -367,12 +367,13 @@ class TestGuard(TestCase):
 
     def test_references_twin(self):
         for _, path, body in self.requests_for(IMAGE['id'], '1'):
-            with self.guard() as guard:
-                self.assertEqual(200, self.post(path, body))
-            self.assertEqual(1, len(guard.trail.events), body)
-            self.assertTrue(
-                guard.trail.events[0]['action'].startswith('evaluate/')
-            )
+            with self.subTest(path=path, body=body):
+                with self.guard() as guard:
+                    self.assertEqual(200, self.post(path, body))
+                self.assertEqual(1, len(guard.trail.events))
+                self.assertTrue(
+                    guard.trail.events[0]['action'].startswith('evaluate/')
+                )
 
     def test_references_to_nothing_are_left_to_the_api(self):
         with self.guard() as guard:

@@ -219,7 +219,8 @@ class TestOutcomes(base.TestCase):
             'addFailure', Case, "pythonlogging:''", 'stdout', 'stderr'
         )
         for name in ("pythonlogging:''", 'stdout', 'stderr'):
-            self.assertIn(PLAIN, texts[name])
+            with self.subTest(name=name):
+                self.assertIn(PLAIN, texts[name])
 
     def test_details_of_a_fixture_that_was_there_before(self):
         class Case(testtools.TestCase):
@@ -296,13 +297,14 @@ class TestOutcomes(base.TestCase):
 
         run(Case, Result())
         for name, type_ in types.items():
-            found, chunks = seen[name]
-            self.assertIs(type_, found)
-            charset = 'utf-16' if name == 'utf16' else 'utf-8'
-            text = b''.join(chunks).decode(charset, 'replace')
-            self.assertNotIn(SECRET, text)
-            self.assertIn('***', text)
-            self.assertIn(PLAIN, text)
+            with self.subTest(name=name):
+                found, chunks = seen[name]
+                self.assertIs(type_, found)
+                charset = 'utf-16' if name == 'utf16' else 'utf-8'
+                text = b''.join(chunks).decode(charset, 'replace')
+                self.assertNotIn(SECRET, text)
+                self.assertIn('***', text)
+                self.assertIn(PLAIN, text)
         self.assertEqual(types.keys(), violations(Case.trail).keys())
 
     def test_names_of_details(self):
@@ -372,15 +374,16 @@ class TestOutcomes(base.TestCase):
     def test_interrupted(self):
         self.configure(rule_modes='SF601:enforce')
         for error in (KeyboardInterrupt, SystemExit):
+            with self.subTest(error=error):
 
-            class Case(Inner):
-                def test(self):
-                    raise error(LEAK)  # noqa: B023
+                class Case(Inner):
+                    def test(self):
+                        raise error(LEAK)  # noqa: B023
 
-            result = outputs.RecordingResult()
-            raised = self.assertRaises(error, run, Case, result)
-            # It goes on as it is, to whoever runs the runner.
-            self.assertEqual(LEAK, str(raised))
-            ((outcome, texts),) = result.outcomes
-            self.assertEqual('addError', outcome)
-            self.assertNotIn(SECRET, str(texts))
+                result = outputs.RecordingResult()
+                raised = self.assertRaises(error, run, Case, result)
+                # It goes on as it is, to whoever runs the runner.
+                self.assertEqual(LEAK, str(raised))
+                ((outcome, texts),) = result.outcomes
+                self.assertEqual('addError', outcome)
+                self.assertNotIn(SECRET, str(texts))

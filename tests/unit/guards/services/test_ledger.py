@@ -262,7 +262,8 @@ class TestLedger(toggles.TestCase):
         self.assertIn(__file__, second.by)
         self.assertNotIn('SafeServiceToggle', second.by)
         for entry in toggle.ledger:
-            self.assertEqual('put_service', entry.restored)
+            with self.subTest(service=entry.service):
+                self.assertEqual('put_service', entry.restored)
         self.assertEqual(
             ['disable', 'update/forced_down', 'restore/service',
              'restore/service'],
@@ -512,4 +513,5 @@ class TestServicesOfATest(base.TestCase):
             records.state,
         )
         for entry in self.toggle.ledger:
-            self.assertIn('the API is closed', entry.restored)
+            with self.subTest(service=entry.service):
+                self.assertIn('the API is closed', entry.restored)

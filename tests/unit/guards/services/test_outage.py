@@ -57,7 +57,8 @@ class TestOutage(computes.TestCase):
             [moment.what for moment in outage.moments],
         )
         for moment in outage.moments[:3]:
-            self.assertIn('computes.py:', moment.by)
+            with self.subTest(what=moment.what):
+                self.assertIn('computes.py:', moment.by)
         seconds = [moment.seconds for moment in outage.moments]
         self.assertEqual(sorted(seconds), seconds)
         self.assertThat(

@@ -248,7 +248,8 @@ class TestOutsideATest(toggles.TestCase):
         outer = self
         result = self.assertFails(Inner, count=2)
         for text in base.problems(result):
-            self.assertEqual(1, text.count('SF202 (CWE-749): SafeService'))
+            with self.subTest(text=text):
+                self.assertEqual(1, text.count('SF202 (CWE-749): SafeService'))
         self.assertRestored()
 
     def endpoint_refused(self, **kwargs):
