@@ -32,6 +32,7 @@ from safe_fixtures import IsDummyFlavor
 from safe_fixtures import IsDummyImage
 from safe_fixtures import nova as safe_nova
 from tests.functional.nova import inner
+from tests.support import subtests
 
 PUBLIC = 'https://images.openstack.org/real.img'
 IMAGE = glance.GlanceFixture.image1['id']
@@ -75,7 +76,7 @@ class Servers(safe_nova.SafeIntegratedTestBase):
         }
 
 
-class DataTestCase(testtools.TestCase):
+class DataTestCase(subtests.SubTests, testtools.TestCase):
     def run_test(self, act, base=Servers, settings=()):
         class Inner(base):
             def setUp(self):
@@ -242,14 +243,17 @@ class TestRequests(DataTestCase):
 
     def test_unresolvable_references_are_left_to_nova(self):
         def act(test):
-            for body in (
-                test.body(imageRef=uuids.no_such_image),
-                test.body(flavorRef='no-such-flavor'),
+            for fields in (
+                {'imageRef': uuids.no_such_image},
+                {'flavorRef': 'no-such-flavor'},
             ):
-                error = test.assertRaises(
-                    client.OpenStackApiException, test.api.post_server, body
-                )
-                test.assertEqual(400, error.response.status_code)
+                with self.subTest(**fields):
+                    error = test.assertRaises(
+                        client.OpenStackApiException,
+                        test.api.post_server,
+                        test.body(**fields),
+                    )
+                    test.assertEqual(400, error.response.status_code)
 
         self.assert_passes(act)
 
@@ -409,9 +413,11 @@ class TestPatches(DataTestCase):
             base=safe_nova.SafeTestCase,
         )
         for old, new in zip(before, during, strict=True):
-            self.assertIsNot(old, new)
+            with self.subTest(old=old):
+                self.assertIsNot(old, new)
         for old, new in zip(before, self._patched(), strict=True):
-            self.assertIs(old, new)
+            with self.subTest(old=old):
+                self.assertIs(old, new)
 
     def test_plain_nova_test(self):
         def act(test):

@@ -31,6 +31,7 @@ import testtools
 from safe_fixtures import exceptions
 from safe_fixtures.guards.isolation import scope
 from tests.functional.nova import inner
+from tests.support import subtests
 
 ADDRESS = ('198.51.100.7', 80)
 URL = 'http://198.51.100.7/v2.1'
@@ -125,21 +126,22 @@ class TestWays(testtools.TestCase):
         self.assertTrue(result.wasSuccessful())
 
 
-class TestBases(testtools.TestCase):
+class TestBases(subtests.SubTests, testtools.TestCase):
     def test_from_before_the_set_up_of_nova_until_after_it(self):
         class Case(safe_nova.SafeNoDBTestCase):
             def test(self):
                 pass
 
         for name in ('_setUp', 'cleanUp'):
-            self.useFixture(
-                fixtures.MonkeyPatch(
-                    f'nova.tests.fixtures.ConfFixture.{name}',
-                    lambda self, *args, **kwargs: connect(),
+            with self.subTest(name=name):
+                self.useFixture(
+                    fixtures.MonkeyPatch(
+                        f'nova.tests.fixtures.ConfFixture.{name}',
+                        lambda self, *args, **kwargs: connect(),
+                    )
                 )
-            )
-            result = inner.run_inner(Case)
-            self.assertIn('SF401', inner.problems(result))
+                result = inner.run_inner(Case)
+                self.assertIn('SF401', inner.problems(result))
 
     def test_leaves_no_trace(self):
         def state():
@@ -160,8 +162,9 @@ class TestBases(testtools.TestCase):
 
         before = state()
         for act in (int, connect, lambda: 1 / 0):
-            inner.run_inner(case_of(act))
-            self.assertEqual(before, state())
+            with self.subTest(act=act):
+                inner.run_inner(case_of(act))
+                self.assertEqual(before, state())
 
     def test_what_outlives_a_test_belongs_to_it(self):
         # With eventlet, these are green.
@@ -189,8 +192,9 @@ class TestBases(testtools.TestCase):
                 thread.join()
 
         for cls in (Starts, Other):
-            result = inner.run_inner(cls)
-            self.assertEqual('', inner.problems(result))
+            with self.subTest(cls=cls):
+                result = inner.run_inner(cls)
+                self.assertEqual('', inner.problems(result))
         message = raised[0].message
         self.assertIn('Starts.test left running', message)
         self.assertNotIn(

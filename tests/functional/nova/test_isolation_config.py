@@ -37,6 +37,7 @@ from safe_fixtures.guards import isolation
 from safe_fixtures.guards.isolation import configuration
 from safe_fixtures import nova as safe_nova
 from tests.functional.nova import inner
+from tests.support import subtests
 
 CONF = nova_conf.CONF
 # What is watched.
@@ -100,7 +101,9 @@ def cell(database='sqlite://', transport='fake://'):
         nova_context.CELL_CACHE.pop(uuids.cell, None)
 
 
-class TestMaking(testscenarios.WithScenarios, testtools.TestCase):
+class TestMaking(
+    testscenarios.WithScenarios, subtests.SubTests, testtools.TestCase
+):
     """Each way to make an engine or a transport, there and not there."""
 
     scenarios = [
@@ -260,11 +263,12 @@ class TestMaking(testscenarios.WithScenarios, testtools.TestCase):
 
     def test_refused(self):
         for fault in (None, 'setUp'):
-            text = self.run_inner(self.bad, fault)
-            self.assertIn(f'{self.code} (CWE-668): ', text)
-            self.assertIn(' that leads outside the test (', text)
-            # The source of the test is in the traceback as well.
-            self.assertNotIn('s3cret@', text)
+            with self.subTest(fault=fault):
+                text = self.run_inner(self.bad, fault)
+                self.assertIn(f'{self.code} (CWE-668): ', text)
+                self.assertIn(' that leads outside the test (', text)
+                # The source of the test is in the traceback as well.
+                self.assertNotIn('s3cret@', text)
 
     def test_not_refused(self):
         self.assertEqual('', self.run_inner(self.good))

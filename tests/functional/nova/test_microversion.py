@@ -101,10 +101,11 @@ class TestLatest(PinTestCase):
     def test_assignment_on_every_client(self):
         def act(test):
             for name in inner.CLIENTS:
-                api = getattr(test.api_fixture, name)
-                api.microversion = 'latest'
-                self._assert_pinned(test, api)
-                test.assertEqual('latest', api.microversion)
+                with self.subTest(name=name):
+                    api = getattr(test.api_fixture, name)
+                    api.microversion = 'latest'
+                    self._assert_pinned(test, api)
+                    test.assertEqual('latest', api.microversion)
 
         self.assert_passes(act)
 
@@ -137,14 +138,17 @@ class TestLatest(PinTestCase):
                 {STANDARD: 'placement latest, compute latest'},
                 {STANDARD: 'compute latest', LEGACY: 'latest'},
             ):
-                response = requests.get(
-                    f'{test.api_fixture.base_url}/flavors/1',
-                    headers={**inner.HEADERS, **headers},
-                    timeout=60,
-                )
-                test.assertEqual(f'compute {PIN}', response.headers[STANDARD])
-                test.assertEqual(PIN, response.headers[LEGACY])
-                test.assertNotIn('extra_specs', response.json()['flavor'])
+                with self.subTest(headers=headers):
+                    response = requests.get(
+                        f'{test.api_fixture.base_url}/flavors/1',
+                        headers={**inner.HEADERS, **headers},
+                        timeout=60,
+                    )
+                    test.assertEqual(
+                        f'compute {PIN}', response.headers[STANDARD]
+                    )
+                    test.assertEqual(PIN, response.headers[LEGACY])
+                    test.assertNotIn('extra_specs', response.json()['flavor'])
 
         self.assert_passes(act)
 

@@ -151,9 +151,10 @@ class TestFanout(cases.InnerMixin, testtools.TestCase):
                 inner.client(fanout=True),
                 inner.client().prepare(fanout=True),
             ):
-                inner.assertIsNone(one.cast({}, 'note'))
-                inner.assertEqual(('a', 'b'), casting.casts[-1].servers)
-                inner.assertIs(True, casting.casts[-1].fanout)
+                with self.subTest(one=one):
+                    inner.assertIsNone(one.cast({}, 'note'))
+                    inner.assertEqual(('a', 'b'), casting.casts[-1].servers)
+                    inner.assertIs(True, casting.casts[-1].fanout)
             inner.client(fanout=True, exchange='another').cast({}, 'note')
             inner.assertEqual(('e',), casting.casts[-1].servers)
             inner.assertEqual(

@@ -199,10 +199,11 @@ class TestDropIn(cases.InnerMixin, testtools.TestCase):
                 kept = context.cast
                 inner.assertEqual('noted', kept({}, 'note'))
             for act in (kept, context.cast):
-                done.clear()
-                # A cast does not wait for what it returns.
-                inner.assertIsNone(act({}, 'note'))
-                inner.assertTrue(done.wait(cases.PATIENCE))
+                with self.subTest(act=act):
+                    done.clear()
+                    # A cast does not wait for what it returns.
+                    inner.assertIsNone(act({}, 'note'))
+                    inner.assertTrue(done.wait(cases.PATIENCE))
             inner.assertEqual(1, len(casting.casts))
 
         self.assertEqual(1, len(self.check(body)))

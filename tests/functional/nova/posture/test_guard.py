@@ -36,6 +36,7 @@ from safe_fixtures.guards import posture
 from safe_fixtures import nova as safe_nova
 from safe_fixtures.nova.posture import leaks
 from tests.functional.nova import inner
+from tests.support import subtests
 
 CONF = nova_conf.CONF
 
@@ -50,7 +51,7 @@ class DatabaseTestCase(safe_nova.SafeNoDBTestCase):
     USES_DB_SELF = True
 
 
-class TestCase(testtools.TestCase):
+class TestCase(subtests.SubTests, testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.useFixture(
@@ -191,10 +192,11 @@ class TestLeft(TestCase):
         """Each leak is of a probe there is, and says why it is none."""
         names = {probe.name for probe in posture.PostureGuard.default_probes()}
         for leak in leaks.LEAKS:
-            self.assertIn(leak.probe, names)
-            self.assertNotIn(leak.key, ('', '*'))
-            self.assertNotIn(leak.after, ('', '*'))
-            self.assertNotEqual('', leak.reason)
+            with self.subTest(leak=leak):
+                self.assertIn(leak.probe, names)
+                self.assertNotIn(leak.key, ('', '*'))
+                self.assertNotIn(leak.after, ('', '*'))
+                self.assertNotEqual('', leak.reason)
 
 
 def real_policy(test):
@@ -314,11 +316,12 @@ class TestPolicy(TestCase):
             test.assertIn(f'policy allows {SERVICES} to member', str(error))
             test.assertIn(f'policy allows {SERVICES} to reader', str(error))
             for fact in (('os_compute_api:no', 'member'), (SERVICES, 'root')):
-                test.assertRaises(
-                    exceptions.ConfigurationError,
-                    test.assertPosture,
-                    denies=[fact],
-                )
+                with self.subTest(fact=fact):
+                    test.assertRaises(
+                        exceptions.ConfigurationError,
+                        test.assertPosture,
+                        denies=[fact],
+                    )
 
         self.assertEqual('', self.run_test(act))
 

@@ -30,6 +30,7 @@ from testtools import matchers
 
 from tests.functional.nova import inner
 from tests.functional.nova.services import restores
+from tests.support import subtests
 
 # The states of the services before the change, and after the restore.
 START = {
@@ -219,7 +220,7 @@ class Oops(Exception):
 
 
 @ddt.ddt
-class TestEveryWay(testtools.TestCase):
+class TestEveryWay(subtests.SubTests, testtools.TestCase):
     """Each way to change a service, in each start state and exit."""
 
     def _run(self, way, way_out):
@@ -277,9 +278,12 @@ class TestEveryWay(testtools.TestCase):
         self.assertEqual(3, len(seen.ledger))
         for entry in seen.ledger:
             start = entry.service.host.replace('-', ' ')
-            self.assertEqual(restores.EXPECTED[start], _fields(entry.before))
-            self.assertEqual(changed[start], _fields(entry.after))
-            self.assertThat(entry.restored, matchers.StartsWith('record'))
+            with self.subTest(start=start):
+                self.assertEqual(
+                    restores.EXPECTED[start], _fields(entry.before)
+                )
+                self.assertEqual(changed[start], _fields(entry.after))
+                self.assertThat(entry.restored, matchers.StartsWith('record'))
 
 
 def _fields(state):

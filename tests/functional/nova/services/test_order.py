@@ -50,18 +50,20 @@ class TestRefused(computes.TestCase):
                 **computes.HOSTS,
                 **computes.OWN,
             }.items():
-                with testing.expect_violation('SF203') as seen:
-                    way(case, case.full)
-                (violation,) = seen
-                case.assertIsInstance(violation, exceptions.WrongOrder, name)
-                case.assertEqual(
-                    (services.HostedServer(server['id'], 'active'),),
-                    violation.servers,
-                    name,
-                )
-                case.assertIn('nova-compute on full would be', str(violation))
-                case.assertIn('computes.py:', violation.where, name)
-                case.assertEqual(computes.UP, case.service_of(case.full), name)
+                with self.subTest(name=name):
+                    with testing.expect_violation('SF203') as seen:
+                        way(case, case.full)
+                    (violation,) = seen
+                    case.assertIsInstance(violation, exceptions.WrongOrder)
+                    case.assertEqual(
+                        (services.HostedServer(server['id'], 'active'),),
+                        violation.servers,
+                    )
+                    case.assertIn(
+                        'nova-compute on full would be', str(violation)
+                    )
+                    case.assertIn('computes.py:', violation.where)
+                    case.assertEqual(computes.UP, case.service_of(case.full))
             # The compute still works.
             case._reboot_server(server)
             case.assertEqual([], case.service_toggle.ledger)

@@ -171,8 +171,9 @@ class TestOutage(computes.TestCase):
 
         before = attributes()
         for kwargs in ({'act': computes.Computes.boot}, {'act': fail}):
-            self.inner(**kwargs)
-            self.assertEqual(before, attributes())
+            with self.subTest(**kwargs):
+                self.inner(**kwargs)
+                self.assertEqual(before, attributes())
         self.inner(act=fail, setUp=set_up)
         self.assertEqual(before, attributes())
 

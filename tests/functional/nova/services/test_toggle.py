@@ -32,7 +32,7 @@ from tests.functional.nova.services import restores
 from tests.support import subtests
 
 
-class TestElsewhere(testtools.TestCase):
+class TestElsewhere(subtests.SubTests, testtools.TestCase):
     """The toggle without a hardened base, and several toggles."""
 
     def _run(self, act, base):
@@ -94,9 +94,10 @@ class TestElsewhere(testtools.TestCase):
         problems, state = self._run(act, inner.SafeApiTestCase)
         self.assertEqual('', problems)
         self.assertEqual(restores.EXPECTED['enabled'], state)
-        for ledger in ledgers:
-            self.assertLessEqual(2, len(ledger))
-            self.assertNotIn(None, [entry.restored for entry in ledger])
+        for whose, ledger in zip(('test', 'own'), ledgers, strict=True):
+            with self.subTest(whose=whose):
+                self.assertLessEqual(2, len(ledger))
+                self.assertNotIn(None, [entry.restored for entry in ledger])
 
     def test_inner_toggle_gives_back_what_it_found(self):
         def act(test, service):
@@ -127,9 +128,11 @@ class TestElsewhere(testtools.TestCase):
 
         self._run(act, inner.SafeApiTestCase)
         for old, new in zip(before, during, strict=True):
-            self.assertIsNot(old, new)
+            with self.subTest(old=old):
+                self.assertIsNot(old, new)
         for old, new in zip(before, patched(), strict=True):
-            self.assertIs(old, new)
+            with self.subTest(old=old):
+                self.assertIs(old, new)
 
 
 class TestGivenClient(subtests.SubTests, testtools.TestCase):
@@ -246,10 +249,12 @@ class TestGivenClient(subtests.SubTests, testtools.TestCase):
         self.assertEqual(restores.EXPECTED['enabled'], self._run(act)['host'])
 
 
-class TestWhichService(testtools.TestCase):
+class TestWhichService(subtests.SubTests, testtools.TestCase):
     """The forms in which a service can be given."""
 
     def test_every_form(self):
+        outer = self
+
         class Inner(restores.RunningCompute):
             def test(self):
                 api = self.admin_api
@@ -269,15 +274,17 @@ class TestWhichService(testtools.TestCase):
                     record,
                 ]
                 for form in forms:
-                    handle = self.service_toggle.force_down(form)
-                    self.assertEqual(record.uuid, handle.service.uuid, form)
-                    self.assertTrue(self.service()['forced_down'], form)
-                    handle.restore()
-                    self.assertFalse(self.service()['forced_down'], form)
+                    with outer.subTest(form=form):
+                        handle = self.service_toggle.force_down(form)
+                        self.assertEqual(record.uuid, handle.service.uuid)
+                        self.assertTrue(self.service()['forced_down'])
+                        handle.restore()
+                        self.assertFalse(self.service()['forced_down'])
 
         self.assertEqual('', inner.problems(inner.run_inner(Inner)))
 
     def test_unknown_lists_the_candidates(self):
+        outer = self
         messages = []
 
         class Inner(inner.SafeApiTestCase):
@@ -289,10 +296,11 @@ class TestWhichService(testtools.TestCase):
                     '11111111-2222-3333-4444-555555555555',
                     {'host': 'host3', 'binary': 'nova-compute'},
                 ):
-                    error = self.assertRaises(
-                        LookupError, self.service_toggle.disable, unknown
-                    )
-                    messages.append(str(error))
+                    with outer.subTest(unknown=unknown):
+                        error = self.assertRaises(
+                            LookupError, self.service_toggle.disable, unknown
+                        )
+                        messages.append(str(error))
                 self.assertRaises(
                     LookupError, self.service_toggle.disable, object()
                 )

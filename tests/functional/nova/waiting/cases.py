@@ -16,7 +16,6 @@ No test here looks at a clock: a sleep that must be cut short would last for
 minutes, or only an early ask ends the wait.
 """
 
-import contextlib
 import threading
 import types
 
@@ -255,15 +254,6 @@ class WaitingTestCase(subtests.SubTests, testtools.TestCase):
         super().setUp()
         before = patched()
         self.addCleanup(lambda: self.assertEqual(before, patched()))
-
-    @contextlib.contextmanager
-    def naming(self, helper):
-        """Name the helper if the block fails."""
-        try:
-            yield
-        except Exception:
-            self.addDetail('helper', testtools.content.text_content(helper))
-            raise
 
     def wait_for_change(self):
         return self.useFixture(waiting.WaitForChange())

@@ -35,7 +35,7 @@ class TestSatisfied(cases.WaitingTestCase):
 
     def test_ends_where_only_an_early_ask_is_satisfied(self):
         for name, (world, _) in cases.WAITS.items():
-            with self.naming(name):
+            with self.subTest(helper=name):
                 unhardened = cases.call(
                     name, cases.Waiter(world(lambda early: True))
                 )
@@ -104,7 +104,7 @@ class TestNotSatisfied(cases.WaitingTestCase):
 
     def test_the_message_and_the_polls_are_those_of_stock(self):
         for name, (make, _) in cases.WAITS.items():
-            with self.naming(name):
+            with self.subTest(helper=name):
                 with mock.patch('time.sleep', autospec=True) as sleep:
                     world = make()
                     unhardened = cases.failure(
@@ -214,7 +214,7 @@ class TestErrors(cases.WaitingTestCase):
 
     def test_any(self):
         for name in cases.WAITS:
-            with self.naming(name):
+            with self.subTest(helper=name):
                 self.raised(name, ZeroDivisionError('on purpose'))
 
     def test_no_context_of_the_fixture(self):
@@ -226,7 +226,7 @@ class TestErrors(cases.WaitingTestCase):
     def test_a_violation(self):
         # Nova's _wait_for_assert swallows it, as it swallows its base.
         for name in set(cases.WAITS) - {'_wait_for_assert'}:
-            with self.naming(name):
+            with self.subTest(helper=name):
                 self.raised(
                     name, safe_fixtures.SafetyViolation('SF301', 'an image')
                 )
