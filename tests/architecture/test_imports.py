@@ -237,9 +237,9 @@ class TestTheCheck(testtools.TestCase):
         source = 'from safe_fixtures.guards.services import toggle'
         self.assertEqual([], self.check(source, 'safe_fixtures.testing'))
         for module in ('safe_fixtures.conf', 'safe_fixtures.core.guard'):
-            self.assertEqual(1, len(self.check(source, module)))
+            self.assertEqual(1, len(self.check(source, module)), module)
             self.assertEqual(
-                1, len(self.check(f'def f():\n  {source}', module))
+                1, len(self.check(f'def f():\n  {source}', module)), module
             )
 
     def test_beside(self):
@@ -267,14 +267,17 @@ class TestTheCheck(testtools.TestCase):
                         f'safe_fixtures.{module}',
                     )
                 ),
+                f'{name} in {module}',
             )
 
     def test_what_only_the_command_line_requires(self):
         for source in ('import cliff.lister', 'from stestr import scheduler'):
-            self.assertEqual([], self.check(source, 'safe_fixtures.cli.x'))
-            self.assertEqual(1, len(self.check(source)))
             self.assertEqual(
-                1, len(self.check(source, 'safe_fixtures.client'))
+                [], self.check(source, 'safe_fixtures.cli.x'), source
+            )
+            self.assertEqual(1, len(self.check(source)), source)
+            self.assertEqual(
+                1, len(self.check(source, 'safe_fixtures.client')), source
             )
 
     def test_nova_only_in_its_room(self):
@@ -319,6 +322,7 @@ class TestTheCheck(testtools.TestCase):
                 1,
                 len(self.check(f'import safe_fixtures.{name}',
                                'safe_fixtures')),
+                name,
             )  # fmt: skip
 
     def test_cycle(self):

@@ -114,7 +114,9 @@ class TestPublicNames(testtools.TestCase):
             if not module.startswith('safe_fixtures.nova'):
                 imported = importlib.import_module(module)
                 for name in public_names(source):
-                    self.assertTrue(hasattr(imported, name), name)
+                    self.assertTrue(
+                        hasattr(imported, name), f'{module}.{name}'
+                    )
 
     def test_what_is_public_has_a_docstring(self):
         for module, source in self.sources.items():
@@ -152,7 +154,9 @@ class TestPublicNames(testtools.TestCase):
         self.assertEqual(PUBLIC | {'__all__'}, defined_names(source))
         # Besides the docstring.
         for node in ast.parse(source).body[1:]:
-            self.assertIsInstance(node, (ast.ImportFrom, ast.Assign))
+            self.assertIsInstance(
+                node, (ast.ImportFrom, ast.Assign), ast.unparse(node)
+            )
 
 
 class TestTheCheck(testtools.TestCase):

@@ -117,7 +117,7 @@ class TestWithoutNova(_Examples, testtools.TestCase):
             result = testtools.TestResult()
             namespace['Test']('test').run(result)
             self.assertTrue(result.wasSuccessful(), name)
-            self.assertEqual(1, result.testsRun)
+            self.assertEqual(1, result.testsRun, name)
 
     def test_fake_compute_client(self):
         client = self.run_example('FakeComputeClient')['client']
@@ -243,8 +243,10 @@ class TestWithNova(_Examples, SafeIntegratedTestBase):
                 for key, value in namespace.items()
                 if key.startswith('Test')
             )
-            self.assertTrue(issubclass(cls, safe_fixtures.nova.SafeTestCase))
-            self.assertTrue(cls.ADMIN_API)
+            self.assertTrue(
+                issubclass(cls, safe_fixtures.nova.SafeTestCase), name
+            )
+            self.assertTrue(cls.ADMIN_API, name)
 
 
 class TestOnBaseOfNova(_Examples, integrated_helpers._IntegratedTestBase):

@@ -209,7 +209,9 @@ class TestArchitecture(testtools.TestCase):
         for code in rules.RULES:
             self.assertNotEqual([], places.modules(code), code)
             for page in places.pages(code):
-                self.assertTrue((SOURCE / f'{page}.rst').exists(), page)
+                self.assertTrue(
+                    (SOURCE / f'{page}.rst').exists(), f'{code}: {page}'
+                )
             if code != 'SF901':
                 self.assertNotEqual([], places.tests(code), code)
 
