@@ -14,7 +14,6 @@
 
 import logging
 import os
-import threading
 
 import ddt
 import fixtures
@@ -28,7 +27,6 @@ from oslo_policy import opts as policy_opts
 from oslo_policy import policy as oslo_policy
 from placement import policy as placement_policy
 import testtools
-import wsgi_intercept
 
 from safe_fixtures import audit
 from safe_fixtures import exceptions
@@ -36,6 +34,7 @@ from safe_fixtures.guards import posture
 from safe_fixtures import nova as safe_nova
 from safe_fixtures.nova.posture import leaks
 from tests.functional.nova import inner
+from tests.support import posture as changes
 from tests.support import subtests
 
 CONF = nova_conf.CONF
@@ -105,23 +104,6 @@ def leave_nova_logger(test):
     return lambda: setattr(logger, 'propagate', True)
 
 
-def leave_intercept(test):
-    wsgi_intercept.add_wsgi_intercept('left.test', 80, object)
-    return lambda: wsgi_intercept.remove_wsgi_intercept('left.test', 80)
-
-
-def leave_thread(test):
-    ended = threading.Event()
-    thread = threading.Thread(target=ended.wait, name='left behind')
-    thread.start()
-
-    def undo():
-        ended.set()
-        thread.join()
-
-    return undo
-
-
 (default,) = (
     opt.default
     for opt in policy_opts._options
@@ -141,8 +123,8 @@ class TestLeft(TestCase):
         ),
         (leave_root_level, 'logging: root level: '),
         (leave_nova_logger, 'nova.policy propagate: True -> False'),
-        (leave_intercept, 'wsgi_intercept: left.test:80: (absent) -> '),
-        (leave_thread, 'threads: left behind: (absent) -> '),
+        (changes.intercept, 'wsgi_intercept: left.test:80: (absent) -> '),
+        (changes.start_thread, 'threads: left behind: (absent) -> '),
     )
     @ddt.unpack
     def test_left(self, act, change):
