@@ -44,7 +44,7 @@ def measure(count):
         def setUp(self):
             self.useFixture(InstalledNova())
             super().setUp()
-            self.useFixture(nova_fixtures.OSAPIFixture())
+            self.useFixture(nova_fixtures.OSAPIFixture(api_version='v2.1'))
 
         def test(self):
             context = nova_context.get_admin_context()

@@ -20,7 +20,9 @@ class TestPinnedClass(SafeTestCase):
 
     def setUp(self):
         super().setUp()
-        self.api = self.useFixture(nova_fixtures.OSAPIFixture()).admin_api
+        self.api = self.useFixture(
+            nova_fixtures.OSAPIFixture(api_version='v2.1')
+        ).admin_api
         self.api.microversion = 'latest'
 
     def test_latest_is_the_pin(self):

@@ -60,7 +60,9 @@ class ApiMixin:
     def setUp(self):
         self.useFixture(safe_nova.InstalledNova())
         super().setUp()
-        self.api_fixture = self.useFixture(nova_fixtures.OSAPIFixture())
+        self.api_fixture = self.useFixture(
+            nova_fixtures.OSAPIFixture(api_version='v2.1')
+        )
         self.admin_api = self.api_fixture.admin_api
         self.admin_api.microversion = 'latest'
 
