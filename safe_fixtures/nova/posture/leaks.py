@@ -51,6 +51,8 @@ LEAKS: tuple[posture.Leak, ...] = (
         _LOG_DEFAULTS,
     ),
     _Leak('config', '[oslo_policy] enforce_new_defaults', 'False', _PLACEMENT),
+    # Until Nova 33; from oslo.policy 6 on there is no such option.
+    _Leak('config', '[oslo_policy] enforce_scope', 'False', _PLACEMENT),
     _Leak('environ', 'OS_DEBUG', "'true'", _SERVER_SHARES),
     _Leak(
         'logging',

@@ -88,7 +88,8 @@ class _Rules(NamedTuple):
         rule = self.registered.get(name)
         if rule is None:
             return None
-        old = rule.deprecated_rule
+        # Before oslo.policy 5 it is an empty list if there is none.
+        old = rule.deprecated_rule or None
         if (
             old is not None
             and old.check_str != rule.check_str

@@ -170,6 +170,25 @@ class TestLeft(TestCase):
 
         self.assertEqual('', self.run_test(lambda test: None, Base))
 
+    def test_first_test_with_placement(self):
+        """Its fixture sets defaults of the options of all tests after it."""
+        options = []
+        # Without enforce_scope from oslo.policy 6 on.
+        for opt in policy_opts._options:
+            if opt.dest in ('enforce_scope', 'enforce_new_defaults'):
+                self.addCleanup(setattr, opt, 'default', opt.default)
+                # As before any test with Placement.
+                opt.default = True
+                options.append(opt)
+        self.assertEqual(
+            '',
+            self.run_test(
+                lambda test: test.useFixture(func_fixtures.PlacementFixture()),
+                DatabaseTestCase,
+            ),
+        )
+        self.assertIn(False, [opt.default for opt in options])
+
     def test_waived_by_nobody(self):
         """Each leak is of a probe there is, and says why it is none."""
         names = {probe.name for probe in posture.PostureGuard.default_probes()}
