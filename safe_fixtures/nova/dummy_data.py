@@ -28,6 +28,8 @@ from nova.tests.fixtures import glance
 from oslo_db import exception as db_exc
 from oslo_utils import uuidutils
 
+from safe_fixtures.guards.dummy_data import fields
+from safe_fixtures.nova import request_fields
 from safe_fixtures.runtime import patching
 
 __all__ = ['NovaDummySource']
@@ -155,6 +157,10 @@ class NovaDummySource:
             if not any(fixture is known for known in self._glances):
                 return [*self._glances, fixture]
         return self._glances
+
+    def request_fields(self) -> Iterable[fields.Field]:
+        """See ``dummy_data.DummySource``."""
+        return request_fields.reference_fields()
 
     def image(self, image_id: str) -> Mapping[str, Any] | None:
         """See ``dummy_data.DummySource``."""

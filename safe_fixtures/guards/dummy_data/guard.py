@@ -23,6 +23,7 @@ from safe_fixtures.audit import events
 from safe_fixtures.core import gate
 from safe_fixtures.core import guard
 from safe_fixtures import exceptions
+from safe_fixtures.guards.dummy_data import fields
 from safe_fixtures.guards.dummy_data import matchers
 
 __all__ = ['DummyDataGuard']
@@ -34,12 +35,11 @@ class DummyDataGuard(guard.Guard):
     """Lets a test use dummy images and flavors only.
 
     While it is active, the images and flavors that are created, and those
-    that a request to create, rebuild, resize or unshelve a server refers
-    to, must be dummy (SF301, SF302; see :class:`IsDummyImage` and
-    :class:`IsDummyFlavor`). Requests are checked before they are served. A
-    reference that resolves to nothing is left to Nova. At cleanup all of
-    them are checked once more. It changes nothing that would have to be
-    restored.
+    that a request refers to, must be dummy (SF301, SF302; see
+    :class:`IsDummyImage` and :class:`IsDummyFlavor`). Requests are checked
+    before they are served. A reference that resolves to nothing is left to
+    Nova. At cleanup all of them are checked once more. It changes nothing
+    that would have to be restored.
 
     Example::
 
@@ -69,6 +69,11 @@ class DummyDataGuard(guard.Guard):
         self._source = source
         self._images = matchers.IsDummyImage(source)
         self._flavors = matchers.IsDummyFlavor(source)
+        self._check = {
+            'image': self._check_image,
+            'flavor': self._check_flavor,
+        }
+        self._more_fields = getattr(source, 'request_fields', tuple)
 
     def _setUp(self) -> None:
         super()._setUp()
@@ -91,12 +96,14 @@ class DummyDataGuard(guard.Guard):
 
     def before(self, call: gate.ApiCall) -> None:
         """Check what a request refers to; see ``gate.Observer``."""
-        if call.method != 'POST':
+        if call.method not in ('POST', 'PUT', 'PATCH'):
             return
+        for field in dict.fromkeys((*fields.KNOWN, *self._more_fields())):
+            check = self._check[field.kind]
+            for reference in field.values(call.body):
+                check(call, reference)
         path = call.path
-        if path in ('/servers', '/os-volumes_boot'):
-            self._on_server(call, _part(call.body, 'server'))
-        elif path == '/flavors':
+        if path == '/flavors':
             flavor = _part(call.body, 'flavor')
             if flavor:
                 self._on_flavor(flavor, call)
@@ -106,28 +113,14 @@ class DummyDataGuard(guard.Guard):
     def after(self, call: gate.ApiCall) -> None:
         """See ``gate.Observer``; all is checked before."""
 
-    def _on_server(self, call: gate.ApiCall, server: dict[str, Any]) -> None:
-        self._check_image(call, server.get('imageRef'))
-        self._check_flavor(call, server.get('flavorRef'))
-        for field in ('block_device_mapping_v2', 'block_device_mapping'):
-            devices = server.get(field)
-            for device in devices if isinstance(devices, list) else ():
-                if _part(device).get('source_type') == 'image':
-                    self._check_image(call, device.get('uuid'))
-
     def _check_action(
         self, call: gate.ApiCall, server_id: str, body: dict[str, Any]
     ) -> None:
         for action, arguments in body.items():
             if action == 'unshelve':
                 self._check_image(call, self._source.shelved_image(server_id))
-            if not isinstance(arguments, dict):
-                continue
-            if action == 'rebuild':
-                self._check_image(call, arguments.get('imageRef'))
-            elif action == 'resize':
-                self._check_flavor(call, arguments.get('flavorRef'))
             elif action in ('createImage', 'createBackup'):
+                arguments = _part(arguments)
                 image = {
                     'name': arguments.get('name'),
                     'properties': arguments.get('metadata') or {},

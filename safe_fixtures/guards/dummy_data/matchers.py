@@ -35,7 +35,11 @@ _LOCATION_FIELDS = frozenset(
 
 
 class DummySource(Protocol):
-    """Where the images and flavors of a test come from."""
+    """Where the images and flavors of a test come from.
+
+    It may also have a method ``request_fields()``, which returns fields of
+    requests that refer to them, besides those of Nova 31 to 34.
+    """
 
     def image(self, image_id: str) -> Mapping[str, Any] | None:
         """Return the image that the fake Glance of the test holds, or None."""

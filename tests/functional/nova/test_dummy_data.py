@@ -28,9 +28,11 @@ import testtools
 from safe_fixtures import conf
 from safe_fixtures import DummyDataGuard
 from safe_fixtures import expect_violation
+from safe_fixtures.guards.dummy_data import fields as known_fields
 from safe_fixtures import IsDummyFlavor
 from safe_fixtures import IsDummyImage
 from safe_fixtures import nova as safe_nova
+from safe_fixtures.nova import request_fields
 from tests.functional.nova import inner
 from tests.support import subtests
 
@@ -155,6 +157,14 @@ def unshelve(test, spoil):
     return _act(test, server, unshelve=None), 'ACTIVE'
 
 
+def rescue(test, spoil):
+    server = _server(test)
+    other = glance.GlanceFixture.image2['id']
+    if spoil:
+        test.spoil_image(other)
+    return _act(test, server, rescue={'rescue_image_ref': other}), 'RESCUE'
+
+
 def create_image(test, spoil):
     server = _server(test)
     metadata = {'copy_from': PUBLIC} if spoil else {}
@@ -175,6 +185,20 @@ def resize(test, spoil):
     return _act(test, server, resize={'flavorRef': flavor}), 'VERIFY_RESIZE'
 
 
+class TestFields(testtools.TestCase):
+    """A field that a new release brings is looked at by a person."""
+
+    def test_known(self):
+        derived = set(request_fields.reference_fields())
+        # Those of Nova before 2.1 have no schema.
+        old = {
+            field for field in known_fields.KNOWN
+            if field.path[:2] == ('server', 'block_device_mapping')
+            and field.given
+        }  # fmt: skip
+        self.assertEqual(set(known_fields.KNOWN), derived | old)
+
+
 @ddt.ddt
 class TestRequests(DataTestCase):
     """A request that refers to real data is refused before it is served."""
@@ -191,6 +215,7 @@ class TestRequests(DataTestCase):
         ('SF301', create, 'POST /v2.1/servers)'),
         ('SF301', create_from_device, 'POST /v2.1/servers)'),
         ('SF301', rebuild, '/action)'),
+        ('SF301', rescue, '/action)'),
         ('SF301', unshelve, '/action)'),
         ('SF301', create_image, '/action)'),
         ('SF302', create_with_flavor, 'POST /v2.1/servers)'),
@@ -215,6 +240,7 @@ class TestRequests(DataTestCase):
         create,
         create_from_device,
         rebuild,
+        rescue,
         unshelve,
         create_image,
         create_with_flavor,
@@ -231,6 +257,28 @@ class TestRequests(DataTestCase):
             )
 
         self.assert_passes(act)
+
+    def cache_image(self, spoil):
+        def act(test):
+            aggregate = test.admin_api.post_aggregate(
+                {'aggregate': {'name': 'dummy', 'availability_zone': None}}
+            )
+            if spoil:
+                test.spoil_image()
+            test.admin_api.microversion = '2.81'
+            test.admin_api.api_post(
+                f'/os-aggregates/{aggregate["id"]}/images',
+                {'cache': [{'id': IMAGE}]},
+                check_response_status=[202],
+            )
+
+        return act
+
+    def test_image_to_be_cached(self):
+        self.assert_refused('SF301', self.cache_image(True), '/images)')
+
+    def test_image_to_be_cached_twin(self):
+        self.assert_passes(self.cache_image(False))
 
     def test_swallowed(self):
         def act(test):

@@ -22,6 +22,7 @@ import testtools
 import safe_fixtures
 from safe_fixtures.core import gate
 from safe_fixtures import exceptions
+from safe_fixtures.guards.dummy_data import fields
 from safe_fixtures import testing
 from tests.support import base
 from tests.support import web
@@ -312,7 +313,13 @@ class TestGuard(TestCase):
                 {'server': {'block_device_mapping_v2': [mapping]}},
             ),
             ('//servers', {'server': {'imageRef': image}}),
+            (
+                '/servers',
+                {'server': {'block_device_mapping_v2': [{'image_id': image}]}},
+            ),
             (action, {'rebuild': {'imageRef': image}}),
+            (action, {'rescue': {'rescue_image_ref': image}}),
+            ('/os-aggregates/1/images', {'cache': [{'id': image}]}),
             (action, {'unshelve': None}),
             (action, {'unshelve': {'host': 'host1'}}),
         ]
@@ -393,13 +400,27 @@ class TestGuard(TestCase):
                     self.assertEqual(200, self.post('/servers', body))
         self.assertEqual([], guard.trail.events)
 
+    def test_fields_of_the_source(self):
+        self._make_real()
+        self.source.request_fields = lambda: (
+            fields.Field('image', ('server', 'new_image')),
+        )
+        with self.guard():
+            for name in ('new_image', 'imageRef'):
+                body = {'server': {name: self.real['id']}}
+                with self.subTest(body=body):
+                    with safe_fixtures.expect_violation('SF301'):
+                        self.post('/servers/1', body, method='PUT')
+            del self.source.held[self.real['id']], self.source.rows['9']
+
     def test_other_requests_are_left_alone(self):
         self._make_real()
         self.configure(mode='audit')
         with self.guard() as guard:
             body = {'server': {'imageRef': self.real['id']}}
-            self.post('/servers', body, method='PUT')
-            self.post('/os-keypairs', body)
+            self.post('/servers', body, method='DELETE')
+            self.post('/servers', {'keypair': body['server']})
+            self.post('/servers', {'server': {'metadata': body['server']}})
             self.assertEqual([], guard.trail.events)
 
     def creations(self, name, metadata):
