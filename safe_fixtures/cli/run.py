@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 import datetime
 import math
 import os
+import random
 import re
 import sys
 from typing import Any
@@ -94,6 +95,8 @@ class Run(lister.Lister):
             parsed_args.tests, ids, parsed_args.exclude, setup
         )
         _check(tests)
+        if parsed_args.shuffle is not None:
+            _say(f'shuffled: --shuffle {parsed_args.shuffle}')
         # Nothing masks the logs: they are for the owner only.
         os.makedirs(directory, 0o700, exist_ok=True)
         report = supervisor.run(
@@ -103,6 +106,7 @@ class Run(lister.Lister):
             concurrency=parsed_args.concurrency,
             test_timeout=parsed_args.test_timeout,
             mode=parsed_args.mode,
+            seed=parsed_args.shuffle,
         )
         _show(report, directory, len(tests.tests))
         try:
@@ -155,6 +159,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         f'OS_SAFE_FIXTURES__WAIVERS_FILE, else {_WAIVERS} if it exists)',
     )
     parser.add_argument(
+        '--shuffle',
+        type=_seed,
+        metavar='SEED',
+        help='run classes, and the tests of each, in the order that this '
+        "number gives; 'random' draws one, which is printed",
+    )
+    parser.add_argument(
         '--test-timeout',
         type=_seconds,
         default=300.0,
@@ -180,6 +191,17 @@ def _positive_number(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError('must be a number, at least 1')
     return number
+
+
+def _seed(text: str) -> int:
+    if text == 'random':
+        return random.SystemRandom().randrange(10**6)
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            "must be a whole number, or 'random'"
+        ) from error
 
 
 def _seconds(text: str) -> float:

@@ -122,6 +122,8 @@ class Group:
     ids: list[str]
     sources: list[str]
     tries: int = 0
+    #: Whether they run in the order of their ids here.
+    shuffled: bool = False
 
 
 class Process:
@@ -176,7 +178,13 @@ class Process:
         self.group = group
         self.reader.ids = group.ids
         self.reader.since = time.monotonic()
-        line = json.dumps({'ids': group.ids, 'sources': group.sources})
+        line = json.dumps(
+            {
+                'ids': group.ids,
+                'sources': group.sources,
+                'shuffled': group.shuffled,
+            }
+        )
         with contextlib.suppress(BrokenPipeError):
             data = line.encode() + b'\n'
             while data:

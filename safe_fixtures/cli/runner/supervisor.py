@@ -17,6 +17,7 @@ import collections
 import contextlib
 import dataclasses
 import os
+import random
 import selectors
 import signal
 import time
@@ -49,6 +50,7 @@ def run(
     concurrency: int,
     test_timeout: float = 300.0,
     mode: str = 'audit',
+    seed: int | None = None,
 ) -> records.Report:
     """Run tests; leave a report directory.
 
@@ -58,9 +60,11 @@ def run(
     :param concurrency: how many processes may run tests at once.
     :param test_timeout: seconds after which a test is stopped.
     :param mode: the mode of the rules.
+    :param seed: shuffles the classes, and the tests of each. The same tests
+        and seed give the same order.
     """
     directory = os.path.abspath(directory)
-    groups = _groups(tests.tests)
+    groups = _groups(tests.tests, seed)
     workers = max(1, min(concurrency, len(groups)))
     total = len(tests.tests) + len(tests.errors) + len(tests.skipped)
     own = {
@@ -102,15 +106,27 @@ def run(
     )
 
 
-def _groups(tests: Mapping[str, str]) -> list[child.Group]:
+def _groups(tests: Mapping[str, str], seed: int | None) -> list[child.Group]:
     classes: dict[str, list[str]] = {}
     for test_id in tests:
         name = test_id.partition('(')[0].rpartition('.')[0]
         classes.setdefault(name, []).append(test_id)
     # The longest first: nobody should wait for one that starts last.
+    groups = sorted(classes.values(), key=len, reverse=True)
+    if seed is not None:
+        shuffle = random.Random(seed).shuffle
+        # The order in which they were named or found must not count.
+        groups = sorted(map(sorted, groups))
+        shuffle(groups)
+        for ids in groups:
+            shuffle(ids)
     return [
-        child.Group(ids, list(dict.fromkeys(tests[each] for each in ids)))
-        for ids in sorted(classes.values(), key=len, reverse=True)
+        child.Group(
+            ids,
+            list(dict.fromkeys(tests[each] for each in ids)),
+            shuffled=seed is not None,
+        )
+        for ids in groups
     ]
 
 
@@ -334,7 +350,9 @@ class _Supervisor:
         tries = group.tries + 1 if len(rest) == len(group.ids) else 0
         if tries < _TRIES:
             if rest:
-                self._queue.appendleft(child.Group(rest, group.sources, tries))
+                self._queue.appendleft(
+                    dataclasses.replace(group, ids=rest, tries=tries)
+                )
             return
         text = f'its worker ended {tries} times before it ran: {how}'
         if process.stuck is not None:

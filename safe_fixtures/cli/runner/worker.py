@@ -250,7 +250,15 @@ def _run_suite(
 def _suite_of(task: dict[str, Any]) -> unittest.TestSuite:
     suite = unittest.TestSuite(loading.load(each) for each in task['sources'])
     program.filter_by_ids(suite, frozenset(task['ids']))
-    return suite
+    if not task['shuffled']:
+        return suite
+    place = {test_id: number for number, test_id in enumerate(task['ids'])}
+
+    def place_of(test: Any) -> int:
+        return place[test.id()]
+
+    tests = testtools.iterate_tests(suite)
+    return unittest.TestSuite(sorted(tests, key=place_of))
 
 
 def _keep_stacks(path: str) -> None:
