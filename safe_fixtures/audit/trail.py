@@ -16,7 +16,6 @@ from collections.abc import Iterable, Mapping
 import itertools
 import os
 import threading
-import time
 from typing import Any
 
 import fixtures
@@ -37,6 +36,7 @@ from safe_fixtures import conf
 from safe_fixtures import exceptions
 from safe_fixtures import redaction
 from safe_fixtures import rules
+from safe_fixtures.runtime import clock
 
 __all__ = ['MAX_EVENTS', 'WORKER', 'AuditTrail', 'current']
 
@@ -142,7 +142,7 @@ class AuditTrail(fixtures.Fixture):
         self._file: str | None = conf.load().audit_file
         self.events = []
         self.dropped = 0
-        self._began = time.monotonic()
+        self._began = clock.monotonic()
         self._processes: dict[int, _Process] = {}
         sinks: list[delivery.Sink] = [audit_sinks.log, *self._given_sinks]
         if self._file is not None:
@@ -209,7 +209,7 @@ class AuditTrail(fixtures.Fixture):
         )
         stored['initiator'] = process.initiator
         stored['id'] = identifier.generate_uuid()
-        stored['eventTime'] = timestamp.get_utc_now()
+        stored['eventTime'] = clock.utcnow().strftime(timestamp.TIME_FORMAT)
         number = str(next(process.numbers))
         stored['tags'] = [tag.generate_name_value_tag(events.SEQUENCE, number)]
         if code is not None:
@@ -306,7 +306,7 @@ class AuditTrail(fixtures.Fixture):
     @property
     def seconds(self) -> float:
         """How long ago the trail was set up (seconds)."""
-        return time.monotonic() - self._began
+        return clock.monotonic() - self._began
 
     def check(self) -> None:
         """Fail if a sink failed; once for each sink.

@@ -15,7 +15,6 @@
 from collections.abc import Callable, Sequence
 import dataclasses
 import functools
-import time
 from typing import Any, NamedTuple
 import unittest
 
@@ -30,14 +29,13 @@ from safe_fixtures.audit import events
 from safe_fixtures.core import guard
 from safe_fixtures import exceptions
 from safe_fixtures import redaction
+from safe_fixtures.runtime import clock
 from safe_fixtures.runtime import patching
 
 __all__ = ['SafeCastAsCall', 'TurnedCast', 'permit']
 
 # How deep exceptions inside exceptions are masked: one may hold itself.
 _DEEPEST = 5
-# Bound at import, so that a test that patches `time` cannot stop it.
-_now = time.monotonic
 
 
 @dataclasses.dataclass(slots=True)
@@ -131,7 +129,7 @@ class SafeCastAsCall(guard.Guard):
             target.topic, target.server, method, bool(target.fanout)
         )
         self.casts.append(cast)
-        began = _now()
+        began = clock.monotonic()
 
         def call(where: Any) -> Any:
             return where.call(ctxt, method, **arguments)
@@ -151,7 +149,7 @@ class SafeCastAsCall(guard.Guard):
             cast.outcome = 'success'
             return result
         finally:
-            cast.seconds = _now() - began
+            cast.seconds = clock.monotonic() - began
             self._record(cast)
         try:
             # Outside of the handler: the original must not be its context.

@@ -16,7 +16,6 @@ from collections.abc import Callable
 import functools
 import gc
 import threading
-import time
 from typing import Any
 import weakref
 
@@ -24,14 +23,12 @@ import nova.conf
 from nova import service as nova_service
 
 from safe_fixtures.guards import service_start
+from safe_fixtures.runtime import clock
 from safe_fixtures.runtime import patching
 
 __all__ = ['STARTS', 'ServiceStarts']
 
 CONF = nova.conf.CONF
-
-# Bound at import, so that a test that patches `time` cannot stop it.
-_now = time.monotonic
 
 # Nova 31 has services of their own for its WSGI applications.
 _WSGI = getattr(nova_service, 'WSGIService', None)
@@ -160,13 +157,13 @@ class ServiceStarts:
             for watcher in self._watchers.users:
                 watcher.starting(*known)
             self._started[service] = self._listening(service)
-            began = _now()
+            began = clock.monotonic()
             failed = True
             try:
                 original(service, *args, **kwargs)
                 failed = False
             finally:
-                seconds = _now() - began
+                seconds = clock.monotonic() - began
                 for watcher in self._watchers.users:
                     watcher.started(service, _uuid(service), seconds, failed)
 

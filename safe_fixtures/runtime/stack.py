@@ -12,10 +12,11 @@
 
 """Find the caller and its test, and tidy tracebacks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 import os
 import sys
 import sysconfig
+from types import CodeType
 from types import FrameType
 from types import ModuleType
 from types import TracebackType
@@ -50,15 +51,21 @@ def _folder_of(package: ModuleType) -> str:
 
 _RUNNERS = (_HERE, _folder_of(testtools), _folder_of(unittest))
 
-# What runs cleanups, in testtools and unittest: of a test and of a fixture.
-_CLEANERS = {
-    '_callTearDown',
-    '_run_cleanups',
-    '_run_teardown',
-    'cleanUp',
-    'doCleanups',
-}
-_CLEANING = (*_RUNNERS, _folder_of(fixtures))
+# What runs cleanups and tear-downs, of a test and of a fixture. The code
+# itself: a test may give a function any name, and code any file name.
+_CLEANERS = frozenset(
+    vars(cls)[name].__code__
+    for cls, name in (
+        (unittest.TestCase, '_callTearDown'),
+        (unittest.TestCase, 'doCleanups'),
+        (unittest.IsolatedAsyncioTestCase, '_callTearDown'),
+        (testtools.TestCase, '_run_teardown'),
+        (testtools.RunTest, '_run_cleanups'),
+        (fixtures.Fixture, 'cleanUp'),
+        (fixtures.MethodFixture, 'cleanUp'),
+    )
+    if name in vars(cls)
+)
 
 
 def calling_test() -> unittest.TestCase | None:
@@ -128,16 +135,17 @@ def tests_of_thread() -> list[unittest.TestCase]:
 
 def in_cleanup() -> bool:
     """Whether a cleanup or a tear-down, of a test or a fixture, led here."""
-    return any(
-        frame.f_code.co_name in _CLEANERS
-        and frame.f_code.co_filename.startswith(_CLEANING)
-        for frame in _frames()
-    )
+    return is_within(_CLEANERS)
 
 
-def is_within(function: str) -> bool:
-    """Whether a function or method of that name led here."""
-    return any(frame.f_code.co_name == function for frame in _frames())
+def is_within(codes: Collection[CodeType]) -> bool:
+    """Whether one of these functions or methods led here.
+
+    :param codes: their code. Anything else of the same name is not meant.
+    """
+    # Code is equal to a copy of it.
+    wanted = {id(code) for code in codes}
+    return any(id(frame.f_code) in wanted for frame in _frames())
 
 
 def without_own_frames(trace: TracebackType | None) -> TracebackType | None:

@@ -121,6 +121,8 @@ class TestCase(base.TestCase):
 class Records:
     """Services of an API that a test tears down."""
 
+    restarts = ()
+
     def __init__(self, torn_down_by_test=True):
         self.torn_down_by_test = torn_down_by_test
         self.ref = services.ServiceRef(

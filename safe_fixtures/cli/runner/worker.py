@@ -42,6 +42,7 @@ from safe_fixtures.core import plugins
 from safe_fixtures.guards import isolation
 from safe_fixtures.guards.output import result as output_result
 from safe_fixtures.guards.output import streams
+from safe_fixtures.runtime import clock
 
 # Some projects patch the standard library as soon as they are hardened. All
 # that is imported above comes before that.
@@ -239,12 +240,20 @@ def _run_suite(
     target: Any = testtools.ExtendedToStreamDecorator(packets)
     if masker is not None:
         target = output_result.MaskedResult(target, masker)
-    result = test_results.AutoTimingTestResultDecorator(target)
+    result = _Timed(target)
     result.startTestRun()
     try:
         suite(result)
     finally:
         result.stopTestRun()
+
+
+class _Timed(test_results.AutoTimingTestResultDecorator):
+    """Tells the time of each event by a clock that no test moves."""
+
+    def _before_event(self) -> None:
+        if self._time is None:
+            self.decorated.time(clock.utcnow())
 
 
 def _suite_of(task: dict[str, Any]) -> unittest.TestSuite:

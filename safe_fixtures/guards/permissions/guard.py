@@ -15,7 +15,6 @@
 from collections.abc import Iterable, Mapping
 import contextvars
 import re
-import time
 from typing import Any
 import unittest
 
@@ -31,6 +30,7 @@ from safe_fixtures.guards.permissions import checks
 from safe_fixtures.guards.permissions import creation
 from safe_fixtures.guards.permissions import matrix
 from safe_fixtures.guards.permissions import model
+from safe_fixtures.runtime import clock
 
 __all__ = ['ServerPermissions', 'WrongPermissions']
 
@@ -166,7 +166,7 @@ class ServerPermissions(guard.Guard):
             )
         if self._awaited == server_id:
             self._awaited = None
-        began = time.monotonic()
+        began = clock.monotonic()
         check = self._check(record, stated)
         findings = tuple(check.findings())
         self._record(
@@ -174,7 +174,7 @@ class ServerPermissions(guard.Guard):
             'failure' if findings else 'success',
             [*check.matrix.left_out, *check.left_out()],
             requests=check.matrix.prober.requests,
-            seconds=round(time.monotonic() - began, 6),
+            seconds=round(clock.monotonic() - began, 6),
             microversion=check.matrix.microversion,
             rules_set_aside=list(check.matrix.prober.set_aside),
             deviations={

@@ -22,12 +22,12 @@ import os
 import re
 import sys
 import threading
-import time
 from typing import Any
 import warnings
 
 from safe_fixtures.guards.posture import probe
 from safe_fixtures.redaction import names
+from safe_fixtures.runtime import clock
 
 __all__ = ['DEFAULT', 'tls_faults']
 
@@ -268,12 +268,12 @@ class ThreadProbe(probe.Probe):
         before: tuple[threading.Thread, ...],
         after: tuple[threading.Thread, ...],
     ) -> Iterator[tuple[str, Any, Any]]:
-        deadline = time.monotonic() + _GRACE
+        deadline = clock.monotonic() + _GRACE
         for thread in after:
             if any(thread is other for other in before):
                 continue
             if thread is not threading.current_thread():
-                thread.join(max(0.0, deadline - time.monotonic()))
+                thread.join(max(0.0, deadline - clock.monotonic()))
             if thread.is_alive():
                 yield thread.name, probe.ABSENT, 'alive'
 

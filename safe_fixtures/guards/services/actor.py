@@ -17,10 +17,11 @@ context variable says by which: it follows the call from the test through the
 API to the record.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 import contextlib
 import contextvars
 import dataclasses
+from types import CodeType
 from typing import Any
 
 from safe_fixtures.core import gate
@@ -87,18 +88,22 @@ def acting(
         _actor.reset(token)
 
 
-def is_exempt(ref: model.ServiceRef) -> bool:
+def is_exempt(
+    ref: model.ServiceRef, restarts: Collection[CodeType] = ()
+) -> bool:
     """Whether a service may be taken out of service without a check.
 
-    It may in a restore, in a cleanup, while Nova's helper restarts a
-    compute, and where its order is checked already.
+    It may in a restore, in a cleanup, while it is restarted, and where its
+    order is checked already.
+
+    :param restarts: the code of what restarts a compute.
     """
     actor = _actor.get()
     return (
         bool(actor.restoring)
         or ref in actor.checked
         or stack.in_cleanup()
-        or stack.is_within('restart_compute_service')
+        or stack.is_within(restarts)
     )
 
 

@@ -74,6 +74,8 @@ class ClientServices:
         self.refuse = refuse
         self._records = records
         self._known: dict[model.ServiceRef, model.ServiceState] = {}
+        # A restart of a compute stops it; it puts nothing.
+        self.restarts = () if records is None else records.restarts
 
     def watch(self, watcher: model.Watcher) -> Callable[[], None]:
         """Show *watcher* what the client puts; see ``Services``."""

@@ -15,7 +15,6 @@
 from collections.abc import Callable, Iterable, Mapping
 import dataclasses
 import functools
-import time
 import unittest
 
 from safe_fixtures import audit
@@ -27,6 +26,7 @@ from safe_fixtures import exceptions
 from safe_fixtures.guards.services import actor
 from safe_fixtures.guards.services import model
 from safe_fixtures.guards.services import order as service_order
+from safe_fixtures.runtime import clock
 
 __all__ = ['Ledger', 'LedgerEntry']
 
@@ -136,7 +136,7 @@ class Ledger:
 
     def leaving(self, ref: model.ServiceRef, how: str, by: str | None) -> None:
         """Check the servers on a compute."""
-        if actor.is_exempt(ref):
+        if actor.is_exempt(ref, self._services.restarts):
             return
         by = actor.describe(by)
         try:
@@ -273,7 +273,7 @@ class Ledger:
     def _try(
         self, attempt: _Attempt, found: model.ServiceState | Exception
     ) -> None:
-        began = time.monotonic()
+        began = clock.monotonic()
         try:
             if isinstance(found, _OUT_OF_REACH):
                 attempt.how = f'not restored: {found}'
@@ -288,7 +288,7 @@ class Ledger:
         except Exception as error:
             attempt.how = f'restore failed: {type(error).__name__}: {error}'
             attempt.error = error
-        attempt.seconds = time.monotonic() - began
+        attempt.seconds = clock.monotonic() - began
 
     def _conclude(self, attempt: _Attempt, final: bool) -> None:
         """Verify an attempt, record it, and report it if it failed."""

@@ -12,8 +12,9 @@
 
 """Types shared by the service toggle and its backends."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 import dataclasses
+from types import CodeType
 from typing import Any, Protocol, TypeAlias
 
 __all__ = [
@@ -136,6 +137,10 @@ class Services(Protocol):
     #: Whether a test tears the services down before the fixtures it used
     #: first.
     torn_down_by_test: bool
+
+    #: The code of the project's own helpers that restart a compute. They
+    #: may do so with servers on it.
+    restarts: Collection[CodeType]
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Show every change to *watcher*.

@@ -14,7 +14,6 @@
 
 from collections.abc import Callable, Sized
 import dataclasses
-import time
 from typing import Any
 import unittest
 
@@ -27,11 +26,9 @@ from safe_fixtures import conf
 from safe_fixtures.core import gate
 from safe_fixtures import exceptions
 from safe_fixtures.guards.services import model
+from safe_fixtures.runtime import clock
 
 __all__ = ['Departure', 'Moment', 'Order', 'Outage', 'declare']
-
-# Bound at import, so that a test that patches `time` cannot stop it.
-_now = time.monotonic
 
 _CODE = 'SF203'
 _TIMELINE = 'safe_fixtures.timeline'
@@ -163,7 +160,9 @@ class Outage:
     dropped: int = 0
     seconds: float | None = None
     ended: str | None = None
-    _began: float = dataclasses.field(default_factory=_now, repr=False)
+    _began: float = dataclasses.field(
+        default_factory=clock.monotonic, repr=False
+    )
     # What has to change to end it.
     _state: model.ServiceState = model.ServiceState()
     _running: bool = True
@@ -176,13 +175,15 @@ class Outage:
         if last is not None and (last.what, last.by) == (what, by):
             last.times += 1
         elif by is not None or len(self.moments) < _KEPT:
-            self.moments.append(Moment(_now() - self._began, what, by))
+            self.moments.append(
+                Moment(clock.monotonic() - self._began, what, by)
+            )
         else:
             self.dropped += 1
 
     def end(self, how: str) -> None:
         """End the outage."""
-        self.seconds = _now() - self._began
+        self.seconds = clock.monotonic() - self._began
         self.ended = how
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@
 
 from collections.abc import Callable, Iterator
 import contextlib
+from types import CodeType
 from typing import Any
 
 from nova.compute import rpcapi
@@ -23,8 +24,10 @@ import nova.context
 from nova.db.main import models
 from nova import exception
 from nova import objects
+from nova import test
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
+import wrapt
 
 from safe_fixtures.guards.services import model
 from safe_fixtures.nova import service_start
@@ -36,12 +39,37 @@ __all__ = ['ServiceRecords']
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
+_RESTARTS: list[CodeType] = []
+
+
+def _note_restarts(module: Any) -> None:
+    """Note what restarts a compute, as Nova defines it.
+
+    Now, as a test may replace it, and a function of the same name in a test
+    is another one.
+    """
+    _RESTARTS.extend(
+        vars(cls)['restart_compute_service'].__code__
+        for cls in list(vars(module).values())
+        if isinstance(cls, type)
+        and cls.__module__ == module.__name__
+        and 'restart_compute_service' in vars(cls)
+    )
+
+
+_note_restarts(test)
+# Its tests have a helper of their own. It is not imported for others.
+wrapt.register_post_import_hook(
+    _note_restarts, 'nova.tests.functional.libvirt.base'
+)
+
 
 class ServiceRecords:
     """Finds, reads, writes and watches service records, in every cell."""
 
     # Services are started, and their records destroyed, within the test.
     torn_down_by_test = True
+    restarts = _RESTARTS
 
     find = staticmethod(cells.find)
     read = staticmethod(cells.read)

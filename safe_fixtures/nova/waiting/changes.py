@@ -15,12 +15,12 @@
 from collections.abc import Callable
 import functools
 import threading
-import time
 from typing import Any
 
 from nova.tests.fixtures import notifications
 from sqlalchemy.engine import default
 
+from safe_fixtures.runtime import clock
 from safe_fixtures.runtime import patching
 
 __all__ = ['Changes', 'now']
@@ -29,8 +29,8 @@ __all__ = ['Changes', 'now']
 # than there are between two of its statements, and little compared to a poll.
 # An earlier ask would be in vain, and take CPU from what is waited for.
 _QUIET = 0.03
-#: Bound at import, so that a test that patches `time` cannot stop it.
-now = time.monotonic
+#: The seconds of a clock that no test stops.
+now = clock.monotonic
 
 
 class Changes:

@@ -11,8 +11,10 @@
 # under the License.
 
 import threading
+import types
 import unittest
 
+import fixtures
 import testtools
 
 from safe_fixtures.runtime import stack
@@ -146,9 +148,30 @@ class TestCallsite(base.TestCase):
             seen,
         )
 
-    def test_is_within(self):
-        def restart_compute_service():
-            return (lambda: stack.is_within('restart_compute_service'))()
+    def test_a_cleanup_by_name_only(self):
+        source = 'def doCleanups(look): return look()'
+        for path in (unittest.case.__file__, fixtures.fixture.__file__):
+            with self.subTest(path=path):
+                names = {}
+                exec(compile(source, path, 'exec'), names)
+                self.assertFalse(names['doCleanups'](stack.in_cleanup))
 
-        self.assertTrue(restart_compute_service())
-        self.assertFalse(stack.is_within('restart_compute_service'))
+    def test_is_within(self):
+        def helper():
+            return (lambda: stack.is_within([helper.__code__]))()
+
+        def other():
+            return stack.is_within([helper.__code__])
+
+        # The same code, as another object.
+        copy = types.FunctionType(
+            helper.__code__.replace(),
+            helper.__globals__,
+            'helper',
+            closure=helper.__closure__,
+        )
+        self.assertTrue(helper())
+        self.assertFalse(other())
+        self.assertIsNot(copy.__code__, helper.__code__)
+        self.assertFalse(copy())
+        self.assertFalse(stack.is_within([]))

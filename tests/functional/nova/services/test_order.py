@@ -14,6 +14,7 @@
 
 import safe_fixtures.nova  # isort: skip
 
+import functools
 import threading
 from unittest import mock
 
@@ -379,6 +380,29 @@ class TestNotCounted(computes.TestCase):
 
         self.assertPassed(self.inner(act))
         self.assertEqual([], self.outages)
+
+    def test_a_helper_named_like_that_of_nova(self):
+        self.configure(rule_modes='SF203:enforce')
+
+        def restart_compute_service(case, compute):
+            computes.put({'status': 'disabled'})(case, compute)
+
+        def patched(case):
+            case.restart_compute_service = functools.partial(
+                restart_compute_service, case
+            )
+            case.restart_compute_service(case.full)
+
+        for way in (
+            lambda case: restart_compute_service(case, case.full),
+            patched,
+        ):
+
+            def act(case, way=way):
+                case.boot()
+                case.assertRaises(exceptions.WrongOrder, way, case)
+
+            self.assertIn('SF203', inner_run.problems(self.inner(act)))
 
     def test_what_a_test_has_replaced_before(self):
         told = mock.Mock()

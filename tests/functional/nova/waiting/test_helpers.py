@@ -25,6 +25,7 @@ from safe_fixtures.nova import waiting
 from safe_fixtures.nova.waiting import changes
 from safe_fixtures.nova.waiting import helpers
 from tests.functional.nova.waiting import cases
+from tests.support import freezers
 
 
 class TestSatisfied(cases.WaitingTestCase):
@@ -165,18 +166,35 @@ class TestNotSatisfied(cases.WaitingTestCase):
         self.assertEqual(2, len(polls))
         self.assertIs(polls[-1], error)
 
-    def test_a_clock_that_the_test_stopped(self):
-        self.wait_for_change()
-        world = cases.World()
-        waiter = cases.Waiter(world)
-        with mock.patch('time.monotonic', autospec=True, return_value=0.0):
-            cases.failure(
-                waiter._wait_for_assert,
-                waiter.holds,
-                max_retries=2,
-                sleep=0.01,
-            )
-        self.assertEqual(2, world.polls)
+    def test_a_clock_that_the_test_stopped_or_moved(self):
+        for name, freezer in freezers.all_of_them().items():
+            with self.subTest(freezer=name):
+                world = cases.World()
+                waiter = cases.Waiter(world)
+                with waiting.WaitForChange() as fixture, freezer:
+                    cases.failure(
+                        waiter._wait_for_assert,
+                        waiter.holds,
+                        max_retries=2,
+                        sleep=0.01,
+                    )
+                self.assertEqual(2, world.polls)
+                self.assertEqual([2, 0, 0.0], fixture.won['_wait_for_assert'])
+
+    def test_is_satisfied_while_the_clock_stands(self):
+        for name, freezer in freezers.all_of_them().items():
+            with self.subTest(freezer=name):
+                world = cases.World(lambda early: early)
+                waiter = cases.Waiter(world)
+                with (
+                    waiting.WaitForChange() as fixture,
+                    cases.Changes(),
+                    freezer,
+                ):
+                    waiter._wait_for_assert(waiter.holds, sleep=cases.LONG)
+                _, cut_short, seconds = fixture.won['_wait_for_assert']
+                self.assertEqual(1, cut_short)
+                self.assertTrue(0 <= seconds <= cases.LONG)
 
 
 class TestErrors(cases.WaitingTestCase):

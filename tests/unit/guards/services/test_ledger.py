@@ -414,7 +414,7 @@ class TestRestoreFails(toggles.TestCase):
         clock = [100.0]
         self.useFixture(
             fixtures.MonkeyPatch(
-                'safe_fixtures.guards.services.ledger.time',
+                'safe_fixtures.guards.services.ledger.clock',
                 types.SimpleNamespace(monotonic=lambda: clock[0]),
             )
         )

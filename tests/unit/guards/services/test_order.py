@@ -161,12 +161,22 @@ class TestEnforced(computes.TestCase):
         self.assertPasses(Inner)
 
     def test_a_restart_may(self):
-        def restart_compute_service(case, host):
+        def restart(case, host):
             key = case.id_of(host)
             case.client.put_service(key, {'status': 'disabled'})
             case.client.put_service(key, {'status': 'enabled'})
 
-        self.assertPasses(self.inner(restart_compute_service))
+        def act(case, host):
+            case.toggle._services.restarts = [restart.__code__]
+            restart(case, host)
+
+        self.assertPasses(self.inner(act))
+
+    def test_a_function_named_like_a_restart_may_not(self):
+        def restart_compute_service(case, host):
+            computes.disable(case, host)
+
+        self.assertRefused(self.inner(restart_compute_service))
 
     def test_a_change_of_the_reason_is_none(self):
         def act(case, host):
