@@ -31,11 +31,11 @@ from safe_fixtures import rules
 __all__ = [
     'CONF',
     'GROUP',
-    'MICROVERSION_FORM',
     'check',
     'is_microversion',
     'list_opts',
     'load',
+    'microversion_form',
     'mode_of',
     'override',
 ]
@@ -45,11 +45,7 @@ GROUP = cfg.OptGroup(
     title='Hardened fixtures',
     help='How the guards of safe_fixtures behave.',
 )
-MICROVERSION_FORM = (
-    "a string such as '2.53': major 2, a dot, and a minor without leading "
-    'zeros'
-)
-_MICROVERSION = re.compile(r'2\.(0|[1-9][0-9]*)')
+_MICROVERSION = re.compile(r'([1-9])\.(?:0|[1-9][0-9]*)')
 _NAME = re.compile(r'[\w-]+(?:\.[\w-]+)*\.?')
 _HOST = re.compile(r'[\w.-]+|[0-9a-f:.]+')
 _HOST_AND_PORT = re.compile(r'[\w.-]+(?::[0-9]{1,5})?|[0-9a-f:.]+')
@@ -107,14 +103,23 @@ class _RuleModes(types.Dict):
         return modes
 
 
-def is_microversion(value: Any) -> bool:
-    """Whether *value* is a concrete compute microversion, such as '2.53'."""
-    return isinstance(value, str) and bool(_MICROVERSION.fullmatch(value))
+def is_microversion(value: Any, major: str = '2') -> bool:
+    """Whether *value* is a concrete microversion of a major, as '2.53' is."""
+    found = _MICROVERSION.fullmatch(value) if isinstance(value, str) else None
+    return bool(found and found[1] == major)
+
+
+def microversion_form(example: str = '2.53') -> str:
+    """Return how a microversion with the major of *example* looks."""
+    return (
+        f'a string such as {example!r}: major {example[0]}, a dot, and a '
+        'minor without leading zeros'
+    )
 
 
 def _check_microversion(value: str) -> None:
     if not is_microversion(value):
-        raise ValueError(f'give {MICROVERSION_FORM}')
+        raise ValueError(f'give {microversion_form()}')
 
 
 def _check_endpoint(value: str) -> None:

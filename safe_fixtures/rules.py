@@ -65,7 +65,7 @@ _CATALOGUE = (
     ),
     Rule(
         'SF103',
-        'response at another compute microversion than requested',
+        'response at another microversion than requested',
         'Find what rewrites the version: a proxy, a middleware or a stub.',
         finding='A3',
     ),

@@ -29,8 +29,8 @@ _SLASHES = re.compile('//+')
 # The URL of a compute API, as devstack and Nova's own fixtures have it.
 # Placement's has no version, and other services have other versions.
 _COMPUTE_URL = re.compile(r'[^:]+://[^/]+(?:/compute)?/v2(?:\.1)?(?:[/?#]|$)')
-# A project id of Nova has only these characters.
-_VERSION_PREFIX = re.compile(r'/v2(?:\.[0-9]+)?(?:/[0-9a-f-]+)?(?=/|$)')
+# A project id has only these characters.
+_VERSION_PREFIX = re.compile(r'/v[1-9](?:\.[0-9]+)?(?:/[0-9a-f-]+)?(?=/|$)')
 
 
 class ApiCall:

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Serve every compute request of a test at a vetted microversion."""
+"""Serve every request of a test to a service at a vetted microversion."""
 
 import collections
 from collections.abc import Iterator
@@ -30,11 +30,18 @@ from safe_fixtures import exceptions
 
 __all__ = ['ComputeVersions', 'MicroversionPin']
 
-LEGACY_HEADER = 'x-openstack-nova-api-version'
-# For each header, what comes before the version in an entry.
-_BEFORE_VERSION = {
-    microversion_parse.STANDARD_HEADER: ['compute'],
-    LEGACY_HEADER: [],
+#: The services that have microversions. Each has an example of one, and the
+#: header that it read before all services had the same, or None.
+SERVICES = {
+    'baremetal': ('1.95', 'x-openstack-ironic-api-version'),
+    'baremetal-introspection': (
+        '1.18',
+        'x-openstack-ironic-inspector-api-version',
+    ),
+    'compute': ('2.53', 'x-openstack-nova-api-version'),
+    'placement': ('1.39', None),
+    'shared-file-system': ('2.85', 'x-openstack-manila-api-version'),
+    'volume': ('3.71', None),
 }
 _parse = microversion_parse.parse_version_string
 _CONCRETE = re.compile(r'[0-9]+\.[0-9]+')
@@ -54,42 +61,48 @@ class ComputeVersions(Protocol):
 
 
 _VERSIONS = plugins.Source[ComputeVersions](
-    'microversions', conf.MICROVERSION_FORM
+    'microversions', conf.microversion_form()
 )
 
 
 class MicroversionPin(guard.Guard):
     """Serves microversion ``latest`` at a vetted one, for every client.
 
-    While the pin is active, the compute service serves a request for
-    ``latest`` at the pin, whichever client sends it and whichever header it
-    uses. With ``[safe_fixtures] latest_policy = refuse``, such a request is
-    SF101 instead. Other versions stay as they are, but the API must support
-    them (SF102). A response must come back at the version that was asked
-    for (SF103). An API that supports more than the pin is recorded as drift
-    (SF104). Other services, such as Placement, are not touched. No client
-    is changed, so cleanup only closes the gate.
+    While the pin is active, its service serves a request for ``latest`` at
+    the pin, whichever client sends it and whichever header it uses. With
+    ``[safe_fixtures] latest_policy = refuse``, such a request is SF101
+    instead. Other versions stay as they are, but the API must support them
+    (SF102). A response must come back at the version that was asked for
+    (SF103). An API that supports more than the pin is recorded as drift
+    (SF104). Other services are not touched; each may have a pin of its own.
+    No client is changed, so cleanup only closes the gate.
 
     Example::
 
         self.useFixture(MicroversionPin('2.53'))
         self.admin_api.microversion = 'latest'   # served at 2.53
+        self.useFixture(MicroversionPin('3.71', service='volume'))
 
-    :param pin: a compute microversion (str), such as ``'2.53'``; default:
-        ``[safe_fixtures] pinned_microversion``, else the vetted one of the
-        installed Nova release.
-    :param versions: the versions of the API; default: those of the Nova in
-        this process, if any.
+    :param pin: a microversion of the service (str), such as ``'2.53'``;
+        default for compute: ``[safe_fixtures] pinned_microversion``, else
+        the vetted one of the installed Nova release.
+    :param service: the service type in the version header (str):
+        ``compute`` (default), ``volume``, ``placement``,
+        ``shared-file-system``, ``baremetal`` or ``baremetal-introspection``.
+    :param versions: the versions of the API; default for compute: those of
+        the Nova in this process, if any.
     :param test: the test case; default: the one that uses the fixture.
     :param trail: where acts are recorded; default: the active trail.
-    :raises: ConfigurationError at set-up for a malformed pin, a pin that
-        the API does not support, or no pin where none is known.
+    :raises: ConfigurationError at set-up for an unknown service, a
+        malformed pin, a pin that the API does not support, or no pin where
+        none is known.
     """
 
     def __init__(
         self,
         pin: str | None = None,
         *,
+        service: str = 'compute',
         versions: ComputeVersions | None = None,
         test: unittest.TestCase | None = None,
         trail: audit.AuditTrail | None = None,
@@ -97,25 +110,38 @@ class MicroversionPin(guard.Guard):
         super().__init__(test=test, trail=trail)
         self._given_pin = pin
         self._given_versions = versions
+        #: The service type whose requests are pinned (str).
+        self.service = service
 
     def _prepare(self) -> None:
-        self._versions = self._given_versions or _VERSIONS.find()
-        pin = self._given_pin
-        if pin is None:
-            pin = self._settings.pinned_microversion
-        if pin is None:
-            self._versions = self._versions or _VERSIONS.require(
-                'MicroversionPin pin'
+        if self.service not in SERVICES:
+            raise exceptions.ConfigurationError(
+                'MicroversionPin service',
+                self.service,
+                f'give one of {", ".join(SERVICES)}',
             )
+        example, legacy = SERVICES[self.service]
+        self._headers = _Headers(self.service, legacy)
+        self._versions = self._given_versions
+        pin: Any = self._given_pin
+        if self.service == 'compute':
+            self._versions = self._versions or _VERSIONS.find()
+            if pin is None:
+                pin = self._settings.pinned_microversion
+            if pin is None:
+                self._versions = self._versions or _VERSIONS.require(
+                    'MicroversionPin pin'
+                )
+        if pin is None and self._versions is not None:
             pin = self._versions.vetted_microversion()
-        problem: str | None = f'give {conf.MICROVERSION_FORM}'
-        if conf.is_microversion(pin):
+        problem: str | None = f'give {conf.microversion_form(example)}'
+        if conf.is_microversion(pin, example[0]):
             problem = self._outside(pin)
         if problem is not None:
             raise exceptions.ConfigurationError(
                 'MicroversionPin pin', pin, problem
             )
-        #: The compute microversion that ``latest`` is served at (str).
+        #: The microversion that ``latest`` is served at (str).
         self.pin: str = pin
 
     def _setUp(self) -> None:
@@ -127,7 +153,7 @@ class MicroversionPin(guard.Guard):
 
     def before(self, call: gate.ApiCall) -> None:
         """Pin the version headers of a request; see ``gate.Observer``."""
-        sent = _requested(call.request.headers)
+        sent = self._headers.requested(call.request.headers)
         if sent == 'latest':
             self._pin(call)
         elif sent and _CONCRETE.fullmatch(sent):
@@ -135,45 +161,54 @@ class MicroversionPin(guard.Guard):
             if problem is not None:
                 self._refuse(
                     'SF102',
-                    f'{call} asks for compute microversion {sent}; {problem}',
+                    f'{call} asks for {self.service} microversion {sent}; '
+                    f'{problem}',
                     call,
                 )
 
     def _pin(self, call: gate.ApiCall) -> None:
         if self._settings.latest_policy == 'refuse':
             self._refuse(
-                'SF101', f'{call} asks for compute microversion latest', call
+                'SF101',
+                f'{call} asks for {self.service} microversion latest',
+                call,
             )
         self._check_drift()
-        _replace_latest(call.request.headers, self.pin)
+        self._headers.replace_latest(call.request.headers, self.pin)
         self.trail.record(
-            events.PIN, str(call), sent='latest', served=self.pin
+            events.PIN, str(call), sent='latest', served=self._shown(self.pin)
         )
 
     def after(self, call: gate.ApiCall) -> None:
         """Check the version that a response was served at."""
-        sent = _requested(call.request.headers)
+        sent = self._headers.requested(call.request.headers)
         if sent is not None:
-            self._requests[sent] += 1
-        elif call.is_compute:
+            self._requests[self._shown(sent)] += 1
+        elif self.service == 'compute' and call.is_compute:
             self._requests['none'] += 1
         # A 406 repeats the version that was asked for.
         if sent is None or call.response.status_code == 406:
             return
-        served = _requested(call.response.headers)
+        served = self._headers.requested(call.response.headers)
         if served is not None and served != sent:
             self._refuse(
                 'SF103',
-                f'{call} asked for compute microversion {sent} and was '
+                f'{call} asked for {self.service} microversion {sent} and was '
                 f'served at {served}',
                 call,
             )
+
+    def _shown(self, version: str) -> str:
+        """Return a version as the record has it."""
+        if self.service == 'compute':
+            return version
+        return f'{self.service} {version}'
 
     def _record_requests(self) -> None:
         if self._requests:
             self.trail.record(
                 events.REQUESTS,
-                'compute API',
+                f'{self.service} API',
                 event_type='monitor',
                 requests=dict(self._requests),
             )
@@ -187,7 +222,7 @@ class MicroversionPin(guard.Guard):
             self._refuse(
                 'SF104',
                 f'the pin is {self.pin} and the API supports up to {maximum}',
-                'compute API',
+                f'{self.service} API',
             )
 
     def _outside(self, version: str) -> str | None:
@@ -203,38 +238,52 @@ class MicroversionPin(guard.Guard):
         self._violate(exceptions.SafetyViolation(code, message), str(target))
 
 
-def _version_headers(headers: Any) -> Iterator[tuple[Any, str, str]]:
-    """Yield each version header: its key, its WSGI name and its value."""
-    for key, value in headers.items():
-        # WSGI does not tell underscores from dashes.
-        name = _text(key).replace('_', '-').lower()
-        if name in _BEFORE_VERSION:
-            yield key, name, _text(value)
+class _Headers:
+    """The version headers of a service.
+
+    :param service: the service type.
+    :param legacy: the name of the header of this service only, or None.
+    """
+
+    def __init__(self, service: str, legacy: str | None) -> None:
+        self._service = service
+        self._legacy = [] if legacy is None else [legacy]
+        # The words before the version.
+        self._before = {
+            microversion_parse.STANDARD_HEADER: [service],
+            **{name: [] for name in self._legacy},
+        }
+
+    def requested(self, headers: Any) -> str | None:
+        """Return the version that the service reads from them, if any."""
+        found = [(name, value) for _, name, value in self._found(headers)]
+        # The service takes the last entry. Of two headers with one WSGI
+        # name, that must be in the first.
+        return microversion_parse.get_version(
+            reversed(found), self._service, self._legacy
+        )
+
+    def replace_latest(self, headers: Any, pin: str) -> None:
+        """Replace ``latest`` with the pin, for this service only."""
+        for key, name, value in list(self._found(headers)):
+            entries = []
+            for entry in value.split(','):
+                *before, version = entry.split() or ['']
+                if version == 'latest' and self._before[name] == [
+                    word.lower() for word in before
+                ]:
+                    entry = ' '.join([*before, pin])
+                entries.append(entry.strip())
+            headers[key] = ', '.join(entries)
+
+    def _found(self, headers: Any) -> Iterator[tuple[Any, str, str]]:
+        """Yield each version header: its key, its WSGI name and its value."""
+        for key, value in headers.items():
+            # WSGI does not tell underscores from dashes.
+            name = _text(key).replace('_', '-').lower()
+            if name in self._before:
+                yield key, name, _text(value)
 
 
 def _text(value: Any) -> str:
     return value.decode('latin-1') if isinstance(value, bytes) else str(value)
-
-
-def _requested(headers: Any) -> str | None:
-    """Return the version that Nova reads from these headers, if any."""
-    found = [(name, value) for _, name, value in _version_headers(headers)]
-    # Nova takes the last entry. Of two headers with one WSGI name, that
-    # must be in the first.
-    return microversion_parse.get_version(
-        reversed(found), 'compute', [LEGACY_HEADER]
-    )
-
-
-def _replace_latest(headers: Any, pin: str) -> None:
-    """Replace ``latest`` with the pin in both headers, for compute only."""
-    for key, name, value in list(_version_headers(headers)):
-        entries = []
-        for entry in value.split(','):
-            *before, version = entry.split() or ['']
-            if version == 'latest' and _BEFORE_VERSION[name] == [
-                word.lower() for word in before
-            ]:
-                entry = ' '.join([*before, pin])
-            entries.append(entry.strip())
-        headers[key] = ', '.join(entries)

@@ -234,8 +234,10 @@ class Records(sections.Section):
 
 
 def _version_key(version: str) -> tuple[Any, ...]:
-    parts = version.split('.')
+    # A service other than compute comes before its version.
+    service, _, number = version.rpartition(' ')
+    parts = number.split('.')
     if all(part.isdecimal() for part in parts):
-        return (0, *map(int, parts))
+        return (service, 0, *map(int, parts))
     # After all numbers.
-    return 1, version
+    return service, 1, version

@@ -59,3 +59,10 @@ class TestPin(SafeIntegratedTestBase):
         with expect_violation('SF102') as seen:
             self.served_at({'OpenStack-API-Version': 'compute 2.9999'})
         self.assertIn('2.9999', seen[0].message)
+
+    def test_a_pin_for_placement(self):
+        self.useFixture(MicroversionPin('1.37', service='placement'))
+        response = self.placement.get('/resource_providers', version='latest')
+        self.assertEqual(
+            'placement 1.37', response.headers['OpenStack-API-Version']
+        )

@@ -177,6 +177,29 @@ class TestLatest(PinTestCase):
 
         self.assert_passes(act, base=Base)
 
+    def test_placement_with_a_pin_of_its_own(self):
+        class Base(safe_nova.SafeIntegratedTestBase):
+            MICROVERSION_PIN = PIN
+
+        def served(test):
+            response = test.placement.get(
+                '/resource_providers', version='latest'
+            )
+            return response.headers[STANDARD]
+
+        def act(test):
+            with MicroversionPin('1.37', service='placement'):
+                test.assertEqual('placement 1.37', served(test))
+                # The pin of compute stays.
+                test.api.microversion = 'latest'
+                test.assertEqual(
+                    f'compute {PIN}',
+                    test.api.api_get('/flavors/1').headers[STANDARD],
+                )
+            test.assertNotEqual('placement 1.37', served(test))
+
+        self.assert_passes(act, base=Base)
+
     def test_placement_is_not_touched(self):
         class Base(safe_nova.SafeIntegratedTestBase):
             MICROVERSION_PIN = PIN

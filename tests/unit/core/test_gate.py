@@ -184,6 +184,11 @@ class TestGate(base.TestCase):
             ('/v2.1/abc/servers', '/servers'),
             ('/compute/v2.1/servers', '/servers'),
             ('/v2.1', ''),
+            (f'/v3/{project}/volumes', '/volumes'),
+            (f'/volume/v3/{project}/volumes', '/volumes'),
+            ('/v1/nodes', '/nodes'),
+            ('/v3/auth/tokens', '/auth/tokens'),
+            ('/placement/resource_providers', '/placement/resource_providers'),
             ('/v20/servers', '/v20/servers'),
             ('/servers', '/servers'),
         ):

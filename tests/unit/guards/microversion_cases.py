@@ -26,7 +26,7 @@ from tests.support import web
 
 SEND = vars(adapters.HTTPAdapter)['send']
 STANDARD = microversion_parse.STANDARD_HEADER
-LEGACY = microversion.LEGACY_HEADER
+LEGACY = microversion.SERVICES['compute'][1]
 MALFORMED = ('2', '2.x', 2.53, '', '3.1', '2.053', '2.53 ', 'latest', b'2.53')
 
 

@@ -113,7 +113,14 @@ class TestOtherActivity(summary_base.TestCase):
                 trail.record(
                     'monitor/microversion',
                     'x',
-                    requests={'2.60': 1, '2.9': 3, 'none': 2, '2.x': 1},
+                    requests={
+                        '2.60': 1,
+                        '2.9': 3,
+                        'none': 2,
+                        '2.x': 1,
+                        'volume 3.70': 1,
+                        'volume 3.8': 1,
+                    },
                 )
                 for _ in range(2):
                     trail.record(
@@ -125,6 +132,8 @@ class TestOtherActivity(summary_base.TestCase):
                 ('2.60', 2, ''),
                 ('2.x', 2, ''),
                 ('none', 4, 'requests without a version'),
+                ('volume 3.8', 2, ''),
+                ('volume 3.70', 2, ''),
                 ('latest', 6, 'served at 2.9 (4), 2.60 (2)'),
                 ('drift, tests', 2, 'm'),
             ],
