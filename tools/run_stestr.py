@@ -24,9 +24,14 @@ So environments can run side by side, and the result of an earlier run is
 never taken for one of this run. A run that takes longer than MINUTES is
 ended with its workers, as a test of Nova can hang where no timeout of its
 own ends it.
+
+The tests with Nova run in the order that the number in OS_TEST_SEED gives,
+if it is set. "random" draws a number, which is printed; set that number to
+run them in the same order again.
 """
 
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -93,6 +98,10 @@ class Run:
 
 def main(results, suites, *arguments):
     names = suites.split(',')
+    if os.environ.get('OS_TEST_SEED') == 'random':
+        os.environ['OS_TEST_SEED'] = str(random.randrange(10**6))
+    if seed := os.environ.get('OS_TEST_SEED'):
+        print(f'{suites}: OS_TEST_SEED={seed}', flush=True)
     end = time.monotonic() + MINUTES * 60
     runs = []
     try:

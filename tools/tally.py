@@ -17,6 +17,9 @@ Each directory is one that run_stestr.py has been given, or the report of
 as one failure. So does a failing --exit-status with nothing failed in the
 results, since then it is a check without tests, such as the linters, that has
 failed.
+
+"--newer-python" names a directory with one for each newer version of Python
+that this machine has; in it are the results of the runs on that version.
 """
 
 import argparse
@@ -31,6 +34,7 @@ import testtools
 
 PASSED = {'success', 'xfail'}
 SKIPPED = {'skip'}
+NEWER_PYTHON_RUNS = ['unit', 'examples']
 
 
 def count(directory):
@@ -60,14 +64,29 @@ def count(directory):
     return counts
 
 
+def newer(directory):
+    """Say which newer versions of Python there are; return their results."""
+    if directory is None:
+        return []
+    versions = sorted(directory.glob('*'))
+    for version in versions:
+        print(f'Also run on Python {version.name}.')
+    if not versions:
+        print('Not run on a newer Python: there is none on this machine.')
+    return [
+        version / name for version in versions for name in NEWER_PYTHON_RUNS
+    ]
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--exit-status', type=int, default=0)
+    parser.add_argument('--newer-python', type=pathlib.Path)
     parser.add_argument('directories', nargs='+', type=pathlib.Path)
     args = parser.parse_args(argv)
 
     total = collections.Counter()
-    for directory in args.directories:
+    for directory in args.directories + newer(args.newer_python):
         counts = count(directory)
         if not counts['passed'] + counts['failed']:
             counts['failed'] = 1
