@@ -15,7 +15,6 @@
 from collections.abc import Iterable
 import functools
 import ipaddress
-import os
 import re
 import socket
 from typing import NamedTuple
@@ -24,6 +23,7 @@ from urllib import parse
 from oslo_utils import netutils
 
 from safe_fixtures.boundary import endpoints
+from safe_fixtures.boundary import paths
 from safe_fixtures.boundary import temporary
 
 __all__ = ['Reference', 'leads_outside', 'shown', 'urls_in']
@@ -51,6 +51,10 @@ _TRANSPORTS = frozenset([
     'qpid', 'rabbit', 'zmq',
 ])  # fmt: skip
 _FAKE_TRANSPORTS = frozenset(['fake', 'messaging'])
+# Of kombu, these are buses of this process: the first whatever its hosts are,
+# the others without a file.
+_IN_MEMORY = 'kombu+memory'
+_IN_DATABASE = frozenset(['kombu+sqla+sqlite', 'kombu+sqlalchemy+sqlite'])
 # A template leads nowhere until it is filled in.
 _TEMPLATE = re.compile(r'%[(sd]|[{}$<>]')
 _HOST_AND_PORT = re.compile(
@@ -92,9 +96,7 @@ def leads_outside(
         return False
     if kind == 'database':
         path = _database_file(url)
-        return path is None or not temporary.is_temporary(
-            os.path.realpath(path), outer=True
-        )
+        return path is None or not temporary.is_own(_resolved(path))
     if kind == 'transport' or '\\' in url:
         return True
     host = _host(url)
@@ -112,12 +114,16 @@ def is_made_here(url: str) -> bool:
     It is the test's own, too. Where the file is, SF405 checks.
     """
     path = _database_file(url)
-    if not path or os.path.isabs(path):
+    if not path or path.startswith('/'):
         return False
-    path = os.path.realpath(path)
-    if not os.path.lexists(path):
+    path = _resolved(path)
+    if not paths.exists(path):
         _made_here.add(path)
     return path in _made_here
+
+
+def _resolved(path: str) -> str:
+    return paths.resolve(paths.absolute(path) or '/')
 
 
 def may_lead_outside(reference: Reference) -> bool:
@@ -126,9 +132,20 @@ def may_lead_outside(reference: Reference) -> bool:
     if kind == 'database':
         return _database_file(url) != ''
     if kind == 'transport':
-        return family(url) not in _FAKE_TRANSPORTS
+        return not _is_fake_transport(url)
     # Readers that take a backslash for a slash find another host.
     return '\\' in url or not _is_test_host(_host(url))
+
+
+def _is_fake_transport(url: str) -> bool:
+    scheme, _, rest = url.partition(':')
+    scheme = scheme.lower()
+    if scheme == _IN_MEMORY:
+        # kombu goes on to another URL if there is one.
+        return '://' not in rest
+    if scheme in _IN_DATABASE:
+        return not rest.strip('/')
+    return family(url) in _FAKE_TRANSPORTS
 
 
 def family(url: str) -> str:

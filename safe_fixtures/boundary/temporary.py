@@ -10,55 +10,33 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Which files and directories are temporary."""
+"""Which files and directories are the test's own.
 
-import functools
-import os
+A test has the temporary directory of its process, as it was when this module
+was imported, and what ``tempfile`` makes elsewhere. Of nested temporary
+directories, the outermost counts: what was made before the next one was
+nested in it is there. A test can nest them, but not move them: to set
+``tempfile.tempdir`` or ``TMPDIR`` to a directory of the host opens nothing.
+"""
+
 import tempfile
 from typing import Any
 
-__all__ = ['absolute', 'is_made', 'is_temporary', 'of_descriptor']
+from safe_fixtures.boundary import paths
 
-#: The interpreter events before ``tempfile`` makes a directory or file.
+__all__ = ['MAKING', 'is_made', 'is_own', 'note_made']
+
 MAKING = ('tempfile.mkdtemp', 'tempfile.mkstemp')
-# The process's own. That of a test is below it, and may be nested.
-_DEFAULT = tempfile.gettempdir()
-_SHARED_MEMORY = '/dev/shm/'
-# What tempfile made in this process, in a test or for its class. Names are
-# never removed, as one may be made again.
+_ROOT = paths.resolve(paths.absolute(tempfile.gettempdir()) or '/')
 _made: set[str] = set()
-_resolved = functools.lru_cache(os.path.realpath)
-
-
-def absolute(name: Any, base: str | int | None = None) -> str | None:
-    """Return an absolute path, with its links, or None if there is none.
-
-    :param base: the directory that it is relative to, or a descriptor of it;
-        default: the current one.
-    """
-    name = os.fsdecode(name)
-    # Whatever opens or changes files refuses a null character.
-    if '\0' in name:
-        return None
-    if os.path.isabs(name):
-        return str(name)
-    if base is None or base == -1:
-        try:
-            base = os.getcwd()
-        except OSError:
-            # Nothing can be made in a directory that is gone.
-            return None
-    elif isinstance(base, int):
-        base = of_descriptor(base)
-    return None if base is None else os.path.join(base, name)
 
 
 def note_made(args: tuple[Any, ...]) -> None:
     """Note a directory or file that ``tempfile`` is about to make."""
-    path = absolute(args[0])
+    path = paths.absolute(args[0])
     # If it is there, tempfile tries another name.
-    if path is not None and not os.path.lexists(path):
-        path = os.path.realpath(path)
+    if path is not None and not paths.exists(path):
+        path = paths.resolve(path)
         if not is_made(path):
             _made.add(path)
 
@@ -69,51 +47,26 @@ def is_made(path: str) -> bool:
     while path != below:
         if path in _made:
             return True
-        below, path = path, os.path.dirname(path)
+        below, path = path, path.rpartition('/')[0]
     return False
 
 
-def is_temporary(path: str, *, outer: bool = False, made: bool = True) -> bool:
-    """Whether a resolved path is temporary.
-
-    It is if it is in the current temporary directory.
-
-    :param outer: count the outermost temporary directory of the test, too:
-        what was made before the current one was nested in it is there.
-    :param made: count what ``tempfile`` made elsewhere, too.
-    """
-    directory = _resolved(_current())
-    if outer:
-        default = os.path.join(_resolved(_DEFAULT), '')
-        if directory.startswith(default):
-            name = directory.removeprefix(default).partition(os.sep)[0]
-            directory = default + name
-    return is_below(path, directory) or (made and is_made(path))
+def is_own(path: str) -> bool:
+    """Whether a resolved path is the test's own."""
+    return paths.is_below(path, _outermost()) or is_made(path)
 
 
-def _current() -> str:
-    """Return the temporary directory, which tests move."""
-    # Not by gettempdir(): it holds a lock while it writes to directories to
-    # find one that it can write to.
-    current = tempfile.tempdir or next(
-        filter(None, map(os.environ.get, ('TMPDIR', 'TEMP', 'TMP'))), _DEFAULT
-    )
-    return os.fsdecode(current)
-
-
-def is_below(path: str, root: str) -> bool:
-    """Whether a path is *root*, or below it."""
-    return path == root or path.startswith(os.path.join(root, ''))
-
-
-def of_descriptor(number: int) -> str | None:
-    """Return the path of what is open, or None if it has none."""
+def _outermost() -> str:
+    """Return the outermost temporary directory of the test."""
     try:
-        status = os.fstat(number)
-        path = os.readlink(f'/proc/self/fd/{number}')
-    except (OSError, OverflowError):
-        return None
-    if not status.st_nlink or not os.path.isabs(path):
-        return None
-    # Shared memory has an interface of its own; it is no file of the host.
-    return None if path.startswith(_SHARED_MEMORY) else path
+        nested = paths.absolute(tempfile.tempdir)
+    except TypeError:
+        # None, if nobody has asked for it yet.
+        nested = None
+    if nested is None:
+        return _ROOT
+    nested = paths.resolve(nested)
+    if nested == _ROOT or not paths.is_below(nested, _ROOT):
+        return _ROOT
+    name = nested.removeprefix(_ROOT).lstrip('/').partition('/')[0]
+    return f'{_ROOT.rstrip("/")}/{name}'

@@ -62,7 +62,7 @@ def found_in(check, act, *args):
             act(*args)
     finally:
         _seen['check'] = None
-    return _seen['found']
+    return [*_seen['found'], *check.finish()]
 
 
 def written(path, mode='w', **kwargs):

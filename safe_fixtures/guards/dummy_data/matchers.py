@@ -13,7 +13,6 @@
 """Match dummy images and flavors."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-import os
 import re
 from typing import Any, Protocol
 from urllib import parse
@@ -21,6 +20,7 @@ from urllib import parse
 from testtools import matchers
 
 from safe_fixtures.boundary import endpoints
+from safe_fixtures.boundary import paths
 from safe_fixtures.boundary import references
 from safe_fixtures.boundary import temporary
 from safe_fixtures import conf
@@ -263,4 +263,5 @@ def _stays_inside(url: str, allowed: Iterable[str]) -> bool:
 
 
 def _is_temporary(path: str) -> bool:
-    return temporary.is_temporary(os.path.realpath(path), made=False)
+    resolved = paths.absolute(path)
+    return resolved is not None and temporary.is_own(paths.resolve(resolved))

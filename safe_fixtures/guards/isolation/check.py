@@ -12,7 +12,7 @@
 
 """The interface of the isolation checks; there is one check for each rule."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple, Protocol
 
 __all__ = ['Args', 'Check', 'Finding']
@@ -51,3 +51,7 @@ class Check(Protocol):
         It is called in the thread that causes the event, before the act
         itself. Events that the check causes are not reported to it.
         """
+
+    def finish(self) -> Iterable[Finding]:
+        """Return what only shows afterwards, when the guard's part ends."""
+        return ()

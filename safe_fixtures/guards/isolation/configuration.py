@@ -24,6 +24,7 @@ from oslo_config import types
 
 from safe_fixtures.boundary import references
 from safe_fixtures.guards.isolation import check
+from safe_fixtures.runtime import values
 
 __all__ = ['faults', 'check_url']
 
@@ -141,9 +142,9 @@ def _references(
     name = dest if group else f'DEFAULT.{dest}'
     # Most options are plain; the others cost more to look at.
     is_plain = opt.type.__class__ is types.String
-    texts = (value,) if value.__class__ is str else _texts(value)
+    texts = (value,) if type(value) is str else _texts(value)
     is_address = not is_plain and _is_address_type(opt.type)
-    is_dict_text = value.__class__ is str and isinstance(opt.type, types.Dict)
+    is_dict_text = values.is_text(value) and isinstance(opt.type, types.Dict)
     if is_dict_text or _is_interpolated(name, is_address, texts):
         texts = _texts(_effective(conf, group, dest))
     for reference in _suspects(name, is_address, bool(opt.secret), texts):
@@ -200,8 +201,8 @@ def _effective(conf: cfg.ConfigOpts, group: str | None, dest: str) -> Any:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return (value,)
+    if values.is_text(value):
+        return (values.text(value),)
     if isinstance(value, dict):
         value = value.values()
     elif not isinstance(value, (list, tuple, set, frozenset)):

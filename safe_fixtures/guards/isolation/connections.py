@@ -22,6 +22,7 @@ import sys
 from typing import Any
 
 from safe_fixtures.runtime import patching
+from safe_fixtures.runtime import values
 
 __all__ = ['CheckUrl', 'watch', 'watchers']
 
@@ -38,7 +39,9 @@ def _transport_url(transport: Any, driver: Any) -> str | None:
     # The double of a driver has none.
     url = getattr(driver, '_url', None)
     messaging = sys.modules['oslo_messaging.transport']
-    return str(url) if isinstance(url, (str, messaging.TransportURL)) else None
+    if isinstance(url, messaging.TransportURL):
+        return str(url)
+    return values.text(url) if values.is_text(url) else None
 
 
 def _psycopg2_url(dsn: str, *_: Any, **__: Any) -> str:

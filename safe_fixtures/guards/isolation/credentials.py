@@ -26,9 +26,11 @@ import socket
 import stat
 from typing import Any
 
+from safe_fixtures.boundary import paths
 from safe_fixtures.boundary import temporary
 from safe_fixtures.guards.isolation import check
-from safe_fixtures.guards.isolation import open_call
+from safe_fixtures.guards.isolation import sockets
+from safe_fixtures.runtime import values
 
 __all__ = ['CredentialFiles', 'hide', 'variables']
 
@@ -154,7 +156,7 @@ def hide(
         return names, stack.pop_all().close
 
 
-class CredentialFiles:
+class CredentialFiles(check.Check):
     """Finds what opens files of credentials, or connects to an ssh agent.
 
     Files are identified by device and inode, so a link to one is that file.
@@ -170,14 +172,14 @@ class CredentialFiles:
         for each in (*_hidden, environ):
             for name in _NAMING:
                 for entry in filter(None, each.get(name, '').split(':')):
-                    path = temporary.absolute(os.path.expanduser(entry))
+                    path = paths.absolute(os.path.expanduser(entry))
                     if path is not None:
                         named[path] = name
         self._names = frozenset(map(os.path.basename, named))
         places = tuple(map(environ.get, _PLACES))
         self._where = (
             tuple(named.items()),
-            _patterns(places, temporary.absolute('')),
+            _patterns(places, paths.absolute('')),
         )
         self._known = _first_look(*self._where)
 
@@ -188,15 +190,21 @@ class CredentialFiles:
             return None
         if event == 'open':
             given, how = args[0], 'open of'
-            if isinstance(given, int):
+            if values.is_number(given):
                 return None
         else:
             endpoint, given = args
             how = 'connect to'
-            if endpoint.family != getattr(socket, 'AF_UNIX', None):
+            if sockets.family(endpoint) != getattr(socket, 'AF_UNIX', None):
                 return None
-        name = os.fsdecode(given)
-        for key in self._keys(name, args):
+        for name in values.answers(given):
+            finding = self._check(name, how)
+            if finding is not None:
+                return finding
+        return None
+
+    def _check(self, name: str, how: str) -> check.Finding | None:
+        for key in self._keys(name):
             path, variable = self._known.get(key, (None, None))
             # The file that had this number may be gone.
             if path is None or _key(path) != key or _is_own(path, variable):
@@ -212,7 +220,7 @@ class CredentialFiles:
             )
         return None
 
-    def _keys(self, name: str, args: check.Args) -> list[_Key]:
+    def _keys(self, name: str) -> list[_Key]:
         """Return what identifies the files that *name* may mean.
 
         If the name is one that credentials have, it may be a file that came
@@ -222,13 +230,11 @@ class CredentialFiles:
         is_telling = bool(_is_telling(last)) or last in self._names
         if not self._known and not is_telling:
             return []
-        places = open_call.directories(name, args) if is_telling else [None]
-        try:
-            keys = [
-                _key(os.path.join(each or os.curdir, name)) for each in places
-            ]
-        except ValueError:
-            return []
+        keys = [_key(name)]
+        if is_telling and keys == [None] and not name.startswith('/'):
+            # It may be in a directory that is open; the event does not say.
+            places = paths.open_directories()
+            keys = [_key(f'{place}/{name}') for place in places]
         if is_telling and any(keys):
             self._known = _look(*self._where)
         return keys
@@ -245,7 +251,7 @@ def _look(
     found: _Known = {}
     for path, variable in named:
         found.setdefault(_key(path), (path, variable))
-    for pattern in (*patterns, *_below(temporary.absolute(''), _CLOUDS)):
+    for pattern in (*patterns, *_below(paths.absolute(''), _CLOUDS)):
         for path in glob.iglob(pattern):
             if not path.endswith('.pub'):
                 found.setdefault(_key(path), (path, None))
@@ -260,15 +266,14 @@ _first_look = functools.lru_cache(maxsize=16)(_look)
 def _is_own(path: str, variable: str | None) -> bool:
     """Whether a file is the test's own."""
     # An agent has its socket in the temporary directory, too.
-    test = temporary.is_made if variable else temporary.is_temporary
-    return test(os.path.realpath(path))
+    test = temporary.is_made if variable else temporary.is_own
+    return test(paths.resolve(path))
 
 
 def _key(path: str) -> _Key:
     """Return what identifies a file, or None if it holds nothing."""
-    try:
-        status = os.stat(path)
-    except OSError:
+    status = paths.status(path)
+    if status is None:
         return None
     if stat.S_IFMT(status.st_mode) not in _HOLDING:
         return None

@@ -127,6 +127,7 @@ class IsolationGuard(guard.Guard):
         super()._setUp()
         self.addCleanup(self._scope.leave)
         self._scope.enter(self)
+        self.addCleanup(self._scope.finish)
 
     def check_configuration(self) -> None:
         """Check the options of the project under test, as they are now.

@@ -21,7 +21,9 @@ from typing import Any
 from safe_fixtures.boundary import endpoints
 from safe_fixtures.boundary import references
 from safe_fixtures.guards.isolation import check
+from safe_fixtures.guards.isolation import sockets
 from safe_fixtures.runtime import patching
+from safe_fixtures.runtime import values
 
 __all__ = ['Network', 'report_eventlet_lookups']
 
@@ -37,12 +39,14 @@ _LOCAL_NAMES = frozenset((
 ))  # fmt: skip
 # Connecting a UDP socket to one of these finds this machine's own address.
 _PROBED = endpoints.Hosts(['192.0.2.0/24', '2001:db8::/32'])
-_TRANSFERS = ('socket.connect', 'socket.sendto', 'socket.sendmsg')
+_TRANSFERS = (
+    'socket.connect', 'socket.sendto', 'socket.sendmsg', sockets.SEND,
+)  # fmt: skip
 _LOOKUPS_OF_NAMES = ('socket.getaddrinfo', 'socket.gethostbyname')
 _LOOKUPS_OF_ADDRESSES = ('socket.gethostbyaddr', 'socket.getnameinfo')
 
 
-class Network:
+class Network(check.Check):
     """Finds what reaches beyond this machine.
 
     :param allowed: host names, addresses and networks besides loopback.
@@ -61,7 +65,7 @@ class Network:
         if event in _TRANSFERS:
             return self._check_transfer(event, *args)
         if event == 'socket.getnameinfo':
-            host, port = args[0][:2]
+            host, port = tuple.__getitem__(args[0], slice(2))
         else:
             host = args[0]
             port = args[1] if event == 'socket.getaddrinfo' else None
@@ -76,15 +80,25 @@ class Network:
     def _check_transfer(
         self, event: str, endpoint: Any, address: Any
     ) -> check.Finding | None:
-        # The peer of a connected socket was checked on connect.
-        if address is None or endpoint.family in _LOCAL_FAMILIES:
+        family = sockets.family(endpoint)
+        if family in _LOCAL_FAMILIES:
             return None
-        if endpoint.family not in (socket.AF_INET, socket.AF_INET6):
+        if address is None:
+            # The peer of a stream was checked on connect, but not every one
+            # of the others: that only asked for this machine's address.
+            if sockets.is_stream(endpoint):
+                return None
+            address = sockets.peer(endpoint)
+            if address is None:
+                return None
+        if family not in (socket.AF_INET, socket.AF_INET6):
             return _finding(event, str(address), None)
-        host, port = _text(address[0]), address[1]
+        # As C does, which asks no method of a subclass.
+        host, port = tuple.__getitem__(address, slice(2))
+        host = _text(host)
         is_probe = (
             event == 'socket.connect'
-            and _is_datagram(endpoint)
+            and sockets.kind(endpoint) == socket.SOCK_DGRAM
             and _PROBED.has_address(references.address(host))
         )
         # In this order: the latter may look up names.
@@ -148,17 +162,15 @@ def _finding(event: str, host: str, port: Any) -> check.Finding:
     if port not in (None, '', b'', 0):
         place = f'[{host}]' if ':' in host else host
         place += f':{_text(port)}'
-    what = event.removeprefix('socket.')
+    what = event.rpartition('.')[2]
     link = 'to' if event in _TRANSFERS else 'of'
     return check.Finding('SF401', f'{what} {link} {place}', place)
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, (bytes, bytearray)):
-        return value.decode('ascii', 'replace')
-    return str(value)
-
-
-def _is_datagram(endpoint: Any) -> bool:
-    # Linux keeps flags in the type.
-    return bool(endpoint.type & 0xF == socket.SOCK_DGRAM)
+    if values.is_number(value):
+        return str(values.number(value))
+    try:
+        return values.text(value)
+    except TypeError:
+        return str(value)

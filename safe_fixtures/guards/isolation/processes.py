@@ -22,6 +22,7 @@ from typing import Any
 
 from safe_fixtures.guards.isolation import check
 from safe_fixtures.runtime import patching
+from safe_fixtures.runtime import values
 
 __all__ = ['Processes', 'report_fork_exec']
 
@@ -35,7 +36,7 @@ _PLACES = frozenset(
 _FORK_EXEC = 'safe_fixtures.fork_exec'
 
 
-class Processes:
+class Processes(check.Check):
     """Finds the processes that are started.
 
     :param allowed: programs that may be started: paths, or names of programs
@@ -48,7 +49,7 @@ class Processes:
     )  # fmt: skip
 
     def __init__(self, allowed: Iterable[str]) -> None:
-        self._allowed = frozenset(allowed)
+        self._allowed = frozenset(map(values.text, allowed))
 
     def on_event(self, event: str, args: check.Args) -> check.Finding | None:
         """See ``check.Check``."""
@@ -57,14 +58,15 @@ class Processes:
             return check.Finding('SF406', f'{how} of this process', how)
         if event == 'os.system':
             # A shell can run anything, whatever its command begins with.
-            program = '/bin/sh'
+            programs: tuple[str, ...] = ('/bin/sh',)
         else:
-            program = _text(args[1] if event == 'os.spawn' else args[0])
+            programs = _texts(args[1] if event == 'os.spawn' else args[0])
         environment = args[3] if event == 'subprocess.Popen' else None
-        if self._allows(program, environment):
-            return None
-        # Without its arguments, which may hold secrets.
-        return check.Finding('SF406', f'{how} of {program}', program)
+        for program in programs:
+            if not self._allows(program, environment):
+                # Without its arguments, which may hold secrets.
+                return check.Finding('SF406', f'{how} of {program}', program)
+        return None
 
     def _allows(self, program: str, environment: Any) -> bool:
         directory, name = os.path.split(program)
@@ -101,8 +103,8 @@ def report_fork_exec() -> Callable[[], None]:
     return patching.call_before(_posixsubprocess, 'fork_exec', look)
 
 
-def _text(program: Any) -> str:
+def _texts(program: Any) -> tuple[str, ...]:
     try:
-        return os.fsdecode(program)
+        return values.answers(program)
     except TypeError:
-        return str(program)
+        return (str(program),)

@@ -14,6 +14,7 @@
 
 import _thread
 from collections.abc import Callable
+import contextlib
 import unittest
 
 from safe_fixtures import audit
@@ -25,6 +26,8 @@ from safe_fixtures.guards.isolation import configuration
 from safe_fixtures.guards.isolation import connections
 from safe_fixtures.guards.isolation import network
 from safe_fixtures.guards.isolation import processes
+from safe_fixtures.guards.isolation import sockets
+from safe_fixtures.guards.isolation import unreported
 from safe_fixtures.runtime import audit_hook
 from safe_fixtures.runtime import owners
 from safe_fixtures.runtime import patching
@@ -64,6 +67,7 @@ class Scope(owners.Owner):
         self.entered_by: int | None = None
         self._remove: Callable[[], None] = lambda: None
         self.endpoints = endpoints
+        self._checks = checks
         self.by_event: dict[str, list[check.Check]] = {}
         for each in checks:
             for event in each.events:
@@ -86,14 +90,27 @@ class Scope(owners.Owner):
         _left.append(self)
         _refresh()
 
+    def finish(self) -> None:
+        """Report what only shows afterwards.
+
+        :raises: SafetyViolation for the first finding of an enforced rule.
+        """
+        with contextlib.ExitStack() as stack:
+            for each in self._checks:
+                for finding in each.finish():
+                    stack.callback(self.report, finding, keep=False)
+
     def on_event(self, event: str, args: check.Args) -> None:
         """Check an event and report what is wrong with it."""
         for each in self.by_event.get(event, ()):
             self.report(each.on_event(event, args))
 
-    def report(self, finding: check.Finding | None) -> None:
+    def report(
+        self, finding: check.Finding | None, *, keep: bool = True
+    ) -> None:
         """Record a finding, if there is one.
 
+        :param keep: raise it again at cleanup, in case it is swallowed.
         :raises: SafetyViolation if its rule is enforced, else the error of
             the finding, unless it is waived.
         """
@@ -109,7 +126,10 @@ class Scope(owners.Owner):
                 waivers=self._waivers,
             )
         waived = guard._violate(
-            violation, finding.target, target_type=TARGET_TYPES[finding.code]
+            violation,
+            finding.target,
+            keep=keep,
+            target_type=TARGET_TYPES[finding.code],
         )
         if finding.error is not None and not waived:
             raise finding.error
@@ -158,6 +178,8 @@ def _watch() -> Callable[[], None]:
     return patching.patch_together(
         lambda: owners.follow(_current),
         network.report_eventlet_lookups,
+        sockets.report_sends,
+        unreported.report,
         processes.report_fork_exec,
         lambda: connections.watch(_on_connection),
     )

@@ -135,7 +135,7 @@ class TestValues(testscenarios.WithScenarios, AwayMixin, base.TestCase):
             ('SF403', option('transport_url'), 'rabbit:/', 'fake://'),
             ('SF403', option('transport_url'), 'vendor://b', 'messaging://'),
             ('SF403', option('notify'), 'kafka://localhost:9092', 'kafka'),
-            ('SF403', option('notify'), 'kombu+memory://', 'messaging://'),
+            ('SF403', option('notify'), 'kombu+redis://', 'kombu+memory://'),
             # Endpoints.
             (
                 'SF401',
