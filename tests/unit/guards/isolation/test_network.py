@@ -15,6 +15,7 @@
 import asyncio
 from concurrent import futures
 import contextlib
+import enum
 from http import client
 import smtplib
 import socket
@@ -94,8 +95,101 @@ def connect():
     closing(socket.socket(), lambda s: s.connect(ADDRESS))
 
 
+class Place(str, enum.Enum):
+    HOST = HOST
+    LOOPBACK = '127.0.0.1'
+
+
+class Port(enum.IntEnum):
+    NOBODY = 1
+
+
+class Claiming(str):
+    """A host that says that it is another one."""
+
+    def __str__(self):
+        return '127.0.0.1'
+
+    __repr__ = __str__
+
+    def partition(self, _):
+        return '127.0.0.1', '', ''
+
+    def lower(self):
+        return 'localhost'
+
+    rstrip = __format__ = lambda self, _: 'localhost'
+
+
+class ClaimingBytes(bytes):
+    def decode(self, *_):
+        return '127.0.0.1'
+
+
+class ClaimingAddress(tuple):
+    def __getitem__(self, key):
+        return ('127.0.0.1', 1)[key]
+
+    def __iter__(self):
+        return iter(('127.0.0.1', 1))
+
+
+class ClaimingSocket(socket.socket):
+    family = type = property(lambda self: socket.AF_UNIX)
+
+
+def send_to_the_probed_network(send, host='192.0.2.1', family=socket.AF_INET):
+    def way():
+        with socket.socket(family, socket.SOCK_DGRAM) as endpoint:
+            try:
+                endpoint.connect((host, 9))
+            except OSError as error:
+                # There is no way there, which would be the test's error.
+                raise AssertionError(f'SF401 (CWE-668) {error}') from None
+            send(endpoint)
+
+    return way
+
+
 # Whatever is reached this way must be refused.
 WAYS = {
+    'enum': lambda: closing(
+        socket.socket(), lambda s: s.connect((Place.HOST, Port.NOBODY))
+    ),
+    'claiming': lambda: closing(
+        socket.socket(), lambda s: s.connect((Claiming(HOST), 1))
+    ),
+    'claiming_bytes': lambda: closing(
+        socket.socket(),
+        lambda s: s.connect((ClaimingBytes(HOST.encode()), 1)),
+    ),
+    'bytearray': lambda: closing(
+        socket.socket(), lambda s: s.connect((bytearray(HOST.encode()), 1))
+    ),
+    'claiming_address': lambda: closing(
+        socket.socket(), lambda s: s.connect(ClaimingAddress((HOST, 1)))
+    ),
+    'claiming_socket': lambda: closing(
+        ClaimingSocket(), lambda s: s.connect(ADDRESS)
+    ),
+    'claiming_lookup': lambda: socket.getaddrinfo(
+        Claiming('db.example.org'), 1
+    ),
+    'probed_send': send_to_the_probed_network(lambda s: s.send(b'x')),
+    'probed_sendall': send_to_the_probed_network(lambda s: s.sendall(b'x')),
+    'probed_sendmsg': send_to_the_probed_network(lambda s: s.sendmsg([b'x'])),
+    'probed_file': send_to_the_probed_network(
+        lambda s: s.makefile('wb', buffering=0).write(b'x')
+    ),
+    'probed_duplicate': send_to_the_probed_network(
+        lambda s: closing(s.dup(), lambda copy: copy.send(b'x'))
+    ),
+    'probed_send_swallowed': swallowed(
+        send_to_the_probed_network(lambda s: s.send(b'x'))
+    ),
+    'multicast': lambda: closing(
+        datagram(), lambda s: s.sendto(b'x', ('224.0.0.251', 5353))
+    ),
     'connect': connect,
     'early_bound': lambda: closing(
         early_bound(), lambda s: s.connect(ADDRESS)
@@ -208,10 +302,27 @@ async def asyncio_loopback():
 
 def refused(*address):
     """Connect to where nobody listens, which is not the guard's business."""
-    family = socket.AF_INET6 if ':' in address[0] else socket.AF_INET
+    family = socket.AF_INET6 if '::' in str(address[0]) else socket.AF_INET
     with socket.socket(family) as endpoint:
         with contextlib.suppress(ConnectionRefusedError, OSError):
             endpoint.connect(address)
+
+
+def reconnected(endpoint):
+    endpoint.connect(('192.0.2.1', 80))
+    endpoint.getsockname()
+    endpoint.connect(('127.0.0.1', 9))
+    endpoint.send(b'x')
+
+
+def datagrams():
+    with datagram() as server, datagram() as endpoint:
+        server.bind(('127.0.0.1', 0))
+        endpoint.connect(server.getsockname())
+        endpoint.send(b'a')
+        endpoint.sendmsg([b'b'])
+        endpoint.sendall(b'c')
+        assert [server.recv(1) for _ in 'abc'] == [b'a', b'b', b'c']
 
 
 # None of this leads anywhere.
@@ -228,6 +339,12 @@ TWINS = {
     'what_finds_the_own_address': lambda: closing(
         datagram(), lambda s: s.connect(('192.0.2.0', 80))
     ),
+    'what_finds_the_own_address_and_moves_on': lambda: closing(
+        datagram(), reconnected
+    ),
+    'datagrams': datagrams,
+    'enum': lambda: refused(Place.LOOPBACK, Port.NOBODY),
+    'bytearray': lambda: refused(bytearray(b'127.0.0.1'), 1),
     'bind': lambda: closing(socket.socket(), lambda s: s.bind(('', 0))),
     'lookup_of_nothing': lambda: socket.getaddrinfo(None, 80),
     'lookup_of_localhost': lambda: socket.getaddrinfo('LOCALHOST', 80),
@@ -249,6 +366,25 @@ def case_of(way, **arguments):
         del test
 
     return Case
+
+
+class TestSends(base.TestCase):
+    """What was connected before the guard was there."""
+
+    def test_connected_before(self):
+        self.configure(mode='enforce')
+        endpoint = datagram()
+        self.addCleanup(endpoint.close)
+        endpoint.connect(ADDRESS)
+        self.assertFails(
+            case_of(lambda: endpoint.send(b'x')),
+            f'SF401 (CWE-668): send to {HOST}:4433',
+        )
+
+    def test_restored(self):
+        before = dict(vars(socket.socket))
+        self.assertPasses(case_of(lambda: None))
+        self.assertEqual(before, dict(vars(socket.socket)))
 
 
 class TestWays(base.TestCase):
