@@ -33,6 +33,7 @@ from safe_fixtures.guards.permissions import ServerPermissions
 from safe_fixtures.guards.posture import PostureGuard
 from safe_fixtures.guards.service_start import ServiceStartGuard
 from safe_fixtures.guards.services import SafeServiceToggle
+from safe_fixtures.hardening import hardened
 from safe_fixtures.redaction import Redactor
 
 __all__ = [
@@ -57,5 +58,6 @@ __all__ = [
     'ServiceStartGuard',
     'WrongOrder',
     'expect_violation',
+    'hardened',
     'waive',
 ]

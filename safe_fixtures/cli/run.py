@@ -47,11 +47,13 @@ _COLUMNS = 1000  # of each line
 class Run(lister.Lister):
     """Run tests hardened, in several processes, and print a summary.
 
-    The tests are those of a project that builds on the test bases of Nova.
-    They need no edits. Name packages, modules, classes or methods
+    The tests need no edits. Those of a project that builds on the test bases
+    of Nova are hardened fully, and those of any other project by the guards
+    that need no Nova. Name packages, modules, classes or methods
     (my.tests.test_x.TestX.test_y), or files and directories below the
     current directory. Exit codes: 0 all is well, 1 tests failed, 2 enforced
-    rules were violated, 3 nothing could be run as asked.
+    rules were violated, 3 nothing could be run as asked, or no test was
+    hardened.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -283,11 +285,6 @@ def _check(tests: discovery.Tests) -> None:
         raise discovery.Unusable('\n'.join(wrong))
     if nothing:
         raise discovery.Unusable('there is no test in what was named')
-    if not tests.hardened:
-        _say(
-            'warning: nothing is hardened, as no project that safe_fixtures '
-            'supports is installed'
-        )
 
 
 def _show(report: records.Report, directory: str, total: int) -> None:

@@ -12,11 +12,13 @@
 
 """Follow a test, and conclude it: record its outcome at its end."""
 
+import functools
 from typing import Any
 import unittest
 import weakref
 
 from testtools import content
+import wrapt
 
 from safe_fixtures import audit
 from safe_fixtures.audit import events
@@ -26,7 +28,13 @@ from safe_fixtures.core import waivers as core_waivers
 from safe_fixtures import exceptions
 from safe_fixtures.runtime import stack
 
-__all__ = ['Outcome', 'follow', 'hide_own_frames', 'outcome_of']
+__all__ = [
+    'Outcome',
+    'ToldOutcomes',
+    'follow',
+    'hide_own_frames',
+    'outcome_of',
+]
 
 _UNUSED = 'SF901'
 _TIDIED = exceptions.SafetyViolation, exceptions.ConfigurationError
@@ -36,16 +44,22 @@ _ON_TEST = '_safe_fixtures_outcome'
 class Outcome:
     """How a test has gone so far, and which errors failed it.
 
-    :param test: a ``testtools.TestCase``.
+    :param test: a ``testtools.TestCase``, or a plain one that reports to a
+        :class:`ToldOutcomes`.
     :ivar value: ``success``, ``failure``, or ``unknown`` if it was skipped.
     :ivar interrupted: whether something like Ctrl-C ends the test.
     :ivar followed: whether the test is concluded at its end already.
+    :ivar hardened: how far the test is hardened: ``fully``, ``partly``, or
+        empty if it uses its guards itself.
+    :ivar lacks: why it is hardened in part only.
     """
 
     def __init__(self, test: Any) -> None:
         self.value = 'success'
         self.interrupted = False
         self.followed = False
+        self.hardened = ''
+        self.lacks = ''
         # Weak, so that a test that is over is freed at once.
         self._test = weakref.ref(test)
         self._errors: list[BaseException] = []
@@ -54,13 +68,15 @@ class Outcome:
         self._expects_failure = getattr(
             method, '__unittest_expecting_failure__', False
         )
-        test.addOnException(self._on_exception)
+        if hasattr(test, 'addOnException'):
+            test.addOnException(self.on_exception)
 
     def is_due_to(self, error: BaseException) -> bool:
         """Whether *error* has failed the test by itself."""
         return any(error is seen for seen in self._errors)
 
-    def _on_exception(self, exc_info: Any) -> None:
+    def on_exception(self, exc_info: Any) -> None:
+        """Take note of what the test raised."""
         error: BaseException | None = exc_info[1]
         # Of several exceptions, the runner raises the last one.
         self.interrupted |= not isinstance(error, Exception)
@@ -79,8 +95,8 @@ class Outcome:
 
     def _tidy_traceback(self, exc_info: Any) -> None:
         """Show a violation's traceback again, without our own frames."""
-        test = self._test()
-        if not hide_own_frames(exc_info[1]) or test is None:
+        test: Any = self._test()
+        if not hide_own_frames(exc_info[1]) or not hasattr(test, 'getDetails'):
             return
         kind, error, _ = exc_info
         # testtools has just added it.
@@ -117,17 +133,52 @@ def hide_own_frames(error: BaseException | None) -> bool:
 def outcome_of(test: Any) -> Outcome | None:
     """Return the outcome of *test*, one object for all who ask.
 
-    :returns: None for a test that is no ``testtools.TestCase``.
+    :returns: None for a test that is no ``testtools.TestCase``, and does
+        not report to a :class:`ToldOutcomes`.
     """
-    if not hasattr(test, 'addOnException'):
+    if test is None:
         return None
     outcome: Outcome | None = vars(test).get(_ON_TEST)
-    if outcome is None:
+    if outcome is None and hasattr(test, 'addOnException'):
         outcome = vars(test)[_ON_TEST] = Outcome(test)
     return outcome
 
 
-def follow(test: Any, trail: audit.AuditTrail) -> None:
+class ToldOutcomes(wrapt.ObjectProxy):  # type: ignore[type-arg]
+    """A result that tells the outcome of a plain ``unittest.TestCase``.
+
+    Such a test has no ``addOnException()``: what it raised is known only
+    once it is reported, which ``unittest`` does at once.
+
+    :param result: where the test is reported.
+    :param test: the test.
+    """
+
+    def __init__(self, result: Any, test: Any) -> None:
+        super().__init__(result)
+        self._self_outcome = vars(test)[_ON_TEST] = Outcome(test)
+
+    def __getattr__(self, name: str) -> Any:
+        # An attribute that the result does not have stays absent.
+        value = getattr(self.__wrapped__, name)
+        if name in ('addError', 'addFailure', 'addSkip', 'addSubTest'):
+            return functools.partial(self._self_tell, value)
+        return value
+
+    def _self_tell(self, report: Any, *args: Any, **kwargs: Any) -> Any:
+        # The last one is what was raised, or the reason of a skip.
+        told = args[-1]
+        if isinstance(told, tuple):
+            self._self_outcome.on_exception(told)
+        elif isinstance(told, str):
+            skip = unittest.SkipTest(told)
+            self._self_outcome.on_exception((type(skip), skip, None))
+        return report(*args, **kwargs)
+
+
+def follow(
+    test: Any, trail: audit.AuditTrail, hardened: str = '', lacks: str = ''
+) -> None:
     """Follow a test, and conclude it when its cleanups run.
 
     The first guard of a test, or its base class, asks for that; whoever
@@ -138,12 +189,15 @@ def follow(test: Any, trail: audit.AuditTrail) -> None:
     The cleanup raises SafetyViolation (SF901) for an unused waiver if that
     is enforced, else AuditFailed if an event did not reach a sink.
 
-    :param test: the test case; only a ``testtools.TestCase`` is followed.
+    :param test: the test case; only one that has an outcome is followed.
     :param trail: where to record.
+    :param hardened: how far the test is hardened; see :class:`Outcome`.
+    :param lacks: why it is hardened in part only.
     """
     outcome = outcome_of(test)
     if outcome is not None and not outcome.followed:
         outcome.followed = True
+        outcome.hardened, outcome.lacks = hardened, lacks
         test.addCleanup(_conclude, test, trail, outcome)
 
 
@@ -158,8 +212,10 @@ def _conclude(test: Any, trail: audit.AuditTrail, outcome: Outcome) -> None:
         outcome='failure' if fails else outcome.value,
         event_type='monitor',
         seconds=round(trail.seconds, 6),
+        **_how_far(outcome),
     )
-    if fails or outcome.value == 'failure' or not trail.is_whole:
+    broken = fails or outcome.value == 'failure' or not trail.is_whole
+    if broken and hasattr(test, 'addDetail'):
         test.addDetail('safe_fixtures.audit', trail.as_detail())
     if unused:
         raise exceptions.SafetyViolation(
@@ -169,6 +225,11 @@ def _conclude(test: Any, trail: audit.AuditTrail, outcome: Outcome) -> None:
         )
     # The trail's own cleanup may be over.
     trail.check()
+
+
+def _how_far(outcome: Outcome) -> dict[str, str]:
+    about = {'hardened': outcome.hardened, 'lacks': outcome.lacks}
+    return {name: text for name, text in about.items() if text}
 
 
 def _record_unused_waivers(test: Any, trail: audit.AuditTrail) -> list[str]:

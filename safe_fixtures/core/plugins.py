@@ -12,18 +12,20 @@
 
 """Reach the project under test through entry points.
 
-The core imports no Nova. An entry point has the name of the module that it
+The core imports no Nova. An entry point has the name of the package that it
 is for, such as ``nova``, and one of two groups:
 
 ``safe_fixtures.backends``
     a module that calls :func:`provide` when it is imported.
 ``safe_fixtures.suites``
     a callable that hardens the project's test bases.
+
+It is loaded only where the tests of the package are imported, such as
+``nova.tests``. Other projects import ``nova`` for what else is in it.
 """
 
 import functools
 from importlib import metadata
-from importlib import util
 import sys
 from typing import Any, Generic, TypeVar
 
@@ -34,6 +36,9 @@ __all__ = ['Source', 'find', 'harden', 'provide']
 _Protocol = TypeVar('_Protocol')
 
 _provided: list[Any] = []
+# The entry points that are not loaded again: those of suites that are
+# hardened, and those for a package that is another one of that name.
+_done: set[tuple[str, str]] = set()
 
 
 class Source(Generic[_Protocol]):
@@ -79,34 +84,55 @@ def _entries() -> tuple[metadata.EntryPoint, ...]:
     return tuple(metadata.entry_points(group='safe_fixtures.backends'))
 
 
+@functools.cache
+def _suites() -> tuple[metadata.EntryPoint, ...]:
+    return tuple(metadata.entry_points(group='safe_fixtures.suites'))
+
+
+def _load(entry: metadata.EntryPoint, group: str) -> Any:
+    """Return what an entry point names, if its package is in use, or None."""
+    package, key = entry.name, (group, entry.name)
+    if f'{package}.tests' not in sys.modules or key in _done:
+        return None
+    try:
+        return entry.load()
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith(f'{package}.'):
+            raise
+        # Another package of that name.
+        _done.add(key)
+        return None
+
+
 def provide(backend: Any) -> None:
     """Make *backend* the one that the guards use."""
     _provided[:] = [backend]
 
 
 def find() -> Any:
-    """Return the backend of what is imported in this process, or None."""
+    """Return the backend of the project under test, or None.
+
+    That is the project whose tests are imported in this process.
+    """
     if not _provided:
         for entry in _entries():
-            if entry.name in sys.modules:
-                entry.load()
+            if _load(entry, 'backends') is not None:
                 break
     return _provided[0] if _provided else None
 
 
 def harden() -> list[str]:
-    """Harden the test bases of every project that is installed.
+    """Harden the test bases of every project whose tests are imported.
 
-    Call it before anything else is imported: a project may have to patch
-    the standard library first, as Nova does.
+    A later call hardens those whose tests have been imported meanwhile.
 
-    :returns: the names of the projects; empty if there is none.
+    :returns: the names of the projects that this call hardened.
     """
     names = []
-    for entry in metadata.entry_points(group='safe_fixtures.suites'):
-        spec = util.find_spec(entry.name)
-        # A directory of that name that is no package has no origin.
-        if spec is not None and spec.origin is not None:
-            entry.load()()
+    for entry in _suites():
+        harden_bases = _load(entry, 'suites')
+        if harden_bases is not None:
+            harden_bases()
+            _done.add(('suites', entry.name))
             names.append(entry.name)
     return names

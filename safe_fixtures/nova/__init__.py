@@ -32,7 +32,11 @@ if util.find_spec('nova') is None:
 _early = [
     name
     for name in ('urllib3', 'oslo_context.context')
-    if name in sys.modules and 'nova.tests.functional' not in sys.modules
+    if name in sys.modules
+    # Both patch the standard library, if it has to be.
+    and sys.modules.keys().isdisjoint(
+        ('nova.tests.functional', 'nova.tests.unit')
+    )
 ]
 _threads = os.environ.get('OS_NOVA_DISABLE_EVENTLET_PATCHING', '').lower()
 if _early and _threads not in ('1', 'true', 'yes'):

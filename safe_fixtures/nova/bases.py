@@ -14,7 +14,6 @@
 
 from collections.abc import Callable, Collection
 import functools
-import sys
 from typing import Any
 
 from nova import test
@@ -22,18 +21,17 @@ from nova.tests.functional import integrated_helpers
 
 from safe_fixtures import audit
 from safe_fixtures import conf
-from safe_fixtures.core import conclusion
-from safe_fixtures.core import waivers
 from safe_fixtures import exceptions
 from safe_fixtures.guards import dummy_data
-from safe_fixtures.guards import isolation
 from safe_fixtures.guards import microversion
 from safe_fixtures.guards import output
 from safe_fixtures.guards import payload
 from safe_fixtures.guards import permissions
-from safe_fixtures.guards import posture
 from safe_fixtures.guards import service_start
 from safe_fixtures.guards import services
+from safe_fixtures.hardening import bases as general_bases
+from safe_fixtures.hardening import guards as general_guards
+from safe_fixtures.hardening import suite as hardening_suite
 from safe_fixtures.nova import backend
 from safe_fixtures.nova import cast_as_call
 from safe_fixtures.nova import environment
@@ -165,13 +163,8 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
     :param set_up: its own set-up.
     :raises: ConfigurationError, before anything is set up.
     """
-    # Refuse bad settings before Nova sets up anything.
     settings = conf.load()
-    waivers.of(case)
-    trail = case.useFixture(audit.AuditTrail(case.id()))
-    # Before Nova's own set-up, whose failure counts.
-    conclusion.follow(case, trail)
-    _guard_process(case)
+    trail = _guard_process(case)
     _prepare_nova(case, settings)
     set_up()
     case.isolation_guard.check_configuration()
@@ -181,13 +174,14 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
         case.useFixture(waiting.WaitForChange(trail=trail))
 
 
-def _guard_process(case: Any) -> None:
+def _guard_process(case: Any) -> audit.AuditTrail:
     """Set up the guards that also cover Nova's own set-up and cleanup."""
-    # First, so that it masks the output of the others.
-    case.redacted_output = _use(case, output.RedactedOutput)
-    case.posture_guard = _use(case, posture.PostureGuard)
-    case.isolation_guard = _use(case, isolation.IsolationGuard)
+    guards = general_guards.guard_process(case)
+    case.redacted_output = guards.output
+    case.posture_guard = guards.posture
+    case.isolation_guard = guards.isolation
     case.service_start_guard = _use(case, service_start.ServiceStartGuard)
+    return guards.trail
 
 
 def _prepare_nova(case: Any, settings: Any) -> None:
@@ -249,17 +243,10 @@ def hardened(base: type) -> Any:
         return base
     if base is test.TestCase:
         return SafeTestCase
-    return type(
-        f'Safe{base.__name__.lstrip("_")}',
-        (base, SafeTestCase),
-        {
-            '__doc__': f'{base.__name__} of Nova, hardened.',
-            # For pickle, which finds it there under its own name.
-            '__module__': sys._getframe(1).f_globals['__name__'],
-        },
-    )
+    return general_bases.subclass_of(base, base, SafeTestCase)
 
 
+hardening_suite.claim(test.TestCase, hardened)
 SafeNoDBTestCase = hardened(test.NoDBTestCase)
 SafeIntegratedTestBase = hardened(integrated_helpers._IntegratedTestBase)
 SafeProviderUsageBaseTestCase = hardened(

@@ -21,7 +21,7 @@ from safe_fixtures.audit import events
 from safe_fixtures import rules
 from safe_fixtures.summary import sections
 
-__all__ = ['Alerts', 'Runs', 'Tests', 'Violations', 'Waivers']
+__all__ = ['Alerts', 'Hardened', 'Runs', 'Tests', 'Violations', 'Waivers']
 
 # The statuses of tests, in the order of the rows: as subunit names them, as
 # CADF outcomes, and those that only a runner knows.
@@ -39,6 +39,10 @@ _STATUSES = {
 }
 _ALWAYS_SHOWN = ('passed', 'failed', 'skipped')
 _FAILURES = ('failed', 'uxsuccess', 'timeout', 'died', 'lost')
+# These ran to no end that could tell how far they were hardened.
+_UNTOLD = ('skip', 'timeout', 'died', 'lost')
+_ITSELF = 'only what the tests use themselves'
+_NOT_AT_ALL = 'no guard came up'
 _KINDS = ('enforced', 'recorded', 'waived', 'expected')
 
 
@@ -100,6 +104,12 @@ class Runs(sections.Section):
         )
 
     @property
+    def hardens(self) -> bool:
+        """Whether a run was to harden its tests."""
+        modes = {run.configured.get('mode') for run in self._runs.values()}
+        return bool(modes - {None, 'unhardened'})
+
+    @property
     def interrupted(self) -> bool:
         """Whether a run was interrupted."""
         return any(run.interrupted for run in self._runs.values())
@@ -153,6 +163,50 @@ class Tests(sections.Section):
             for status in statuses:
                 by_status.setdefault(status, []).append(test)
         return by_status
+
+
+class Hardened(sections.Section):
+    """How many tests were hardened fully, in part and not at all, and why.
+
+    Guards that do not apply find nothing, and must not look as if there was
+    nothing to find.
+    """
+
+    title = 'Hardened'
+
+    def __init__(self) -> None:
+        # Why each test that was guarded is hardened in part only; it is
+        # empty for those that are hardened fully.
+        self._lacks: dict[str, str] = {}
+        self._ran: set[str] = set()
+
+    def add(self, event: events.Event) -> None:
+        test = sys.intern(event.target)
+        if event.action == events.TEST_END:
+            fully = event.details.get('hardened') == 'fully'
+            why = event.details.get('lacks', _ITSELF)
+            self._lacks[test] = '' if fully else sys.intern(str(why))
+        elif event.action == events.TEST_OUTCOME:
+            if event.details.get('status') not in _UNTOLD:
+                self._ran.add(test)
+
+    def rows(self) -> sections.Rows:
+        bare = sorted(self._ran - self._lacks.keys())
+        if not (bare or self._lacks):
+            return
+        reasons = collections.Counter(self._lacks.values())
+        yield 'fully', reasons.pop('', 0), ''
+        partly = sections.with_counts(sorted(reasons.items()))
+        if len(reasons) == 1:
+            (partly,) = reasons
+        yield 'partly', reasons.total(), partly
+        why = f'{_NOT_AT_ALL}: {sections.first(bare)}' if bare else ''
+        yield 'not at all', len(bare), why
+
+    @property
+    def none(self) -> bool:
+        """Whether tests were run, and none of them was hardened."""
+        return bool(self._ran) and not self._lacks
 
 
 class Violations(sections.Section):

@@ -48,6 +48,7 @@ class Summary:
     def __init__(self, alerts: audit.Alerts | None = None) -> None:
         self._runs = results.Runs()
         self._tests = results.Tests(self._runs)
+        self._hardened = results.Hardened()
         self._violations = results.Violations()
         records = activity.Records()
         self.truncated = records.truncated
@@ -55,6 +56,7 @@ class Summary:
         self._sections: tuple[sections.Section, ...] = (
             self._runs,
             self._tests,
+            self._hardened,
             self._violations,
             results.Alerts(audit.Alerts() if alerts is None else alerts),
             results.Waivers(),
@@ -89,11 +91,13 @@ class Summary:
 
         2 if an enforced rule was violated, neither waived nor expected; else
         1 if a test failed, was ended or was not run, or a run was
-        interrupted; else 0.
+        interrupted; else 3 if a run hardened none of its tests; else 0.
         """
         if self._violations.enforced:
             return 2
-        return int(self._tests.failed or self._runs.interrupted)
+        if self._tests.failed or self._runs.interrupted:
+            return 1
+        return 3 if self._hardened.none and self._runs.hardens else 0
 
 
 def summarize(

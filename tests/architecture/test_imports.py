@@ -36,6 +36,7 @@ FLOORS = (
     ('audit',),
     ('core',),
     ('summary', 'guards'),
+    ('hardening',),
     ('testing', '__main__'),
     ('nova', 'cli'),
 )

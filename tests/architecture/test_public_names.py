@@ -31,7 +31,7 @@ PUBLIC = {
     'MicroversionPin', 'PayloadGuard', 'PostureGuard', 'RedactedOutput',
     'Redactor', 'RestoreFailed', 'SafeServiceToggle', 'SafetyViolation',
     'ServerPermissions', 'ServiceStartGuard', 'WrongOrder',
-    'expect_violation', 'waive',
+    'expect_violation', 'hardened', 'waive',
 }  # fmt: skip
 
 

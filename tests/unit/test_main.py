@@ -23,11 +23,12 @@ from tests.support import base
 # environment in which Nova is not, whatever the one of this process has.
 FILES = {
     'sitecustomize.py': 'import sys\nsys.modules["nova"] = None\n',
-    'project.py': 'import unittest\n',
+    'project/__init__.py': '',
+    'project/tests/__init__.py': '',
     'project_suite.py': (
-        'import project\n'
+        'import unittest\n'
         'def harden():\n'
-        '    project.unittest.TestCase.hardened = True\n'
+        '    unittest.TestCase.hardened = True\n'
     ),
     'project-1.0.dist-info/METADATA': 'Name: project\nVersion: 1.0\n',
     'absent-1.0.dist-info/METADATA': 'Name: absent\nVersion: 1.0\n',
@@ -42,16 +43,30 @@ SHOW = (
     'import sys\n'
     'import unittest\n'
     'print(__name__)\n'
-    'print(getattr(unittest.TestCase, "hardened", False))\n'
+    'print(hasattr(unittest.TestCase.run, "__wrapped__"))\n'
     'print(*sys.argv, sep="\\n")\n'
 )
 TESTS = (
+    'import project.tests\n'
     'import unittest\n'
     'class TestX(unittest.TestCase):\n'
     '    def test_hardened(self):\n'
     '        self.assertTrue(self.hardened)\n'
     '    def test_fails(self):\n'
     '        self.fail("as it must")\n'
+)
+LEAKS = (
+    'import os\n'
+    'import unittest\n'
+    'import testtools\n'
+    'class TestPlain(unittest.TestCase):\n'
+    '    def test_leaks(self):\n'
+    '        os.environ["LEAKED"] = "1"\n'
+    'class TestTools(testtools.TestCase):\n'
+    '    def test_leaks(self):\n'
+    '        os.environ["LEAKED"] = "2"\n'
+    '    def test_passes(self):\n'
+    '        pass\n'
 )
 
 
@@ -65,7 +80,7 @@ class TestMain(base.TestCase):
 
     def write(self, name, text):
         path = self.root / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
     def run_main(self, *arguments):
@@ -152,19 +167,28 @@ class TestMain(base.TestCase):
                 self.assertIn('python -m safe_fixtures -m MODULE', done.stderr)
                 self.assertEqual('', done.stdout)
 
-    def test_nothing_is_run_where_nothing_is_hardened(self):
-        self.write('show.py', SHOW)
-        (self.root / KNOWN).unlink()
-        done = self.run_main('-m', 'show')
-        self.assertEqual(3, done.returncode)
-        self.assertIn('nothing was run: Nova is not installed', done.stderr)
-        self.assertIn("'.[cli,nova]' in a checkout", done.stderr)
-        self.assertEqual('', done.stdout)
+    def test_tests_of_no_known_project(self):
+        self.write('test_y.py', LEAKS)
+        for module in ('testtools.run', 'unittest'):
+            with self.subTest(module=module):
+                done = self.run_main('-m', module, 'test_y')
+                self.assertEqual(1, done.returncode)
+                said = done.stdout + done.stderr
+                self.assertEqual(2, said.count('FAIL: '), said)
+                self.assertEqual(2, said.count('SF501 (CWE'), said)
+                self.assertNotIn('ERROR', said)
+
+    def test_workers_of_stestr(self):
+        self.write('stestr.py', 'import os; print(os.environ["PYTHON"])')
+        done = self.run_main('-m', 'stestr', 'run')
+        self.assertEqual(
+            f'{sys.executable} -m safe_fixtures', done.stdout.strip()
+        )
 
     def test_project_that_cannot_be_hardened(self):
-        self.write('show.py', SHOW)
+        self.write('test_x.py', TESTS)
         self.write('project_suite.py', 'def harden():\n    1 / 0\n')
-        done = self.run_main('-m', 'show')
+        done = self.run_main('-m', 'unittest', 'test_x')
         self.assertEqual(1, done.returncode)
         self.assertIn('ZeroDivisionError', done.stderr)
         self.assertEqual('', done.stdout)

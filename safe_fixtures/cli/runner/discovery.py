@@ -43,7 +43,6 @@ class Tests:
     skipped: dict[str, str]
     unknown: dict[str, str]
     missing: list[str]
-    hardened: list[str]
 
 
 def find(

@@ -38,14 +38,11 @@ import testtools
 from safe_fixtures.cli.runner import loading
 from safe_fixtures.cli.runner import packets as runner_packets
 from safe_fixtures import conf
-from safe_fixtures.core import plugins
 from safe_fixtures.guards import isolation
 from safe_fixtures.guards.output import result as output_result
 from safe_fixtures.guards.output import streams
+from safe_fixtures.hardening import suite as hardening
 from safe_fixtures.runtime import clock
-
-# Some projects patch the standard library as soon as they are hardened. All
-# that is imported above comes before that.
 
 __all__ = ['main']
 
@@ -103,12 +100,11 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _harden(unhardened: bool) -> list[str]:
-    if unhardened:
-        return []
-    # Before anything of the project is imported.
-    isolation.install()
-    return plugins.harden()
+def _harden(unhardened: bool) -> None:
+    if not unhardened:
+        # Before anything of the project is imported.
+        isolation.install()
+        hardening.harden()
 
 
 def _masker(unhardened: bool) -> output_result.Masker | None:
@@ -132,7 +128,7 @@ def _list(options: argparse.Namespace) -> int:
     with open(options.question, encoding='utf-8') as file:
         question = json.load(file)
     faulthandler.enable()
-    hardened = _harden(options.unhardened)
+    _harden(options.unhardened)
     listing = loading.Listing(question['limit'])
     for argument in question['arguments']:
         listing.add(argument)
@@ -144,7 +140,6 @@ def _list(options: argparse.Namespace) -> int:
         'skipped': _masked(masker, listing.skipped),
         'unknown': listing.unknown,
         'missing': missing,
-        'hardened': hardened,
     }
     with open(options.answer, 'w', encoding='utf-8') as file:
         json.dump(answer, file)

@@ -14,5 +14,6 @@
 
 from safe_fixtures.guards.output.guard import masked
 from safe_fixtures.guards.output.guard import RedactedOutput
+from safe_fixtures.guards.output.guard import Reported
 
-__all__ = ['RedactedOutput', 'masked']
+__all__ = ['RedactedOutput', 'Reported', 'masked']

@@ -19,6 +19,7 @@ import unittest
 
 import testtools
 from testtools import content
+import wrapt
 
 from safe_fixtures import audit
 from safe_fixtures import conf
@@ -29,9 +30,10 @@ from safe_fixtures.guards.output import api_secrets
 from safe_fixtures.guards.output import result as output_result
 from safe_fixtures.guards.output import streams
 
-__all__ = ['RedactedOutput', 'masked']
+__all__ = ['RedactedOutput', 'Reported', 'masked']
 
 _CODE = 'SF601'
+_ON_TEST = '_safe_fixtures_reported'
 
 
 class RedactedOutput(guard.Guard):
@@ -63,8 +65,8 @@ class RedactedOutput(guard.Guard):
     :param trail: where to record, and whose redactor masks; default: the
         active trail.
     :raises: ConfigurationError at set-up outside a running
-        ``testtools.TestCase``; SafetyViolation (SF601) at cleanup, if
-        enforced.
+        ``testtools.TestCase`` (or any test that reports to a
+        :class:`Reported`); SafetyViolation (SF601) at cleanup, if enforced.
     """
 
     def _prepare(self) -> None:
@@ -81,7 +83,8 @@ class RedactedOutput(guard.Guard):
         super()._setUp()
         self._masker = self._mask_result()
         self.addCleanup(self._report_at_cleanup)
-        self._case.addOnException(self._on_exception)
+        if isinstance(self._case, testtools.TestCase):
+            self._case.addOnException(self._on_exception)
         self.useFixture(streams.MaskedStreams(self._masker))
         self.useFixture(
             gate.ApiGate(api_secrets.SecretsAtGate(self.trail.redactor))
@@ -111,7 +114,8 @@ class RedactedOutput(guard.Guard):
             self._masker.count_early({'reason': reason})
 
     def _report_at_cleanup(self) -> None:
-        self._masker.count_early(self._case.getDetails())
+        if isinstance(self._case, testtools.TestCase):
+            self._masker.count_early(self._case.getDetails())
         errors = self._report()
         if not self._interrupted:
             guard.raise_all(errors)
@@ -185,15 +189,49 @@ def masked(result: Any) -> Any:
     )
 
 
-def _run_of(test: unittest.TestCase | None) -> Any:
-    """Return the ``testtools.RunTest`` that runs a test, or None.
+class Reported(wrapt.ObjectProxy):  # type: ignore[type-arg]
+    """The result of one test, which a guard can replace while it runs.
 
-    After the last cleanup it reports to the result that is its attribute
-    ``result``. It ends with the run.
+    It is to a plain ``unittest.TestCase`` what ``testtools.RunTest`` is to
+    a ``testtools.TestCase``.
+
+    :param result: where the test is reported.
+    :param case: the test.
+    """
+
+    def __init__(self, result: Any, case: unittest.TestCase) -> None:
+        super().__init__(result)
+        self._self_case = case
+        vars(case)[_ON_TEST] = self
+
+    @property
+    def case(self) -> Any:
+        """The test (TestCase)."""
+        return self._self_case
+
+    @property
+    def result(self) -> Any:
+        """Where the test is reported."""
+        return self.__wrapped__
+
+    @result.setter
+    def result(self, result: Any) -> None:
+        self.__wrapped__ = result
+
+    def close(self) -> None:
+        """End with the run of the test."""
+        vars(self._self_case).pop(_ON_TEST, None)
+
+
+def _run_of(test: unittest.TestCase | None) -> Any:
+    """Return the ``testtools.RunTest`` or the Reported of a test, or None.
+
+    After the last cleanup, the test is reported to the result that is its
+    attribute ``result``. It ends with the run.
     """
     for frame, _ in traceback.walk_stack(sys._getframe()):
         if frame.f_code.co_varnames[:1] == ('self',):
             run = frame.f_locals.get('self')
             if isinstance(run, testtools.RunTest) and run.case is test:
                 return run
-    return None
+    return None if test is None else vars(test).get(_ON_TEST)

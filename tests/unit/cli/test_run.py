@@ -172,9 +172,15 @@ class TestRules(runs.TestCase):
         self.write(
             'test_spoils.py',
             """
+            import atexit
+
             class TestSpoils(testtools.TestCase):
                 def test(self):
-                    os.unlink(HERE / 'report/events-run.jsonl')
+                    atexit.register(take_away)
+
+            def take_away():
+                for path in (HERE / 'report').glob('events-*.jsonl'):
+                    path.unlink()
             """,
         )
         done = self.run_cli('test_spoils', status=3)

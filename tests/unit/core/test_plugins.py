@@ -39,6 +39,9 @@ class TestFind(base.TestCase):
             fixtures.MonkeyPatch('safe_fixtures.core.plugins._provided', [])
         )
         self.useFixture(
+            fixtures.MonkeyPatch('safe_fixtures.core.plugins._done', set())
+        )
+        self.useFixture(
             fixtures.MonkeyPatch(
                 'safe_fixtures.core.plugins._entries',
                 lambda: self.entries,
@@ -48,7 +51,7 @@ class TestFind(base.TestCase):
 
     def imported(self, name):
         modules = dict(sys.modules)
-        modules.pop('nova', None)
+        modules.pop('nova.tests', None)
         if name:
             modules[name] = types.ModuleType(name)
         self.useFixture(
@@ -64,17 +67,47 @@ class TestFind(base.TestCase):
         self.assertIsNone(plugins.find())
 
     def test_none_for_what_is_not_imported(self):
-        self.imported('nova')
+        self.imported('nova.tests')
         self.entries = [Entry('other', self.fail)]
         self.assertIsNone(plugins.find())
 
+    def test_none_without_the_tests_of_nova(self):
+        for name in ('nova', 'nova.version', 'novaclient', 'nova.test'):
+            with self.subTest(name=name):
+                self.imported(name)
+                self.entries = [Entry('nova', self.fail)]
+                self.assertIsNone(plugins.find())
+
+    def test_another_package_of_that_name(self):
+        self.imported('nova.tests')
+        loads = []
+
+        def load():
+            loads.append('nova')
+            raise ModuleNotFoundError(name='nova.tests.functional')
+
+        self.entries = [Entry('nova', load)]
+        self.assertIsNone(plugins.find())
+        self.assertIsNone(plugins.find())
+        self.assertEqual(['nova'], loads)
+
+    def test_backend_that_cannot_be_imported(self):
+        self.imported('nova.tests')
+
+        def load():
+            raise ModuleNotFoundError(name='eventlet')
+
+        self.entries = [Entry('nova', load)]
+        self.assertRaises(ModuleNotFoundError, plugins.find)
+
     def test_loaded_once(self):
-        self.imported('nova')
+        self.imported('nova.tests')
         loads = []
 
         def load():
             loads.append('nova')
             plugins.provide(Backend())
+            return 'a module'
 
         self.entries = [Entry('other', self.fail), Entry('nova', load)]
         found = plugins.find()
@@ -86,7 +119,7 @@ class TestFind(base.TestCase):
         self.entries = [Entry('nova', lambda: plugins.provide(Backend()))]
         self.imported(None)
         self.assertIsNone(plugins.find())
-        self.imported('nova')
+        self.imported('nova.tests')
         self.assertIsInstance(plugins.find(), Backend)
 
     def test_provided_before_anybody_asks(self):

@@ -1,0 +1,86 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Harden every test of a process without editing it."""
+
+from collections.abc import Callable
+from typing import Any
+import unittest
+
+import testtools
+import wrapt
+
+from safe_fixtures.core import plugins
+from safe_fixtures.hardening import life
+from safe_fixtures.runtime import patching
+
+__all__ = ['claim', 'harden', 'own_hardening_of']
+
+# Bases that a project hardens itself, and its function that does.
+_claimed: dict[type, Callable[[type], Any]] = {}
+
+
+def claim(base: type, hardened: Callable[[type], Any]) -> None:
+    """Leave the tests of a base to the project that hardens them itself.
+
+    :param base: the test base of the project.
+    :param hardened: returns the hardened class of a subclass of it.
+    """
+    _claimed[base] = hardened
+
+
+def own_hardening_of(base: type) -> Callable[[type], Any] | None:
+    """Return what hardens a base of a project that does so itself, or None.
+
+    The project whose tests are imported makes its claim first.
+    """
+    plugins.find()
+    for claimed, hardened in _claimed.items():
+        if issubclass(base, claimed):
+            return hardened
+    return None
+
+
+def harden() -> Callable[[], None]:
+    """Harden all tests in this process, unedited.
+
+    Every ``unittest.TestCase``, such as a ``testtools.TestCase``, gets the
+    guards that need no Nova, whenever its class is imported. A test of a
+    project that has guards of its own, such as Nova, gets these instead,
+    which include the others. A test that runs within another one is a part
+    of it. No class is replaced: two methods are wrapped. A second call
+    changes nothing.
+
+    :returns: a callable that restores ``unittest`` and ``testtools``.
+    """
+    if isinstance(vars(unittest.TestCase)['run'], _Hardened):
+        return lambda: None
+    return patching.patch_attributes(
+        (case, 'run', _Hardened(vars(case)['run'], _run))
+        for case in (unittest.TestCase, testtools.TestCase)
+    )
+
+
+class _Hardened(wrapt.FunctionWrapper):  # type: ignore[type-arg]
+    """Marks the methods that this module has wrapped."""
+
+
+def _run(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    if life.is_running():
+        return wrapped(*args, **kwargs)
+    if plugins.harden():
+        # The first test of a project: its class may have changed.
+        return instance.run(*args, **kwargs)
+    if isinstance(instance, tuple(_claimed)):
+        with life.running():
+            return wrapped(*args, **kwargs)
+    return life.run(instance, wrapped, *args, **kwargs)
