@@ -63,7 +63,7 @@ def hardened(base: type) -> Any:
 
     Example::
 
-        class TestVolumes(hardened(cinder.tests.unit.test.TestCase)):
+        class TestVolumes(hardened(testtools.TestCase)):
             def test_create(self):
                 self.assertEqual(self.id(), self.audit_trail.test_id)
 
