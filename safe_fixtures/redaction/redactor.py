@@ -13,17 +13,21 @@
 """Mask the secrets in a value before it is stored or shown."""
 
 import collections
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 import functools
 import re
 import threading
+import types
 from typing import Any, TypeVar
 
+from safe_fixtures.redaction import commands
 from safe_fixtures.redaction import encoded
 from safe_fixtures.redaction import fields
 from safe_fixtures.redaction import learned
 from safe_fixtures.redaction import names
 from safe_fixtures.redaction import shapes
+from safe_fixtures.redaction import statements
+from safe_fixtures.redaction import unquoted
 from safe_fixtures.redaction import urls
 
 __all__ = ['Redactor']
@@ -38,6 +42,8 @@ _SHORTEST_SHAPE = 20
 # Masking one secret can uncover another, but never more often than this.
 _ROUNDS = 10
 _LONG_BASE64 = re.compile(r'[A-Za-z0-9+/_-]{24,}+=*+')
+# Containers within containers; deeper ones are masked as a whole.
+_DEEPEST = 100
 # Base64 within base64 within base64, and no further.
 _DEPTH = 3
 _MOST_UNPACKED = 1024 * 1024  # bytes
@@ -57,6 +63,9 @@ _WORDS = frozenset(
     token tokens userdata username xauthtoken xservicetoken xsubjecttoken
     """.split()
 )
+# What is in any text with a secret that has a name, or is an argument.
+_GATES = (*names.ROOTS, *statements.GATES, *commands.GATES)
+_NOTHING: Mapping[Any, str] = types.MappingProxyType({})
 # Guards concurrent calls of learn().
 _learning = threading.RLock()
 
@@ -166,26 +175,40 @@ class _Pass:
     def _inside(self, value: Any, mask: Callable[[Any], Any]) -> Any:
         if id(value) in self._within:
             raise ValueError(f'a {type(value).__name__} that holds itself')
+        if len(self._within) == _DEEPEST:
+            return self._too_deep()
         self._within.add(id(value))
         try:
             return mask(value)
+        except RecursionError:
+            # Whoever called was deep already.
+            return self._too_deep()
         finally:
             self._within.discard(id(value))
 
+    def _too_deep(self) -> str:
+        """Return what stands for a container that is not looked into."""
+        self._counts['too deep'] += 1
+        return names.MASK
+
     def _mapping(
-        self, value: Mapping[Any, Any], id_of: str | None = None
+        self, value: Mapping[Any, Any], hidden: Mapping[Any, str] = _NOTHING
     ) -> Any:
         """Mask a mapping.
 
-        :param id_of: the secret whose id it holds: ``'token': {'id': 'x'}``.
+        :param hidden: for a key whose value is a secret, the name of that:
+            the "id" of ``'token': {'id': 'x'}``.
         """
         items: dict[Any, Any] = {}
+        beside = names.secret_beside(value)
+        if beside is not None:
+            hidden = {**hidden, beside: 'secret'}
         for key, item in value.items():
             shown = unique = self._key(key)
             while unique in items:
                 unique = f'{shown}-{len(items)}'
-            if id_of and key == 'id':
-                items[unique] = self._hidden(id_of, item)
+            if hidden and key in hidden:
+                items[unique] = self._hidden(hidden[key], item)
             else:
                 items[unique] = self._item(key, item)
         if isinstance(value, collections.defaultdict):
@@ -203,29 +226,44 @@ class _Pass:
         keys = getattr(value, '_fields', ())
         if isinstance(value, tuple) and len(keys) == len(value) > 0:
             items = list(map(self._item, keys, value))
-        elif (
-            isinstance(value, tuple)
-            and len(value) == 2
-            and not (
-                isinstance(value[1], str) and names.is_secret_name(value[1])
-            )
-        ):
-            # A header, or an item of a mapping; not the names of two fields.
+        elif len(value) == 2 and _is_pair(value):
             items = [self.any(value[0]), self._item(*value)]
         else:
-            items = [self.any(item) for item in value]
+            items = list(map(self.any, self._arguments(value)))
         if type(value) in _SEQUENCES:
             return type(value)(items)
         return _made_of(getattr(value, '_make', type(value)), items)
+
+    def _arguments(self, value: Any) -> Any:
+        """Mask the secrets in what may be the arguments of a command."""
+        if not (
+            isinstance(value, (list, tuple))
+            and len(value) > 1
+            and all(isinstance(item, (str, bytes)) for item in value)
+        ):
+            return value
+        words = list(map(_plain, value))
+        if not commands.in_list(words):
+            return value
+        items = list(value)
+        for index, start, end in commands.find_in_words(words):
+            self._counts['password'] += 1
+            items[index] = _replaced(value[index], start, end)
+        return items
 
     def _item(self, key: Any, item: Any) -> Any:
         """Mask the value of a field, by the name of the field too."""
         name = key.decode('latin-1') if isinstance(key, bytes) else key
         if isinstance(name, str) and names.has_root(name):
+            if name == 'chpasswd' and isinstance(item, Mapping):
+                return self._described(item, {'list': name})
             if names.is_secret_name(name):
                 return self._hidden(name, item)
-            if names.is_holder(name) and isinstance(item, _TEXTS):
-                return _as_text(item, self._held)
+            if isinstance(item, _TEXTS):
+                if names.is_holder(name):
+                    return _as_text(item, self._held)
+                if names.begins_as_secret(name):
+                    return _as_text(item, self._chance)
         return self.any(item)
 
     def _hidden(self, name: str, item: Any) -> Any:
@@ -233,14 +271,26 @@ class _Pass:
         if isinstance(item, _TEXTS):
             return _as_text(item, functools.partial(self._value, name))
         if isinstance(item, Mapping):
-            # It describes the secret.
-            mask = functools.partial(self._mapping, id_of=name)
-            return self._inside(item, mask)
+            # It describes the secret; or has cookies by their names.
+            cookies = names.kind_of(name) == 'cookie'
+            keys = item if cookies else ('id',)
+            return self._described(item, dict.fromkeys(keys, name))
         if (isinstance(item, _SEQUENCES) and item) or (
             isinstance(item, (int, float)) and not isinstance(item, bool)
         ):
             return self._masked(name)
         return self.any(item)
+
+    def _described(
+        self, item: Mapping[Any, Any], hidden: Mapping[Any, str]
+    ) -> Any:
+        mask = functools.partial(self._mapping, hidden=hidden)
+        return self._inside(item, mask)
+
+    def _chance(self, value: str) -> str:
+        if names.is_chance(value):
+            return self._masked('secret')
+        return self.text(value)
 
     def _value(self, name: str, value: str) -> str:
         if names.is_secret(name, value, quoted=True):
@@ -297,15 +347,44 @@ class _Pass:
             spans += encoded.encoded_keys(text)
         if spans:
             text = self._without(text, spans)
-        roots = [root for root in names.ROOTS if root in lowered]
-        if roots:
-            text = self._without(
-                text, fields.find(text, roots, self._holds_secret)
-            )
+        gates = [gate for gate in _GATES if gate in lowered]
+        quoted = unquoted.may_have(lowered)
+        options = quoted or commands.have_options(lowered)
+        if gates or options:
+            text = self._without_named(text, words, gates, options, quoted)
         if '@' in words or '%40' in words:
             for find in urls.FINDERS:
                 text = self._without(text, find(text))
+            if quoted:
+                text = self._without(
+                    text, unquoted.find(text, urls.FINDERS[0])
+                )
         return text
+
+    def _without_named(
+        self,
+        text: str,
+        words: str,
+        gates: list[str],
+        options: bool,
+        quoted: bool,
+    ) -> str:
+        """Mask what fields, statements and commands tell to be secret."""
+        roots = [gate for gate in gates if gate in names.FIELD_NAMES]
+        stated = [gate for gate in statements.GATES if quoted or gate in gates]
+        used = commands.in_text(words, options)
+
+        def named(text: str) -> Iterator[shapes.Shape]:
+            lowered = shapes.lowered(text)
+            yield from fields.find(text, lowered, roots, self._holds_secret)
+            for gate in stated:
+                yield from statements.Reader(text).at_gate(gate, lowered)
+            if used:
+                yield from commands.find(text, used)
+
+        if quoted:
+            text = self._without(text, unquoted.find(text, named))
+        return self._without(text, named(text))
 
     def _without_learned(self, text: str, words: str) -> str:
         grams = None
@@ -324,13 +403,35 @@ class _Pass:
         """Return a text with shapes masked, which are counted."""
         parts: list[str] = []
         done = 0
-        for kind, start, end in sorted(spans, key=_start_of):
+        for kind, start, end, quote in sorted(spans, key=_start_of):
             if start >= done:
                 if kind:
                     self._counts[kind] += 1
-                parts += (text[done:start], names.MASK)
+                parts += (text[done:start], quote, names.MASK, quote)
             done = max(done, end)
         return ''.join([*parts, text[done:]]) if parts else text
+
+
+def _is_pair(value: Any) -> bool:
+    """Whether two items are a header; or one of a mapping, as a tuple."""
+    name, item = value
+    if isinstance(value, tuple):
+        # Not the names of two fields.
+        return not (isinstance(item, str) and names.is_secret_name(item))
+    return (
+        isinstance(value, list)
+        and isinstance(name, (str, bytes))
+        and names.is_secret_name(_plain(name))
+        and isinstance(item, _TEXTS)
+        and names.is_paired(_plain(item))
+    )
+
+
+def _plain(value: Any) -> str:
+    """Return text or bytes as text."""
+    if isinstance(value, str):
+        return value
+    return bytes(value).decode('utf-8', 'surrogateescape')
 
 
 def _start_of(span: shapes.Shape) -> tuple[int, int]:
@@ -341,12 +442,21 @@ def _as_text(value: Any, mask: Callable[[str], str]) -> Any:
     """Mask text or bytes; return the same type, if it can be made."""
     if isinstance(value, str):
         return mask(value)
-    text = bytes(value).decode('utf-8', 'surrogateescape')
+    text = _plain(value)
     masked = mask(text)
     if masked == text:
         return value
     data = masked.encode('utf-8', 'surrogateescape')
     return data if type(value) is bytes else _made_of(type(value), data)
+
+
+def _replaced(value: Any, start: int, end: int) -> Any:
+    """Mask a part of text or bytes."""
+
+    def replaced(text: str) -> str:
+        return f'{text[:start]}{names.MASK}{text[end:]}'
+
+    return _as_text(value, replaced)
 
 
 def _made_of(make: Callable[[Any], Any], items: Any) -> Any:

@@ -102,11 +102,14 @@ class Shape(NamedTuple):
     :ivar kind: such as ``private key`` (str).
     :ivar start: where it begins (int).
     :ivar end: where it ends (int).
+    :ivar quote: what goes around its mask (str): a number has none, and the
+        text stays JSON.
     """
 
     kind: str
     start: int
     end: int
+    quote: str = ''
 
 
 def find(text: str, words: str | None = None) -> Iterator[Shape]:
@@ -121,9 +124,13 @@ def find(text: str, words: str | None = None) -> Iterator[Shape]:
         words = text
     for anchor, kind, shape in _SHAPES:
         if anchor in words:
-            for match in shape.finditer(text):
-                if match.lastgroup is None:
+            position = text.find(anchor)
+            while position >= 0:
+                match = shape.match(text, position)
+                if match and match.lastgroup is None:
                     yield Shape(kind, *match.span())
+                end = match.end() if match else position + 1
+                position = text.find(anchor, end)
     if 'PRIVATE' in words:
         yield from _private_keys(text)
     for begin in _BARE_BEGINS:

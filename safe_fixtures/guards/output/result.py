@@ -19,6 +19,7 @@ from typing import Any
 
 import fixtures
 from testtools import content
+from testtools import content_type
 import wrapt
 
 from safe_fixtures import redaction
@@ -93,10 +94,27 @@ class Masker:
             charset = detail.content_type.parameters.get('charset', 'utf8')
             return [self._data(sink, data, charset.lower())]
 
+        kind = self._content_type(sink, detail.content_type)
         if self._counts:
             chunks = read()
-            return _MaskedContent(detail.content_type, lambda: chunks)
-        return _MaskedContent(detail.content_type, read)
+            return _MaskedContent(kind, lambda: chunks)
+        return _MaskedContent(kind, read)
+
+    def _content_type(
+        self, sink: str, kind: content_type.ContentType
+    ) -> content_type.ContentType:
+        """Return the type of a detail with its parameters masked."""
+        plain = {'charset', 'language'}
+        if plain.issuperset(kind.parameters):
+            return kind
+        masked = self._mask(sink, dict(kind.parameters))
+        if not isinstance(masked, dict):
+            # Masking failed. The charset is needed to read the detail.
+            parameters = kind.parameters.items()
+            masked = {key: each for key, each in parameters if key in plain}
+        if masked == kind.parameters:
+            return kind
+        return content_type.ContentType(kind.type, kind.subtype, masked)
 
     def details(
         self, details: Mapping[str, content.Content]
