@@ -116,18 +116,20 @@ _REFERENCE = re.compile(
 )
 # It begins with what is found fast.
 _OPTION = re.compile(r'-(?<=[\s\'"]-)-?[a-z]')
-# Commands that have secrets without an option, by what is in a text with one.
-_NEED_NO_OPTION = {
-    'rabbitmqctl': 'rabbitmqctl',
-    '/user:': 'net',
-    'secret-set-value': 'virsh',
-    'wpa_passphrase': 'wpa_passphrase',
-}
+_SHORT = 1000  # characters
+# Commands that have secrets without an option: what is in a text with one,
+# what else is, and the name.
+_NEED_NO_OPTION = (
+    ('rabbitmqctl', 'rabbitmqctl', 'rabbitmqctl'),
+    ('\\', '/user', 'net'),
+    ('secret', 'secret-set-value', 'virsh'),
+    ('pass', 'wpa_passphrase', 'wpa_passphrase'),
+)
 # What has to be in a text, but for the roots of names.
 GATES = ('rabbitmqctl', '\\')
-_ANY = _NEED_NO_OPTION | {
+_TRIGGERS = {
     name: name for name in (*_COMMANDS, *_OPTIONS) if name != 'net'
-}
+} | {'/user': 'net'}
 _BEFORE_ITEM = re.compile(rf'(?P<quote>{quotes.QUOTE})(?:[\w./-]*/)?\Z')
 _WORD_CHARACTER = re.compile(r'[\w.-]')
 _SPACE = re.compile(r'(?:[ \t]|\\\r?\n)*+')
@@ -143,25 +145,42 @@ _Span = tuple[int, int]
 
 def in_list(words: Sequence[str]) -> bool:
     """Whether a list of words may be a command (a quick check)."""
-    return (
-        any(word.startswith('-') for word in words)
-        or words[0].rpartition('/')[2] in _COMMANDS
+    # After sudo, for example.
+    return any(word.startswith('-') for word in words) or any(
+        word.rpartition('/')[2] in _COMMANDS for word in words[:4]
     )
 
 
 def have_options(lowered: str) -> bool:
     """Whether a text in lower case has options of commands."""
-    return _OPTION.search(lowered) is not None or lowered.startswith('-')
+    if len(lowered) < _SHORT and not (
+        ' -' in lowered
+        or "'-" in lowered
+        or '"-' in lowered
+        or '\n-' in lowered
+    ):
+        # Faster than the pattern.
+        return lowered.startswith('-')
+    return _OPTION.search(lowered) is not None or lowered[:1] == '-'
 
 
-def in_text(words: str, options: bool) -> list[str]:
+def in_text(words: str, gates: Sequence[str], options: bool) -> list[str]:
     """Return the names of commands that may have secrets in a text.
 
     :param words: the text, or its different words, in lines.
-    :param options: whether it has any.
+    :param gates: those of :data:`GATES` that are in it, and the roots of
+        names that are.
+    :param options: whether it has any options.
     """
-    triggers = _ANY if options else _NEED_NO_OPTION
-    return [name for trigger, name in triggers.items() if trigger in words]
+    if options:
+        return [
+            name for trigger, name in _TRIGGERS.items() if trigger in words
+        ]
+    return [
+        name
+        for gate, trigger, name in _NEED_NO_OPTION
+        if gate in gates and trigger in words
+    ]
 
 
 def find(text: str, commands: Iterable[str]) -> Iterator[shapes.Shape]:
@@ -316,7 +335,12 @@ class _Arguments:
             return None
         for option in (*command.joined, *known):
             # As in -px.
-            if word.startswith(option) and option[:2] != '--':
+            if (
+                word.startswith(option)
+                and option[:2] != '--'
+                # Its options have longer names.
+                and self._name not in ('openssl', 'keytool')
+            ):
                 start = self._value_of(option, word[len(option) :])
                 return None if start is None else start + len(option)
         return None

@@ -227,7 +227,8 @@ class _Pass:
         if isinstance(value, tuple) and len(keys) == len(value) > 0:
             items = list(map(self._item, keys, value))
         elif len(value) == 2 and _is_pair(value):
-            items = [self.any(value[0]), self._item(*value)]
+            name, item = self._arguments(value)
+            items = [self.any(name), self._item(name, item)]
         else:
             items = list(map(self.any, self._arguments(value)))
         if type(value) in _SEQUENCES:
@@ -372,7 +373,7 @@ class _Pass:
         """Mask what fields, statements and commands tell to be secret."""
         roots = [gate for gate in gates if gate in names.FIELD_NAMES]
         stated = [gate for gate in statements.GATES if quoted or gate in gates]
-        used = commands.in_text(words, options)
+        used = commands.in_text(words, gates, options)
 
         def named(text: str) -> Iterator[shapes.Shape]:
             lowered = shapes.lowered(text)

@@ -49,11 +49,10 @@ _AT_ROOTS = {
         r'(?P<secret>[^\s/?&\'"<>\\%#,;)\]]++)',
         re.IGNORECASE,
     ),
-    # An object of QEMU: an option, or JSON.
+    # An object of QEMU
     'secret': re.compile(
-        r'secret(?:,(?:[\w-]{1,20}=[^,\s\'"\\]{0,99},){0,6}data='
+        r'secret,(?:[\w-]{1,20}=[^,\s\'"\\]{0,99},){0,6}data='
         r'(?P<secret>[^,\s\'"\\]++)'
-        rf'|{_Q}[^{{}}]{{0,300}}?\bdata{_Q}\s*+:{_GAP}*+(?P<open>{_Q}))'
     ),
     # .netrc, preseed
     'pass': re.compile(
@@ -70,7 +69,11 @@ _AT_ROOTS = {
 ROOTS = frozenset(_AT_ROOTS)
 # What must stand before.
 _BEFORE_PASSWORD = re.compile(r'\blogin\s+\S+\s+\Z')
-_BEFORE_SECRET = re.compile(rf'qom-type(?:{_Q})?:\s*{_Q}\Z')
+# The same object in JSON
+_QOM_TYPE = re.compile(rf'qom-type{_Q}\s*+:{_GAP}*+{_Q}\Z')
+_QOM_DATA = re.compile(
+    rf'secret{_Q}[^{{}}]{{0,300}}?\bdata{_Q}\s*+:{_GAP}*+(?P<open>{_Q})'
+)
 _LONGEST_BEFORE = 100
 # {'payload': 'x', 'payload_content_type': 'text/plain'}, for Barbican
 _PAYLOAD = re.compile(rf'payload{_Q}\s*+:{_GAP}*+(?P<open>[bu]?{_Q})', re.I)
@@ -136,24 +139,22 @@ class Reader:
         :param root: one of :data:`ROOTS` (str).
         :param position: where it is in the text (int).
         """
-        pattern = _AT_ROOTS[root]
         text = self._text
-        found = pattern.match(text, position)
         before = text[max(0, position - _LONGEST_BEFORE) : position]
         if root == 'pass':
             yield from self._accounts(position)
-            if (
-                found
-                and found['secret']
-                and not _BEFORE_PASSWORD.search(before)
-            ):
-                return
-        elif root == 'secret':
-            if found and found['open'] and not _BEFORE_SECRET.search(before):
-                return
-        if found:
-            kind = 'password' if root == 'rootpw' else names.kind_of(root)
-            yield from self._shape(kind, found)
+        pattern = _AT_ROOTS[root]
+        if root == 'secret' and 'qom-type' in before:
+            pattern = _QOM_DATA if _QOM_TYPE.search(before) else pattern
+        found = pattern.match(text, position)
+        if found is None or (
+            root == 'pass'
+            and found['secret']
+            and not _BEFORE_PASSWORD.search(before)
+        ):
+            return
+        kind = 'password' if root == 'rootpw' else names.kind_of(root)
+        yield from self._shape(kind, found)
 
     def _accounts(self, position: int) -> Iterator[shapes.Shape]:
         if position < self._done:

@@ -35,7 +35,7 @@ _SIGNS = frozenset('"\'=:,;&<>{}[]()| \n\r\t-_/#\\!?@')
 
 def may_have(lowered: str) -> bool:
     """Whether a text in lower case may be quoted (a quick check)."""
-    return _MARK.search(lowered) is not None or (
+    return ('%' in lowered and _MARK.search(lowered) is not None) or (
         '\\' in lowered and any(mark in lowered for mark in _ESCAPES)
     )
 

@@ -263,6 +263,37 @@ class TestOutcomes(base.TestCase):
         texts = self.assertOutcome('addSuccess', Case, 'said')
         self.assertIn(PLAIN, texts['said'])
 
+    def test_parameters_of_a_type(self):
+        # Not the charset, by which the detail is read.
+        given = {'charset': 'utf-16', 'password': SECRET, 'a': LEAK, 'b': 'c'}
+        type_ = content_type.ContentType('text', 'plain', given)
+        types = []
+
+        class Case(Inner):
+            def test(self):
+                data = PLAIN.encode('utf-16')
+                self.addDetail('said', content.Content(type_, lambda: [data]))
+
+        class Result(testtools.TestResult):
+            def addSuccess(self, test, details=None):
+                types.append(details['said'].content_type)
+                self.text = details['said'].as_text()
+
+        result = Result()
+        run(Case, result)
+        self.assertEqual(PLAIN, result.text)
+        (seen,) = types
+        self.assertNotIn(SECRET, str(seen.parameters))
+        self.assertEqual(
+            {'charset': 'utf-16', 'b': 'c', 'password': '***'},
+            {
+                key: seen.parameters[key]
+                for key in seen.parameters
+                if key != 'a'
+            },
+        )
+        self.assertEqual(SECRET, given['password'])
+
     def test_other_types_and_charsets(self):
         types = {
             'binary': content_type.ContentType('application', 'octet-stream'),
