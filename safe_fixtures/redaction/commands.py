@@ -116,7 +116,6 @@ _REFERENCE = re.compile(
 )
 # It begins with what is found fast.
 _OPTION = re.compile(r'-(?<=[\s\'"]-)-?[a-z]')
-_SHORT = 1000  # characters
 # Commands that have secrets without an option: what is in a text with one,
 # what else is, and the name.
 _NEED_NO_OPTION = (
@@ -153,14 +152,6 @@ def in_list(words: Sequence[str]) -> bool:
 
 def have_options(lowered: str) -> bool:
     """Whether a text in lower case has options of commands."""
-    if len(lowered) < _SHORT and not (
-        ' -' in lowered
-        or "'-" in lowered
-        or '"-' in lowered
-        or '\n-' in lowered
-    ):
-        # Faster than the pattern.
-        return lowered.startswith('-')
     return _OPTION.search(lowered) is not None or lowered[:1] == '-'
 
 

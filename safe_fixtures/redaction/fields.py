@@ -45,8 +45,7 @@ def find(
     :returns: an iterator of shapes; the kind of a value that holds a secret
         is ''.
     """
-    reader = values.Reader(text)
-    statement = statements.Reader(text)
+    statement: statements.Reader | None = None
     found: dict[int, re.Match[str]] = {}
     for root in roots:
         match_at = _pattern(root).match
@@ -55,7 +54,11 @@ def find(
             if field is not None:
                 found.setdefault(field.end('end'), field)
             if root in statements.ROOTS:
+                statement = statement or statements.Reader(text)
                 yield from statement.at_root(root, position)
+    if not found:
+        return
+    reader = values.Reader(text)
     done = 0
     for _, field in sorted(found.items()):
         end = field.end('end')

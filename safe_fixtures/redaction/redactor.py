@@ -49,6 +49,8 @@ _DEPTH = 3
 _MOST_UNPACKED = 1024 * 1024  # bytes
 # A longer text is reduced to its different words first: that pays.
 _LONG_TEXT = 10_000
+# In a shorter one, to search for a few fixed strings is faster.
+_SHORT_TEXT = 1000
 # Of more learned secrets than this, a set rules out most.
 _MANY = 20
 # Not learned, without - and _: masking one of these would wreck every text.
@@ -349,8 +351,21 @@ class _Pass:
         if spans:
             text = self._without(text, spans)
         gates = [gate for gate in _GATES if gate in lowered]
-        quoted = unquoted.may_have(lowered)
-        options = quoted or commands.have_options(lowered)
+        # Calls only for what needs them: most texts are short lines.
+        quoted = ('%' in lowered or '\\' in lowered) and unquoted.may_have(
+            lowered
+        )
+        options = quoted or (
+            (
+                len(lowered) > _SHORT_TEXT
+                or ' -' in lowered
+                or "'-" in lowered
+                or '"-' in lowered
+                or '\n-' in lowered
+                or lowered.startswith('-')
+            )
+            and commands.have_options(lowered)
+        )
         if gates or options:
             text = self._without_named(text, words, gates, options, quoted)
         if '@' in words or '%40' in words:
