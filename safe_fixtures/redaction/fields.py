@@ -53,7 +53,8 @@ def find(
             field = match_at(text, position)
             if field is not None:
                 found.setdefault(field.end('end'), field)
-            if root in statements.ROOTS:
+            begins = statements.ROOTS.get(root)
+            if begins and lowered.startswith(begins, position):
                 statement = statement or statements.Reader(text)
                 yield from statement.at_root(root, position)
     if not found:

@@ -66,7 +66,13 @@ _AT_ROOTS = {
         r'(?P<secret>[^\s\'"-][^\s\'"]*+)',
     ),
 }
-ROOTS = frozenset(_AT_ROOTS)
+# What a statement begins with, by the root it begins with.
+ROOTS = {
+    'token': ('tokens/',),
+    'secret': ('secret,', 'secret"', "secret'", 'secret\\', 'secret&'),
+    'pass': ('passwd', 'password ', 'password\t', 'password\r', 'password\n'),
+    'rootpw': ('rootpw ',),
+}
 # What must stand before.
 _BEFORE_PASSWORD = re.compile(r'\blogin\s+\S+\s+\Z')
 # The same object in JSON
