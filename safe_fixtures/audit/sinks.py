@@ -18,11 +18,14 @@ import fcntl
 import json
 import logging
 import os
+import posix
 import stat
 from typing import Any
 
 from safe_fixtures.audit import events
 from safe_fixtures.runtime import audit_hook
+from safe_fixtures.runtime import files
+from safe_fixtures.runtime import printable
 
 __all__ = ['LOGGER', 'PID', 'File', 'as_line', 'log']
 
@@ -36,6 +39,7 @@ LOGGER.setLevel(logging.INFO)
 
 _FIRST = os.getpid()
 # Details that repeat the rule.
+_ATTEMPTS = 500  # to write to a full pipe, a hundredth of a second each
 _LEFT_OUT = ('cwe', 'mode', 'remedy')
 
 
@@ -67,21 +71,27 @@ class File:
         path = path_of(self._name)
         if path != self._path:
             self._path, self._known, self._size = path, None, 0
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        # Without O_NONBLOCK, a pipe that nobody reads would stop the test.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
         if self._known is None:
             flags |= os.O_CREAT
         # Guards must not see this as an act of the test.
         with audit_hook.unseen(), contextlib.ExitStack() as undo:
-            descriptor = os.open(path, flags, 0o600)
-            undo.callback(os.close, descriptor)
+            # Of the posix module: eventlet replaces those of os, and waits
+            # for devices that cannot be waited for.
+            descriptor = posix.open(path, flags, 0o600)
+            undo.callback(posix.close, descriptor)
             # A process forked meanwhile would keep the lock.
             undo.callback(fcntl.flock, descriptor, fcntl.LOCK_UN)
             self._append(descriptor, data)
 
     def _append(self, descriptor: int, data: bytes) -> None:
         # O_APPEND does not keep a line whole if a write is partial.
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         found = os.fstat(descriptor)
+        if not files.is_null(found):
+            # All processes share the device, and its lock.
+            files.lock(descriptor, self._path)
+            found = os.fstat(descriptor)
         which = found.st_dev, found.st_ino
         if self._known not in (None, which):
             raise OSError(
@@ -100,7 +110,7 @@ class File:
         left = data
         try:
             while left:
-                left = left[os.write(descriptor, left) :]
+                left = left[_write(descriptor, left) :]
         except BaseException:
             if len(left) < len(data):
                 with contextlib.suppress(OSError):
@@ -108,6 +118,16 @@ class File:
             raise
         if stat.S_ISREG(found.st_mode):
             self._size = found.st_size + len(data)
+
+
+def _write(descriptor: int, data: bytes) -> int:
+    """Write some bytes; a full pipe may take a moment."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return posix.write(descriptor, data)
+        except BlockingIOError:
+            files.pause()
+    raise OSError(errno.EAGAIN, 'nobody reads what is in the pipe')
 
 
 def _ends_a_line(path: str, found: os.stat_result) -> bool:
@@ -163,8 +183,8 @@ def as_line(stored: dict[str, Any]) -> str:
         f'({event.outcome})',
         '; '.join(
             f'{name}: {value}'
-            for name, value in event.details.items()
+            for name, value in events.details(stored).items()
             if name not in _LEFT_OUT
         ),
     ]
-    return ' '.join(' '.join(parts).split())
+    return printable.line(' '.join(' '.join(parts).split()))

@@ -19,6 +19,7 @@ from typing import Any
 
 from safe_fixtures import exceptions
 from safe_fixtures import rules
+from safe_fixtures.runtime import files
 
 __all__ = ['Entry', 'read']
 
@@ -56,11 +57,11 @@ def read(path: str) -> list[Entry]:
         what is allowed.
     """
     try:
-        with open(path, 'rb') as file:
+        with files.open_regular(path) as file:
             return _entries(tomllib.load(file))
     except OSError as error:
         allowed = f'it must be a file that can be read ({error.strerror})'
-    except (tomllib.TOMLDecodeError, UnicodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeError, RecursionError) as error:
         allowed = f'it must be TOML ({error})'
     except ValueError as error:
         allowed = str(error)
