@@ -26,6 +26,7 @@ from safe_fixtures import conf
 from safe_fixtures.core import violations
 from safe_fixtures.core import waivers as core_waivers
 from safe_fixtures import exceptions
+from safe_fixtures.runtime import forks
 from safe_fixtures.runtime import stack
 
 __all__ = [
@@ -48,6 +49,7 @@ class Outcome:
         :class:`ToldOutcomes`.
     :ivar value: ``success``, ``failure``, or ``unknown`` if it was skipped.
     :ivar interrupted: whether something like Ctrl-C ends the test.
+    :ivar process: the number of the process that runs the test.
     :ivar followed: whether the test is concluded at its end already.
     :ivar hardened: how far the test is hardened: ``fully``, ``partly``, or
         empty if it uses its guards itself.
@@ -57,6 +59,7 @@ class Outcome:
     def __init__(self, test: Any) -> None:
         self.value = 'success'
         self.interrupted = False
+        self.process = forks.process()
         self.followed = False
         self.hardened = ''
         self.lacks = ''
@@ -202,6 +205,8 @@ def follow(
 
 
 def _conclude(test: Any, trail: audit.AuditTrail, outcome: Outcome) -> None:
+    # What the test has forked is done; the rest is for its parent to do.
+    forks.end_child(outcome.process, outcome.value == 'failure')
     succeeds = outcome.value == 'success'
     unused = _record_unused_waivers(test, trail) if succeeds else []
     fails = bool(unused) or not trail.is_whole

@@ -23,9 +23,10 @@ import testtools
 from safe_fixtures.core import conclusion
 from safe_fixtures.guards import output
 from safe_fixtures.hardening import guards
+from safe_fixtures.runtime import forks
 from safe_fixtures.runtime import patching
 
-__all__ = ['is_running', 'run', 'running']
+__all__ = ['end_children', 'is_running', 'run', 'running']
 
 # The threads that run a test. Bound at import: with eventlet, all greenlets
 # of a thread count as one.
@@ -81,6 +82,7 @@ def run(
     reported = output.masked(result)
     with contextlib.ExitStack() as stack:
         stack.callback(restore)
+        stack.callback(end_children(case))
         if reported is not None:
             reported = output.Reported(reported, case)
             stack.callback(reported.close)
@@ -89,6 +91,18 @@ def run(
         stack.enter_context(running())
         returned = run_case(reported)
     return result if returned is reported else returned
+
+
+def end_children(case: Any) -> Callable[[], None]:
+    """End what the test method forks where it ends, before any cleanup.
+
+    :returns: a callable that restores the test.
+    """
+    of_testtools = isinstance(case, testtools.TestCase)
+    name = '_run_test_method' if of_testtools else '_callTestMethod'
+    return patching.patch_attribute(
+        case, name, forks.ending_children(getattr(case, name))
+    )
 
 
 def _run_alone(case: Any, run_case: Callable[[Any], Any]) -> Any:

@@ -13,6 +13,7 @@
 """Drop-in replacements for Nova's functional test bases."""
 
 from collections.abc import Callable, Collection
+import contextlib
 import functools
 from typing import Any
 
@@ -31,6 +32,7 @@ from safe_fixtures.guards import service_start
 from safe_fixtures.guards import services
 from safe_fixtures.hardening import bases as general_bases
 from safe_fixtures.hardening import guards as general_guards
+from safe_fixtures.hardening import life
 from safe_fixtures.hardening import suite as hardening_suite
 from safe_fixtures.nova import backend
 from safe_fixtures.nova import cast_as_call
@@ -104,7 +106,8 @@ class SafeTestCase(test.TestCase):
     def run(self, result: Any = None) -> Any:
         """Run the test; see ``testtools.TestCase``."""
         # Not in setUp: some tests need it before the setUp of their base.
-        with environment.InstalledNova():
+        with environment.InstalledNova(), contextlib.ExitStack() as stack:
+            stack.callback(life.end_children(self))
             return super().run(output.masked(result))
 
     def setUp(self) -> None:

@@ -43,6 +43,8 @@ from safe_fixtures.guards.output import result as output_result
 from safe_fixtures.guards.output import streams
 from safe_fixtures.hardening import suite as hardening
 from safe_fixtures.runtime import clock
+from safe_fixtures.runtime import forks
+from safe_fixtures.runtime import printable
 
 __all__ = ['main']
 
@@ -154,10 +156,10 @@ def _chosen(
     missing: list[str] = []
     if wanted is not None:
         if question['arguments']:
-            missing = [each for each in wanted if each not in tests]
-            tests = {each: tests[each] for each in wanted if each in tests}
+            missing = listing.keep(wanted)
         else:
             missing = listing.add_ids(wanted)
+        tests = listing.tests
     if question['exclude'] is not None:
         exclude = re.compile(question['exclude'])
         tests = {
@@ -176,7 +178,6 @@ def _run(options: argparse.Namespace) -> int:
     os.set_inheritable(options.tasks, False)
     tasks = open(options.tasks, encoding='utf-8')
     packets = runner_packets.Writer(_Stream(options.stream))
-    process = os.getpid()
     masker = _masker(options.unhardened)
     if masker is not None:
         streams.MaskedStreams(masker).setUp()
@@ -196,10 +197,9 @@ def _run(options: argparse.Namespace) -> int:
             except (Exception, SystemExit):
                 report(runner_packets.FAILED, traceback.format_exc())
                 continue
-            _run_suite(suite, packets, masker)
-            if os.getpid() != process:
-                # A test has forked; the rest is for its parent to do.
-                os._exit(0)
+            # A fixture of a class or a module may fork, too.
+            with forks.child_ends_here():
+                _run_suite(suite, packets, masker)
             report(runner_packets.DONE)
     except KeyboardInterrupt:
         report(runner_packets.INTERRUPTED)
@@ -227,6 +227,41 @@ def _end_with_reader(options: argparse.Namespace) -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
+class _Result(test_results.AutoTimingTestResultDecorator):
+    """Adds times, and ends a child that a test has forked with that test.
+
+    The times are those of a clock that no test moves.
+    """
+
+    def __init__(self, target: Any) -> None:
+        super().__init__(target)
+        self._process = forks.process()
+        self._has_failed = False
+
+    def _before_event(self) -> None:
+        if self._time is None:
+            self.decorated.time(clock.utcnow())
+
+    def startTest(self, test: Any) -> Any:
+        self._has_failed = False
+        return super().startTest(test)
+
+    def addError(self, *args: Any, **kwargs: Any) -> Any:
+        self._has_failed = True
+        return super().addError(*args, **kwargs)
+
+    def addFailure(self, *args: Any, **kwargs: Any) -> Any:
+        self._has_failed = True
+        return super().addFailure(*args, **kwargs)
+
+    def stopTest(self, test: Any) -> Any:
+        error = sys.exception()
+        if not isinstance(error, SystemExit):
+            error = None
+        forks.end_child(self._process, self._has_failed, error)
+        return super().stopTest(test)
+
+
 def _run_suite(
     suite: unittest.TestSuite,
     packets: runner_packets.Writer,
@@ -235,7 +270,7 @@ def _run_suite(
     target: Any = testtools.ExtendedToStreamDecorator(packets)
     if masker is not None:
         target = output_result.MaskedResult(target, masker)
-    result = _Timed(target)
+    result = _Result(target)
     result.startTestRun()
     try:
         suite(result)
@@ -243,26 +278,25 @@ def _run_suite(
         result.stopTestRun()
 
 
-class _Timed(test_results.AutoTimingTestResultDecorator):
-    """Tells the time of each event by a clock that no test moves."""
-
-    def _before_event(self) -> None:
-        if self._time is None:
-            self.decorated.time(clock.utcnow())
-
-
 def _suite_of(task: dict[str, Any]) -> unittest.TestSuite:
     suite = unittest.TestSuite(loading.load(each) for each in task['sources'])
-    program.filter_by_ids(suite, frozenset(task['ids']))
+    program.filter_by_ids(suite, _Printed(task['ids']))
     if not task['shuffled']:
         return suite
     place = {test_id: number for number, test_id in enumerate(task['ids'])}
 
     def place_of(test: Any) -> int:
-        return place[test.id()]
+        return place[printable.block(test.id())]
 
     tests = testtools.iterate_tests(suite)
     return unittest.TestSuite(sorted(tests, key=place_of))
+
+
+class _Printed(frozenset[str]):
+    """Ids as they are printed; contains those of tests as they are."""
+
+    def __contains__(self, test_id: object) -> bool:
+        return super().__contains__(printable.block(str(test_id)))
 
 
 def _keep_stacks(path: str) -> None:
