@@ -15,6 +15,7 @@
 from typing import Any
 
 from safe_fixtures import rules
+from safe_fixtures.runtime import printable
 
 __all__ = [
     'ConfigurationError',
@@ -36,6 +37,8 @@ class SafetyViolation(AssertionError):
     :param remedy: what to do about it (str); default: the rule's remedy.
     :param where: the call site, ``file:line`` (str); default: unknown.
     :ivar cwe: the weakness, such as ``CWE-531`` (str or None).
+    :ivar times: how often the test did the same and swallowed the violation
+        (int).
     :raises: ValueError for an unknown rule.
     """
 
@@ -53,12 +56,16 @@ class SafetyViolation(AssertionError):
         self.remedy = remedy or rule.remedy
         self.cwe = rule.cwe
         self.where = where
+        self.times = 1
         super().__init__(code, message)
 
     def __str__(self) -> str:
         cwe = f' ({self.cwe})' if self.cwe else ''
         where = f' at {self.where}' if self.where else ''
-        return f'{self.code}{cwe}: {self.message}{where}. {self.remedy}'
+        times = f' ({self.times} times)' if self.times > 1 else ''
+        return printable.block(
+            f'{self.code}{cwe}: {self.message}{where}{times}. {self.remedy}'
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By default, unpickling would call __init__ with self.args alone.
@@ -130,4 +137,6 @@ class ConfigurationError(ValueError):
         self.allowed = allowed
 
     def __str__(self) -> str:
-        return f'{self.option} = {self.value!r} is refused: {self.allowed}'
+        return printable.block(
+            f'{self.option} = {self.value!r} is refused: {self.allowed}'
+        )

@@ -22,6 +22,7 @@ import fixtures
 from safe_fixtures import audit
 from safe_fixtures import conf
 from safe_fixtures.core import conclusion
+from safe_fixtures.core import repetitions
 from safe_fixtures.core import violations
 from safe_fixtures.core import waivers as core_waivers
 from safe_fixtures import exceptions
@@ -59,6 +60,7 @@ class Guard(fixtures.Fixture):
         # What leaves the with block of this fixture, or interrupted it.
         self._raised: BaseException | None = None
         self._active = False
+        self._repeated = repetitions.Repetitions()
 
     def setUp(self) -> None:
         # Refuse bad settings before anything is installed, and outside
@@ -68,6 +70,7 @@ class Guard(fixtures.Fixture):
         self._test = self._given_test or stack.calling_test()
         self._outcome = conclusion.outcome_of(self._test)
         self._raised = None
+        self._repeated = repetitions.Repetitions()
         conf.load()
         self._waivers = core_waivers.of(self._test)
         self._prepare()
@@ -141,17 +144,46 @@ class Guard(fixtures.Fixture):
         # Before the record, which can fail. An inactive guard has no cleanup
         # to come.
         if verdict.refuses and keep and self._active and not expected:
-            self.addCleanup(self._raise_swallowed, violation)
+            swallowed = self._repeated.keep(violation)
+            if len(swallowed) == 1:
+                self.addCleanup(self._raise_swallowed, swallowed)
         with self._any_trail(trail) as trail:
-            verdict.record(trail, target, **content)
+            if self._active:
+                self._record_folded(verdict, trail, target, content)
+            else:
+                verdict.record(trail, target, **content)
         return verdict.carry_out()
 
-    def _raise_swallowed(self, violation: exceptions.SafetyViolation) -> None:
-        seen = violation is self._raised or (
+    def _record_folded(
+        self,
+        verdict: violations.Verdict,
+        trail: audit.AuditTrail,
+        target: str,
+        content: dict[str, Any],
+    ) -> None:
+        """Record a violation, unless it repeats too often."""
+        count = self._repeated.count(verdict, target)
+        if count.recorded:
+            verdict.record(trail, target, **content)
+        elif count.folded == 1:
+            self.addCleanup(
+                lambda: verdict.record(
+                    trail, target, **content, folded=count.folded
+                )
+            )
+
+    def _raise_swallowed(
+        self, swallowed: Sequence[exceptions.SafetyViolation]
+    ) -> None:
+        unseen = [each for each in swallowed if not self._has_seen(each)]
+        if unseen and not self._interrupted:
+            raise repetitions.folded(unseen)
+
+    def _has_seen(self, violation: exceptions.SafetyViolation) -> bool:
+        """Whether a violation has failed the test, or the with block."""
+        return violation is self._raised or (
             self._outcome is not None and self._outcome.is_due_to(violation)
         )
-        if not seen and not self._interrupted:
-            raise violation
 
     def _new_trail(self) -> audit.AuditTrail:
         return audit.AuditTrail(self._test.id() if self._test else None)
