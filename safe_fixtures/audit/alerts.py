@@ -22,6 +22,7 @@ from typing import Any
 
 from safe_fixtures.audit import events
 from safe_fixtures import exceptions
+from safe_fixtures.runtime import printable
 
 __all__ = ['LIMITS', 'Alert', 'Alerts']
 
@@ -56,7 +57,9 @@ class Alert:
     when: str
 
     def __str__(self) -> str:
-        return f'{self.rule}: {self.message}, in {", ".join(self.tests)}'
+        return printable.line(
+            f'{self.rule}: {self.message}, in {", ".join(self.tests)}'
+        )
 
 
 class Alerts:
@@ -118,8 +121,12 @@ class Alerts:
 
         :param event: as in :attr:`safe_fixtures.AuditTrail.events`, or of
             :func:`safe_fixtures.summary.read`.
+        :raises: ValueError for what is no audit event.
         """
-        view = events.Event(event)
+        self.add_view(events.Event(event))
+
+    def add_view(self, view: events.Event) -> None:
+        """Take one event into account, as a typed view."""
         with self._lock:
             for watch in self._watchers:
                 watch(view)
@@ -382,6 +389,6 @@ def _seconds(since: str, till: str) -> float:
     read = datetime.datetime.fromisoformat
     try:
         return (read(till) - read(since)).total_seconds()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         # A time in a foreign format says nothing.
         return 0.0

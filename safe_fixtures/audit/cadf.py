@@ -34,6 +34,7 @@ __all__ = ['as_json', 'resource_of', 'skeleton']
 _OBSERVER = resource.Resource(
     typeURI='service/security/audit/safe_fixtures', name='safe_fixtures'
 )
+_BITS = 64  # of a whole number
 _SCALARS = frozenset({str, int, bool, type(None)})
 _LISTS = frozenset({list, tuple, set, frozenset})
 
@@ -89,6 +90,8 @@ def as_json(value: Any, redactor: redaction.Redactor) -> Any:
     :raises: ValueError, or what the value raises, if JSON cannot hold it.
     """
     kind = type(value)
+    if kind is int and value.bit_length() > _BITS:
+        raise ValueError('JSON readers take no number this large')
     if kind in _SCALARS:
         return value
     if kind is float:

@@ -12,11 +12,11 @@
 
 """The vocabulary of audit events, and a typed view of one event."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import sys
 from typing import Any, Final, Literal
 
-__all__ = ['Event', 'details']
+__all__ = ['Event', 'InvalidEvent', 'details']
 
 # A rule was broken, and the act was refused (DENY) or only recorded
 # (VIOLATION). A waiver that applied follows as WAIVER.
@@ -69,6 +69,99 @@ SEQUENCE: Final = 'sequence'
 
 Kind = Literal['enforced', 'recorded', 'waived', 'expected']
 
+_OUTCOMES = frozenset({'success', 'failure', 'unknown', 'pending'})
+# A larger number is no count and no time, and may be too large to print.
+_LARGEST = 10**15
+
+
+class InvalidEvent(ValueError):
+    """A value is no audit event; the text says why."""
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    # Neither a bool nor NaN, and nothing infinite.
+    return type(value) in (int, float) and 0 <= value <= _LARGEST
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= _LARGEST
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_count, value.values()))
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_attachment(value: Any) -> bool:
+    return isinstance(value, dict) and (
+        value.get('name') != 'details'
+        or isinstance(value.get('content'), dict)
+    )
+
+
+def _are_waits(value: Any) -> bool:
+    """Whether it maps names to a count and seconds each."""
+    return isinstance(value, dict) and all(
+        isinstance(pair, list)
+        and len(pair) == 2
+        and _is_count(pair[0])
+        and _is_number(pair[1])
+        for pair in value.values()
+    )
+
+
+_Check = Callable[[Any], bool]
+_ANY: dict[str, _Check] = {
+    'seconds': _is_number,
+    'waived': _is_text,
+    'expected': _is_flag,
+}
+_VIOLATION: dict[str, _Check] = {
+    'message': _is_text,
+    'binary': _is_text,
+    'by': _is_text,
+    'folded': _is_count,
+}
+_CHANGE: dict[str, _Check] = dict.fromkeys(('before', 'after', 'by'), _is_text)
+_OF_ACTIONS: dict[str, dict[str, _Check]] = {
+    **dict.fromkeys(VIOLATIONS, _VIOLATION),
+    **dict.fromkeys(CHANGES, _CHANGE),
+    RESTORE: {'wanted': _is_text},
+    START: {'binary': _is_text},
+    PIN: {'served': _is_text},
+    REQUESTS: {'requests': _are_counts},
+    WAIT: {
+        'waits': _is_count,
+        'cut_short': _is_count,
+        'seconds_won': _is_number,
+        'helpers': _are_waits,
+    },
+    TEST_END: {'hardened': _is_text, 'lacks': _is_text},
+    TEST_OUTCOME: {'status': _is_text},
+    RUN: {
+        'mode': _is_text,
+        'tests': _is_count,
+        'concurrency': _is_count,
+        'arguments': _are_texts,
+    },
+    RUN_WAIVER: {'reason': _is_text},
+    WAIVER: {'pattern': _is_text, 'folded': _is_count},
+    RUN_END: {'interrupted': _is_flag},
+}
+#: What the content of an action must be, as far as somebody reads it.
+_CONTENT = {action: _ANY | content for action, content in _OF_ACTIONS.items()}
+
 
 class Event:
     """A typed, read-only view of one audit event.
@@ -85,7 +178,9 @@ class Event:
         ]
 
     :param stored: the event, a dictionary in the CADF format.
+    :param place: where it was read, as ``file:line``; default: unknown.
     :ivar stored: the same.
+    :ivar place: the same.
     :ivar action: what happened, such as ``disable`` (str).
     :ivar outcome: ``success``, ``failure`` or ``unknown`` (str).
     :ivar code: the rule, such as ``SF301``; empty without one (str).
@@ -95,24 +190,36 @@ class Event:
         test (str).
     :ivar target: the name of what was acted on (str).
     :ivar target_id: its uuid; empty without one (str).
-    :ivar details: the content besides the CADF fields (dict).
+    :ivar details: the content besides the CADF fields (dict), without what
+        the action does not allow.
+    :ivar unreadable: the names of the fields whose values make no sense; they
+        count as absent (tuple of str).
     :ivar seconds: how long the act took (float); 0 if the event does not say.
     :ivar is_violation: whether a rule was broken (bool).
     :ivar is_refusal: whether a rule was broken and the act refused (bool).
+    :raises: ValueError for what is no audit event.
     """
 
-    def __init__(self, stored: Mapping[str, Any]) -> None:
+    def __init__(self, stored: Mapping[str, Any], place: str = '') -> None:
+        fields = _Fields(stored)
+        self.place = place
         self.stored = stored
-        self.action: str = stored['action']
-        self.outcome: str = stored['outcome']
-        self.code: str = stored.get('reason', {}).get('reasonCode', '')
-        self.time: str = stored['eventTime']
+        self.action: str = fields.needed(stored, 'action')
+        self.time: str = fields.needed(stored, 'eventTime')
+        initiator = fields.needed(stored, 'initiator', dict)
         # Thousands of events name the same test.
-        self.test: str = sys.intern(stored['initiator']['name'])
-        self.initiator: str = stored['initiator'].get('id') or self.test
-        self.target: str = stored['target']['name']
-        self.target_id: str = stored['target'].get('id', '')
-        self.details = details(stored)
+        self.test: str = sys.intern(
+            fields.needed(initiator, 'name', of='initiator')
+        )
+        self.initiator: str = fields.text(initiator, 'id') or self.test
+        target = fields.needed(stored, 'target', dict)
+        self.target: str = fields.needed(target, 'name', of='target')
+        self.target_id: str = fields.text(target, 'id')
+        self.outcome: str = fields.outcome()
+        self.code: str = fields.code()
+        self.details: dict[str, Any] = fields.details(self.action)
+        self._tags = fields.tags()
+        self.unreadable = tuple(fields.wrong)
         self.seconds: float = self.details.get('seconds', 0.0)
         self.is_violation = self.action in VIOLATIONS
         self.is_refusal = self.action == DENY
@@ -135,17 +242,98 @@ class Event:
         return 'enforced' if self.is_refusal else 'recorded'
 
     @property
+    def times(self) -> int:
+        """How many equal acts the event stands for; 1 for most."""
+        return int(self.details.get('folded', 1))
+
+    @property
     def sequence(self) -> int | None:
         """Its number, or None if it has none.
 
         The events of one initiator are numbered from 1, in the order of the
         acts. A missing number is a lost event.
         """
-        for tag in self.stored.get('tags', ()):
+        for tag in self._tags:
             name, _, value = tag.partition('?value=')
-            if name == SEQUENCE and value.isdecimal():
+            if name == SEQUENCE and value.isdecimal() and len(value) < 16:
                 return int(value)
         return None
+
+
+class _Fields:
+    """Reads the fields of an event that anybody may have written.
+
+    :param stored: the event.
+    :ivar wrong: the names of fields whose values make no sense.
+    :raises: InvalidEvent.
+    """
+
+    def __init__(self, stored: Any) -> None:
+        if not isinstance(stored, Mapping):
+            raise InvalidEvent('it is no JSON object')
+        self._stored = stored
+        self.wrong: list[str] = []
+
+    def needed(
+        self, part: Mapping[str, Any], name: str, kind: Any = str, of: str = ''
+    ) -> Any:
+        """Return a field without which this is no event."""
+        value = part.get(name)
+        if not isinstance(value, kind):
+            what = 'text' if kind is str else 'an object'
+            raise InvalidEvent(
+                f'its {of}{"." if of else ""}{name} is no {what}'
+            )
+        return value
+
+    def text(self, part: Mapping[str, Any], name: str) -> str:
+        value = part.get(name, '')
+        if isinstance(value, str):
+            return value
+        self.wrong.append(name)
+        return ''
+
+    def outcome(self) -> str:
+        value = self._stored.get('outcome')
+        if isinstance(value, str) and value in _OUTCOMES:
+            return value
+        self.wrong.append('outcome')
+        return 'unknown'
+
+    def code(self) -> str:
+        reason = self._stored.get('reason', {})
+        if isinstance(reason, dict):
+            return self.text(reason, 'reasonCode')
+        self.wrong.append('reason')
+        return ''
+
+    def tags(self) -> list[str]:
+        tags = self._stored.get('tags', [])
+        if _are_texts(tags):
+            return list(tags)
+        self.wrong.append('tags')
+        return []
+
+    def details(self, action: str) -> dict[str, Any]:
+        attachments = self._stored.get('attachments', [])
+        if not isinstance(attachments, list):
+            self.wrong.append('attachments')
+            return {}
+        if not all(map(_is_attachment, attachments)):
+            self.wrong.append('attachments')
+        content = details({'attachments': attachments})
+        checks = _CONTENT.get(action, _ANY)
+        wrong = [
+            name
+            for name, value in content.items()
+            if name in checks and not checks[name](value)
+        ]
+        if not wrong:
+            return content
+        self.wrong += wrong
+        return {
+            name: value for name, value in content.items() if name not in wrong
+        }
 
 
 def details(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,7 +343,8 @@ def details(stored: Mapping[str, Any]) -> dict[str, Any]:
         a file.
     """
     for item in stored.get('attachments', ()):
-        if item.get('name') == 'details':
-            content: dict[str, Any] = item['content']
-            return content
+        if isinstance(item, dict) and item.get('name') == 'details':
+            content = item.get('content')
+            if isinstance(content, dict):
+                return content
     return {}

@@ -37,6 +37,7 @@ from safe_fixtures import exceptions
 from safe_fixtures import redaction
 from safe_fixtures import rules
 from safe_fixtures.runtime import clock
+from safe_fixtures.runtime import printable
 
 __all__ = ['MAX_EVENTS', 'WORKER', 'AuditTrail', 'current']
 
@@ -158,7 +159,9 @@ class AuditTrail(fixtures.Fixture):
         pid = os.getpid()
         found = self._processes.get(pid)
         if found is None:
-            name = self.redactor.redact(self.test_id or f'process {pid}')
+            name = printable.block(
+                self.redactor.redact(self.test_id or f'process {pid}')
+            )
             # Threads may come here at once. A lock would not do: a fork
             # copies it in whatever state it is.
             found = self._processes.setdefault(pid, _Process(pid, name))
@@ -205,7 +208,9 @@ class AuditTrail(fixtures.Fixture):
         process = self._process()
         stored = cadf.skeleton(event_type, action, outcome).copy()
         stored['target'] = cadf.resource_of(
-            target_type, self.redactor.redact(target), target_id
+            target_type,
+            printable.block(self.redactor.redact(target)),
+            target_id,
         )
         stored['initiator'] = process.initiator
         stored['id'] = identifier.generate_uuid()
@@ -275,6 +280,8 @@ class AuditTrail(fixtures.Fixture):
             **content,
         )
         if waiver is not None:
+            if 'folded' in content:
+                about['folded'] = content['folded']
             self.record(events.WAIVER, target, **about, **waiver)
 
     def _masked(

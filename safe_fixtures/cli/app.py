@@ -14,6 +14,7 @@
 
 import argparse
 from importlib import metadata
+import logging
 from typing import Any
 
 from cliff import app
@@ -21,11 +22,24 @@ from cliff import command
 from cliff import commandmanager
 from cliff import help as cliff_help
 
+from safe_fixtures.runtime import printable
+
 __all__ = ['ERROR', 'SafeFixtures']
 
 # The exit code if the command, the configuration or the environment is wrong.
 ERROR = 3
 _COMMANDS = 'safe_fixtures.cli'
+
+
+class _Printable(logging.Formatter):
+    """Escapes what cannot be printed, such as in the name of a file."""
+
+    def __init__(self, formatter: logging.Formatter | None) -> None:
+        super().__init__()
+        self._formatter = formatter or logging.Formatter()
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable.block(self._formatter.format(record))
 
 
 class SafeFixtures(app.App):
@@ -42,6 +56,11 @@ class SafeFixtures(app.App):
             deferred_help=True,
         )
         self._failed = False
+
+    def configure_logging(self) -> None:
+        super().configure_logging()
+        for handler in logging.getLogger('').handlers:
+            handler.setFormatter(_Printable(handler.formatter))
 
     def build_option_parser(
         self,

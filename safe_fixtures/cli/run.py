@@ -34,6 +34,8 @@ from safe_fixtures.cli import tables
 from safe_fixtures import conf
 from safe_fixtures.core import waivers
 from safe_fixtures import exceptions
+from safe_fixtures.runtime import files
+from safe_fixtures.runtime import printable
 from safe_fixtures import summary
 
 __all__ = ['Run']
@@ -114,11 +116,12 @@ class Run(lister.Lister):
         try:
             total = summary.summarize([directory], alerts.of(parsed_args))
         except (OSError, ValueError) as error:
-            # A test has damaged the records.
-            raise discovery.Unusable(str(error)) from error
-        self._status = total.exit_code() or int(
-            bool(report.interrupted or report.failures or report.lost)
-        )
+            # A test has removed all records.
+            total = summary.Summary()
+            total.skipped.append(str(error))
+            self._status = _unusable(str(error))
+        failed = report.interrupted or report.failures or report.lost
+        self._status = self._status or total.exit_code() or int(bool(failed))
         return tables.of_summary(total, parsed_args)
 
 
@@ -177,7 +180,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(printable.block(text), file=sys.stderr, flush=True)
 
 
 def _unusable(text: str, status: int = app.ERROR) -> int:
@@ -231,11 +234,12 @@ def _ids(path: str | None) -> list[str] | None:
         return None
     try:
         # Some editors write a byte order mark.
-        with open(path, encoding='utf-8-sig') as file:
-            ids = [line.strip() for line in file]
+        with files.open_to_read(path) as file:
+            text = file.read().decode('utf-8-sig')
     except (OSError, UnicodeError) as error:
         raise discovery.Unusable(f'--load-list: {error}') from error
-    return [test_id for test_id in ids if test_id]
+    ids = map(str.strip, text.split('\n'))
+    return [printable.block(test_id) for test_id in ids if test_id]
 
 
 def _settings(path: str | None) -> dict[str, str]:

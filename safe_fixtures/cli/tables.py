@@ -21,6 +21,7 @@ from typing import Any
 
 from cliff import columns
 
+from safe_fixtures.runtime import printable
 from safe_fixtures import summary
 
 __all__ = ['of_summary', 'terminal_width']
@@ -40,7 +41,15 @@ def of_summary(
 
     :param parsed_args: the arguments of the command.
     """
-    rows = total.rows()
+    rows = [
+        (
+            printable.line(section),
+            printable.line(item),
+            count,
+            printable.line(details),
+        )
+        for section, item, count, details in total.rows()
+    ]
     # cliff would shrink the other columns too.
     width = parsed_args.max_width or terminal_width()
     for column in list(zip(summary.COLUMNS, *rows, strict=True))[:-1]:

@@ -204,19 +204,29 @@ class Waiting(sections.Section):
 class Records(sections.Section):
     """The records themselves: how many there are, and what is missing.
 
-    :ivar truncated: the lines that could not be read, as ``file:line``.
+    :ivar truncated: the lines that are not JSON, as ``file:line``.
+    :ivar skipped: what is no event or cannot be read, and why.
     """
 
     title = 'Records'
 
     def __init__(self) -> None:
         self.truncated: list[str] = []
+        self.skipped: list[str] = []
         self._events = 0
+        # Fields that were left out, and the first of them.
+        self._unreadable = 0
+        self._named: list[str] = []
         # The highest number and the count of numbers, by initiator.
         self._numbers: dict[str, tuple[int, int]] = {}
 
     def add(self, event: events.Event) -> None:
         self._events += 1
+        for name in event.unreadable:
+            self._unreadable += 1
+            if self._unreadable <= sections.NAMED:
+                where = event.place or event.test
+                self._named.append(f'{where} ({name} of {event.action})')
         number = event.sequence
         if number is not None:
             highest, count = self._numbers.get(event.initiator, (0, 0))
@@ -231,13 +241,21 @@ class Records(sections.Section):
         if self.truncated:
             lines = self.truncated
             yield 'truncated lines', len(lines), sections.first(lines)
+        if self.skipped:
+            yield 'skipped', len(self.skipped), sections.first(self.skipped)
+        if self._unreadable:
+            more = self._unreadable - len(self._named)
+            named = ', '.join(self._named) + (
+                f' and {more} more' if more else ''
+            )
+            yield 'unreadable fields', self._unreadable, named
 
 
 def _version_key(version: str) -> tuple[Any, ...]:
     # A service other than compute comes before its version.
     service, _, number = version.rpartition(' ')
     parts = number.split('.')
-    if all(part.isdecimal() for part in parts):
+    if all(part.isdecimal() and len(part) < _SHOWN * 2 for part in parts):
         return (service, 0, *map(int, parts))
     # After all numbers.
     return service, 1, version

@@ -17,15 +17,19 @@ import glob
 import heapq
 import json
 import os
-from typing import Any
+from typing import IO, Any
 
 from pycadf import event as cadf
 
 from safe_fixtures.audit import events
+from safe_fixtures.runtime import files
 
-__all__ = ['read']
+__all__ = ['LARGEST', 'lines', 'parse', 'read', 'views']
 
 _CHUNK = 1 << 16  # bytes read at once
+#: How many bytes a line of an audit file may have.
+LARGEST = 1 << 24
+_DIGITS = 18  # of a whole number
 
 
 def read(
@@ -34,7 +38,9 @@ def read(
     """Return the events of some audit files, ordered by time.
 
     A process that is killed may leave half a line at the end of its file, or
-    in the middle of a shared file. Lines that are not JSON are skipped.
+    in the middle of a shared file. Lines that are not JSON are skipped, and
+    so is JSON that is no event, and a file in a report directory that cannot
+    be read.
 
     Example::
 
@@ -46,18 +52,43 @@ def read(
     :param truncated: a list for the places of skipped lines, as
         ``file:line``.
     :raises: OSError for a path that cannot be read; ValueError for a
-        directory without files of events, for a file of several lines with
-        no JSON, and, naming file and line, for JSON that is no event.
+        directory without files of events, and for a file of several lines
+        without any event.
     """
-    files: dict[str, str] = {}
+    skipped: list[str] = []
+    if truncated is None:
+        truncated = []
+    found = views(paths, truncated, skipped)
+    return (_stored(event) for event in found)
+
+
+def _stored(event: events.Event) -> dict[str, Any]:
+    return dict(event.stored)
+
+
+def views(
+    paths: Iterable[str],
+    truncated: MutableSequence[str],
+    skipped: MutableSequence[str],
+) -> Iterator[events.Event]:
+    """Return typed views of the events that :func:`read` returns.
+
+    :param paths: as for :func:`read`.
+    :param truncated: gets the places of lines that are not JSON.
+    :param skipped: gets the places of what is no event, and why.
+    :raises: OSError, ValueError: as by :func:`read`.
+    """
+    found: dict[str, tuple[str, bool]] = {}
     for path in paths:
         for name in _files(path):
-            files.setdefault(os.path.realpath(name), name)
-    skipped = [] if truncated is None else truncated
+            found.setdefault(os.path.realpath(name), (name, name != path))
     return heapq.merge(
-        *(_read_file(name, skipped) for name in files.values()),
+        *(
+            _read_file(name, truncated, skipped, is_one_of_many)
+            for name, is_one_of_many in found.values()
+        ),
         # All times are UTC with microseconds, so text sorts by time.
-        key=lambda stored: str(stored['eventTime']),
+        key=lambda event: event.time,
     )
 
 
@@ -78,68 +109,84 @@ def _files(path: str) -> list[str]:
 
 
 def _read_file(
-    path: str, truncated: MutableSequence[str]
-) -> Iterator[dict[str, Any]]:
+    path: str,
+    truncated: MutableSequence[str],
+    skipped: MutableSequence[str],
+    is_one_of_many: bool,
+) -> Iterator[events.Event]:
     number = found = 0
-    for number, line in enumerate(_lines(path), 1):
-        try:
-            stored = json.loads(line)
-        except (ValueError, RecursionError):
-            truncated.append(f'{path}:{number}')
-            continue
-        if not _is_event(stored):
-            raise ValueError(f'{path}:{number} is no audit event')
-        found += 1
-        yield stored
-    if number > 1 and not found:
+    try:
+        for number, line in enumerate(_lines(path), 1):
+            if len(line) > LARGEST:
+                skipped.append(f'{path}:{number} (it is too long)')
+                continue
+            try:
+                event = parse(line, f'{path}:{number}')
+            except events.InvalidEvent as error:
+                skipped.append(f'{path}:{number} ({error})')
+            except (ValueError, RecursionError):
+                truncated.append(f'{path}:{number}')
+            else:
+                found += 1
+                yield event
+    except OSError as error:
+        if not is_one_of_many:
+            raise
+        skipped.append(f'{path} ({error.strerror or error})')
+        return
+    if number > 1 and not found and not is_one_of_many:
         raise ValueError(f'{path} has no audit event in its {number} lines')
+
+
+def parse(line: bytes, place: str = '') -> events.Event:
+    """Return the event in a line of an audit file.
+
+    :param line: the line.
+    :param place: where it is, for the event.
+    :raises: InvalidEvent for JSON that is no event; ValueError or
+        RecursionError for what is not JSON that can be read.
+    """
+    stored = json.loads(line, parse_int=_whole_number)
+    event = events.Event(stored, place)
+    if stored.get('typeURI') != cadf.TYPE_URI_EVENT:
+        raise events.InvalidEvent('its typeURI is not that of an event')
+    return event
+
+
+def _whole_number(digits: str) -> int | str:
+    # Python refuses to read thousands of digits. So many are no number that
+    # anything of ours has written, but the rest of the line is good.
+    return int(digits) if len(digits) <= _DIGITS else digits
 
 
 def _lines(path: str) -> Iterator[bytes]:
     # Closed in between: there may be more files than a process may open.
     offset = 0
     while True:
-        with open(path, 'rb') as file:
+        with files.open_to_read(path) as file:
             if not file.seekable():
-                yield from file
+                yield from lines(file)
                 return
             file.seek(offset)
-            lines = file.readlines(_CHUNK)
-        if not lines:
+            size, found = 0, []
+            for line in lines(file):
+                found.append(line)
+                size = file.tell() - offset
+                if size >= _CHUNK:
+                    break
+        if not found:
             return
-        yield from lines
-        offset += sum(map(len, lines))
+        yield from found
+        offset += size
 
 
-def _is_event(value: Any) -> bool:
-    """Whether a value has all that :class:`audit.Event` reads."""
-    match value:
-        case {
-            'typeURI': cadf.TYPE_URI_EVENT,
-            'action': str(action),
-            'eventTime': str(),
-            'outcome': str(),
-            'initiator': {'name': str()} as initiator,
-            'target': {'name': str()} as target,
-        }:
-            attachments = value.get('attachments', [])
-            return (
-                isinstance(initiator.get('id', ''), str)
-                and isinstance(target.get('id', ''), str)
-                and isinstance(value.get('reason', {}), dict)
-                and ('reason' in value or action not in events.VIOLATIONS)
-                and _are(str, value.get('tags', []))
-                and _are(dict, attachments)
-                and all(
-                    isinstance(each.get('content'), dict)
-                    for each in attachments
-                    if each.get('name') == 'details'
-                )
-            )
-    return False
+def lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a file; one that is too long is cut.
 
-
-def _are(kind: type, values: Any) -> bool:
-    return isinstance(values, list) and all(
-        isinstance(value, kind) for value in values
-    )
+    :param file: a binary file.
+    """
+    while line := file.readline(LARGEST + 1):
+        rest = line
+        while len(rest) > LARGEST and not rest.endswith(b'\n'):
+            rest = file.readline(LARGEST + 1)
+        yield line

@@ -134,11 +134,13 @@ class Tests(sections.Section):
             found, status = self._seen, event.outcome
         elif event.action == events.TEST_OUTCOME:
             found = self._reported
-            status = event.details.get('status', event.outcome)
+            status = event.details.get('status', '')
+            if status not in _STATUSES:
+                status = event.outcome
         else:
             return
         found.setdefault(sys.intern(event.target), []).append(
-            _STATUSES.get(status, status)
+            _STATUSES.get(status, 'skipped')
         )
 
     def rows(self) -> sections.Rows:
@@ -223,7 +225,7 @@ class Violations(sections.Section):
     def add(self, event: events.Event) -> None:
         if event.is_violation:
             key = event.code or 'unknown', event.kind
-            self._counts[key][event.test] += 1
+            self._counts[key][event.test] += event.times
 
     def rows(self) -> sections.Rows:
         if not self._counts:
@@ -258,7 +260,7 @@ class Alerts(sections.Section):
         self._alerts = alerts
 
     def add(self, event: events.Event) -> None:
-        self._alerts.add(event.stored)
+        self._alerts.add_view(event)
 
     def rows(self) -> sections.Rows:
         by_rule: dict[str, list[audit.Alert]] = {}
@@ -298,9 +300,9 @@ class Waivers(sections.Section):
         elif event.action == events.WAIVER:
             pattern = event.details.get('pattern')
             if pattern is None:
-                self._in_tests[event.code] += 1
+                self._in_tests[event.code] += event.times
             else:
-                self._applied[event.code, pattern] += 1
+                self._applied[event.code, pattern] += event.times
 
     def rows(self) -> sections.Rows:
         for key in sorted(self._applied.keys() | self._reasons.keys()):

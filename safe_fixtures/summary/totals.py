@@ -41,8 +41,9 @@ class Summary:
 
     :param alerts: raises alerts over the events; default: an
         :class:`~safe_fixtures.Alerts` with the default limits.
-    :ivar truncated: the lines that could not be read, as ``file:line`` (list
-        of str); for :func:`read` to fill.
+    :ivar truncated: the lines that are not JSON, as ``file:line`` (list of
+        str); for :func:`read` to fill.
+    :ivar skipped: what else could not be read, and why (list of str).
     """
 
     def __init__(self, alerts: audit.Alerts | None = None) -> None:
@@ -52,6 +53,7 @@ class Summary:
         self._violations = results.Violations()
         records = activity.Records()
         self.truncated = records.truncated
+        self.skipped = records.skipped
         # In the order of the rows.
         self._sections: tuple[sections.Section, ...] = (
             self._runs,
@@ -73,8 +75,12 @@ class Summary:
 
         :param event: as in :attr:`safe_fixtures.AuditTrail.events`, or of
             :func:`read`.
+        :raises: ValueError for what is no audit event.
         """
-        view = audit.Event(event)
+        self.add_view(audit.Event(event))
+
+    def add_view(self, view: audit.Event) -> None:
+        """Count one event, given as a typed view."""
         for section in self._sections:
             section.add(view)
 
@@ -90,12 +96,13 @@ class Summary:
         """Return the exit code of the command.
 
         2 if an enforced rule was violated, neither waived nor expected; else
-        1 if a test failed, was ended or was not run, or a run was
-        interrupted; else 3 if a run hardened none of its tests; else 0.
+        1 if a test failed, was ended or was not run, a run was interrupted,
+        or a record was skipped; else 3 if a run hardened none of its tests;
+        else 0.
         """
         if self._violations.enforced:
             return 2
-        if self._tests.failed or self._runs.interrupted:
+        if self._tests.failed or self._runs.interrupted or self.skipped:
             return 1
         return 3 if self._hardened.none and self._runs.hardens else 0
 
@@ -110,6 +117,6 @@ def summarize(
     :raises: OSError, ValueError: as by :func:`read`.
     """
     summary = Summary(alerts)
-    for event in reader.read(paths, summary.truncated):
-        summary.add(event)
+    for event in reader.views(paths, summary.truncated, summary.skipped):
+        summary.add_view(event)
     return summary

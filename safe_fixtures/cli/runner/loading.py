@@ -15,26 +15,31 @@
 Each test has an id, and a source: the name that loads it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 import contextlib
 import faulthandler
 import fnmatch
+import importlib
 from importlib import util
 import itertools
 import os
-import pkgutil
 import re
 import sys
 import traceback
-import types
 import unittest
 
 from stestr.subunit_runner import program
 
+from safe_fixtures.runtime import printable
+
 __all__ = ['Listing', 'load']
 
 _PATTERN = 'test*.py'
-_NAME = re.compile(r'\w+(\.\w+)*')
+# As import takes it: no identifier, but parts between dots.
+_NAME = re.compile(r'[\w-]+(\.[\w-]+)*')
+_PART = re.compile(r'[\w-]+')
+# For modules of tests. It takes names such as 05_x, which are no identifiers.
+_import = importlib.import_module
 _FAILED = 'unittest.loader._FailedTest.'
 
 
@@ -105,11 +110,34 @@ class Listing:
             found = self._load(module)
             if module in self.errors or module in self.skipped:
                 continue
-            for test_id in wanted:
-                if test_id in found:
-                    self.tests.setdefault(test_id, found[test_id])
-                else:
-                    missing.append(test_id)
+            missing += self._choose(wanted, found)
+        return missing
+
+    def keep(self, ids: Iterable[str]) -> list[str]:
+        """Keep only the tests with some ids; return those not there."""
+        found, self.tests = self.tests, {}
+        return self._choose(ids, found)
+
+    def _choose(
+        self, wanted: Iterable[str], found: Mapping[str, str]
+    ) -> list[str]:
+        """Add those tests that are wanted; return ids that are not there.
+
+        Other runners list a test once that has scenarios, as it is before it
+        is multiplied. All its scenarios are wanted then.
+        """
+        missing = []
+        others: dict[str, list[str]] = {}
+        for test_id in found:
+            others.setdefault(_without_scenario(test_id), []).append(test_id)
+            # An id of two lines stands on one line in a list.
+            others.setdefault(printable.line(test_id), [test_id])
+        for test_id in wanted:
+            chosen = [test_id] if test_id in found else others.get(test_id)
+            if chosen is None:
+                missing.append(test_id)
+            for each in chosen or ():
+                self.tests.setdefault(each, found[each])
         return missing
 
     def _add(self, argument: str) -> None:
@@ -120,6 +148,7 @@ class Listing:
             if not name:
                 self._add_directory(os.curdir, '')
                 return
+            _check_path(argument, name)
         else:
             name = argument
         if not _NAME.fullmatch(_without_scenario(name)):
@@ -173,7 +202,7 @@ class Listing:
         except (AttributeError, TypeError):
             suite = unittest.TestSuite()
         chosen = {
-            test.id(): name
+            printable.block(test.id()): name
             for test in program.iterate_tests(suite)
             if not test.id().startswith(_FAILED)
             # The loader takes any method for a test.
@@ -207,7 +236,7 @@ class Listing:
                     name = test.id().removeprefix(_FAILED)
                     self.errors[name] = str(error)
             else:
-                found[test.id()] = source
+                found[printable.block(test.id())] = source
         return found
 
     @contextlib.contextmanager
@@ -236,12 +265,6 @@ class Listing:
 
 class _Unimportable(Exception):
     """A package cannot be imported; the text is its name."""
-
-
-def _import(name: str) -> types.ModuleType:
-    # The colon says that all of it is the name of a module.
-    module: types.ModuleType = pkgutil.resolve_name(f'{name}:')
-    return module
 
 
 def _module_of(name: str) -> str | None:
@@ -273,4 +296,34 @@ def _name_of_path(path: str) -> str:
         return ''
     if relative.split(os.sep)[0] == os.pardir:
         raise ValueError('it is not below the current directory')
-    return relative.removesuffix('.py').replace(os.sep, '.')
+    module = relative.removesuffix('.py')
+    # The file of a package is the package.
+    return module.removesuffix(f'{os.sep}__init__').replace(os.sep, '.')
+
+
+def _check_path(path: str, name: str) -> None:
+    """Check that a path can be imported by its name, and only it.
+
+    :raises: ValueError that says what is wrong.
+    """
+    relative = os.path.relpath(path)
+    if os.path.isfile(relative) and not relative.endswith('.py'):
+        raise ValueError('it is no Python file: its name must end in .py')
+    for part in relative.removesuffix('.py').split(os.sep):
+        if not _PART.fullmatch(part):
+            raise ValueError(
+                f'{part!r} cannot be part of the name of a module, so it '
+                'cannot be imported: rename it, with letters, digits and _'
+            )
+    first = name.partition('.')[0]
+    known = sys.modules.get(first)
+    file = getattr(known, '__file__', None)
+    here = os.path.join(os.curdir, first)
+    if file is not None and not any(
+        os.path.exists(each) and os.path.samefile(each, file)
+        for each in (f'{here}.py', os.path.join(here, '__init__.py'))
+    ):
+        raise ValueError(
+            f'{file} is a module of that name, too, and is imported already: '
+            'rename one of the two'
+        )

@@ -18,6 +18,8 @@ from typing import IO, Any
 import subunit
 import testtools
 
+from safe_fixtures.runtime import printable
+
 __all__ = ['DONE', 'FAILED', 'INTERRUPTED', 'READY', 'Writer', 'split']
 
 # The names of packets about the worker itself.
@@ -27,6 +29,7 @@ FAILED = 'safe_fixtures: failed'
 INTERRUPTED = 'safe_fixtures: interrupted'
 
 _SIGNATURE = b'\xb3'
+_NAMES = {'test_id', 'file_name', 'mime_type', 'route_code'}
 _LARGEST = 1 << 20  # bytes of a detail in one packet; it may hold 4 MiB
 
 
@@ -41,7 +44,17 @@ class Writer(testtools.StreamResult):
         self._packets = subunit.StreamResultToBytes(stream)
 
     def status(self, *arguments: Any, **packet: Any) -> None:
-        """Write a packet; the arguments are those of subunit."""
+        """Write a packet; the arguments are those of subunit.
+
+        Names are escaped: UTF-8 has no surrogates, and a person reads them.
+        """
+        for name in _NAMES & packet.keys():
+            if packet[name] is not None:
+                packet[name] = printable.block(packet[name])
+        if packet.get('test_tags'):
+            packet['test_tags'] = set(
+                map(printable.block, packet['test_tags'])
+            )
         data = packet.get('file_bytes')
         if data is not None and len(data) > _LARGEST:
             part = {

@@ -26,6 +26,7 @@ from typing import IO
 from safe_fixtures import audit
 from safe_fixtures.cli.runner import outcomes
 from safe_fixtures.cli.runner import records
+from safe_fixtures.runtime import files
 
 __all__ = [
     'DEFAULT',
@@ -242,9 +243,10 @@ class Process:
         """Return the stacks that it wrote, that of its test first."""
         path = self._stacks
         try:
-            with open(path, encoding='utf-8', errors='replace') as file:
-                stacks = file.read().strip().split('\n\n')
-        except FileNotFoundError:
+            with files.open_regular(path) as file:
+                text = file.read().decode(errors='replace')
+            stacks = text.strip().split('\n\n')
+        except OSError:
             stacks = ['the worker could not even write its stacks']
         # Other threads and greenlets do not start in the worker module.
         stacks.sort(key=lambda stack: 'cli/runner/worker.py' not in stack)
@@ -272,6 +274,9 @@ def describe_exit(status: int) -> str:
 
 def tail_of(path: str, start: int = 0) -> str:
     """Return the end of a file, from *start* (bytes) on at most."""
-    with open(path, 'rb') as file:
-        file.seek(max(start, records.size(path) - _TAIL))
-        return file.read().decode(errors='replace')
+    try:
+        with files.open_regular(path) as file:
+            file.seek(max(start, records.size(path) - _TAIL))
+            return file.read().decode(errors='replace')
+    except OSError as error:
+        return f'({error.strerror})'

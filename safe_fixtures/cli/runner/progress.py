@@ -12,15 +12,16 @@
 
 """Show the progress of a run: a bar on a terminal, else lines."""
 
-import json
 import shutil
 import sys
 import time
 
 import tqdm
 
-from safe_fixtures import audit
 from safe_fixtures.audit import events
+from safe_fixtures.runtime import files
+from safe_fixtures.runtime import printable
+from safe_fixtures.summary import reader
 
 __all__ = ['Progress', 'Violations']
 
@@ -44,15 +45,16 @@ class Violations:
         """Read the new events; return the count."""
         for path, offset in self._offsets.items():
             try:
-                file = open(path, 'rb')
-            except FileNotFoundError:
+                file = files.open_regular(path)
+            except OSError:
+                # Not there yet, or a test has replaced it.
                 continue
             with file:
                 file.seek(offset)
-                for line in file:
-                    if not line.endswith(b'\n'):
+                for line in reader.lines(file):
+                    if not line.endswith(b'\n') and len(line) < reader.LARGEST:
                         break
-                    self._offsets[path] += len(line)
+                    self._offsets[path] = file.tell()
                     if any(mark in line for mark in _MARKS):
                         self.count += _counts(line)
         return self.count
@@ -60,8 +62,8 @@ class Violations:
 
 def _counts(line: bytes) -> bool:
     try:
-        return audit.Event(json.loads(line)).counts
-    except (ValueError, TypeError, AttributeError, LookupError):
+        return reader.parse(line).counts
+    except (ValueError, RecursionError):
         return False
 
 
@@ -99,7 +101,8 @@ class Progress:
             self.say(self.line())
 
     def say(self, text: str) -> None:
-        """Print a line."""
+        """Print a line, or several."""
+        text = printable.block(text)
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)
         else:

@@ -30,6 +30,7 @@ import testtools
 from safe_fixtures import audit
 from safe_fixtures.audit import events
 from safe_fixtures.cli.runner import packets
+from safe_fixtures.runtime import printable
 
 __all__ = ['Outcome', 'Records', 'Report', 'private', 'size', 'store']
 
@@ -186,7 +187,7 @@ class Records:
         if not outcome.failed:
             return
         self.failures[test_id] = outcome
-        title = f'{outcome.status}: {test_id}'
+        title = printable.line(f'{outcome.status}: {test_id}')
         with open(
             os.path.join(self._directory, 'failures.txt'),
             'a',
@@ -194,7 +195,8 @@ class Records:
             errors='replace',
             opener=private,
         ) as file:
-            file.write(f'{title}\n\n{outcome.text.rstrip()}\n\n\n')
+            text = printable.block(outcome.text.rstrip())
+            file.write(f'{title}\n\n{text}\n\n\n')
         self._say(title)
 
     def conclude(

@@ -89,8 +89,7 @@ class Masker:
             return detail
 
         def read() -> Iterable[bytes]:
-            # Joined, as a secret can be in two chunks.
-            data = b''.join(detail.iter_bytes())
+            data = _bytes_of(detail)
             charset = detail.content_type.parameters.get('charset', 'utf8')
             return [self._data(sink, data, charset.lower())]
 
@@ -162,6 +161,17 @@ class Masker:
         if self._counts and kinds:
             self._found.setdefault(sink, collections.Counter()).update(kinds)
         return masked
+
+
+def _bytes_of(detail: content.Content) -> bytes:
+    """Return what a detail holds, joined, as a secret can be in two chunks.
+
+    A message with a surrogate has no encoding. Its line alone is left then.
+    """
+    try:
+        return b''.join(detail.iter_bytes())
+    except UnicodeEncodeError as error:
+        return error.object.encode(errors='backslashreplace')
 
 
 class _MaskedContent(content.Content):

@@ -90,6 +90,9 @@ class TestCase(base.TestCase):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(HEADER + textwrap.dedent(source))
 
+    def in_home(self):
+        return contextlib.chdir(self.home)
+
     def arguments(self, *arguments):
         return ['run', '-f', 'json', '--concurrency', '2', *arguments]
 

@@ -165,21 +165,27 @@ class TestReport(base.TestCase):
     def test_what_cannot_be_read(self):
         empty = self.useFixture(fixtures.TempDir()).path
         absent = os.path.join(empty, 'absent')
-        garbage = self.write()
-        with open(garbage, 'r+') as file:
-            text = file.read()
-            file.write(f'{{}}\n{text}')
         for path, said in (
             (empty, empty),
             (absent, f'there is no report directory or file {absent!r}'),
-            (garbage, f'{garbage}:2'),
-            (self.directory, f'{garbage}:2'),
         ):
             with self.subTest(path=path):
                 code, out, err = self.command('report', path)
                 self.assertEqual((3, ''), (code, out))
                 self.assertIn(said, err)
                 self.assertEqual(1, len(err.splitlines()))
+
+    def test_what_is_no_event_is_skipped(self):
+        path = self.write()
+        with open(path, 'r+') as file:
+            text = file.read()
+            file.write(f'{{}}\n{text}')
+        for place in (path, self.directory):
+            with self.subTest(place=place):
+                code, out, err = self.command('report', place, '-f', 'value')
+                self.assertEqual((1, ''), (code, err))
+                self.assertIn('Records skipped 1 ', out)
+                self.assertIn(f'{path}:2 ', out)
 
     def test_path_below_what_is_no_directory(self):
         code, out, err = self.command('report', '/dev/null/x')
