@@ -10,6 +10,13 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
+import os
+
 import setuptools
+
+# pbr reads the version from git, or from the PKG-INFO of a source
+# distribution. A downloaded archive of the tree has neither.
+if not any(map(os.path.exists, ('.git', 'PKG-INFO'))):
+    os.environ.setdefault('PBR_VERSION', '0.0.1.dev0')
 
 setuptools.setup(setup_requires=['pbr>=6.1.1'], pbr=True)
