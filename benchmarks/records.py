@@ -16,6 +16,7 @@ The records of the large run are those of the examples, repeated, each time as
 if of other tests at another time.
 """
 
+import contextlib
 import datetime
 import json
 import os
@@ -29,6 +30,7 @@ import uuid
 from benchmarks import processes
 from safe_fixtures import audit
 from safe_fixtures.audit import events
+from safe_fixtures import conf
 from safe_fixtures import summary
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -67,7 +69,6 @@ def templates(directory):
 
 def write(directory, tests):
     """Write the records of a run of TESTS tests; return how many."""
-    environment = os.environ.copy()
     names = list(tests)
     count = 0
     time = START
@@ -75,31 +76,27 @@ def write(directory, tests):
         open(os.path.join(directory, f'events-worker-{number}.jsonl'), 'w')
         for number in range(FILES)
     ]
-    os.environ['OS_SAFE_FIXTURES__AUDIT_FILE'] = os.path.join(
-        directory, 'events-run.jsonl'
-    )
-    try:
-        with audit.AuditTrail('a run') as trail:
-            trail.record(events.RUN, 'a run', mode='audit', tests=TESTS)
-            for number in range(TESTS):
-                name = names[number % len(names)]
-                test = f'{name}_{number}'
-                initiator = str(uuid.uuid4())
-                for event in tests[name]:
-                    time += datetime.timedelta(milliseconds=7)
-                    print(
-                        json.dumps(_as_of(event, test, initiator, time)),
-                        file=files[number % FILES],
-                    )
-                    count += 1
-                trail.record(events.TEST_OUTCOME, test, status='success')
-                trail.events.clear()
-            trail.record(events.RUN_END, 'a run', seconds=3600.0)
-    finally:
-        os.environ.clear()
-        os.environ.update(environment)
+    path = os.path.join(directory, 'events-run.jsonl')
+    with contextlib.ExitStack() as stack:
         for file in files:
-            file.close()
+            stack.enter_context(file)
+        stack.enter_context(conf.override(audit_file=path))
+        trail = stack.enter_context(audit.AuditTrail('a run'))
+        trail.record(events.RUN, 'a run', mode='audit', tests=TESTS)
+        for number in range(TESTS):
+            name = names[number % len(names)]
+            test = f'{name}_{number}'
+            initiator = str(uuid.uuid4())
+            for event in tests[name]:
+                time += datetime.timedelta(milliseconds=7)
+                print(
+                    json.dumps(_as_of(event, test, initiator, time)),
+                    file=files[number % FILES],
+                )
+                count += 1
+            trail.record(events.TEST_OUTCOME, test, status='success')
+            trail.events.clear()
+        trail.record(events.RUN_END, 'a run', seconds=3600.0)
     return count + TESTS + 2
 
 
@@ -122,25 +119,21 @@ def _as_of(event, test, initiator, time):
 
 def cost(path=None):
     """Return the seconds that an event costs, and the bytes of all events."""
-    if path is not None:
-        os.environ['OS_SAFE_FIXTURES__AUDIT_FILE'] = path
-    try:
-        with audit.AuditTrail('a test') as trail:
-            before = _resident()
-            began = time.process_time()
-            for number in range(EVENTS):
-                trail.record(
-                    'disable',
-                    'nova-compute on host1',
-                    target_id=SERVICE,
-                    by=f'PUT /v2.1/os-services/{SERVICE} (test_x.py:{number})',
-                    before='enabled',
-                    after="disabled ('maintenance')",
-                )
-            seconds = time.process_time() - began
-            return seconds / EVENTS, _resident() - before
-    finally:
-        os.environ.pop('OS_SAFE_FIXTURES__AUDIT_FILE', None)
+    options = {} if path is None else {'audit_file': path}
+    with conf.override(**options), audit.AuditTrail('a test') as trail:
+        before = _resident()
+        began = time.process_time()
+        for number in range(EVENTS):
+            trail.record(
+                'disable',
+                'nova-compute on host1',
+                target_id=SERVICE,
+                by=f'PUT /v2.1/os-services/{SERVICE} (test_x.py:{number})',
+                before='enabled',
+                after="disabled ('maintenance')",
+            )
+        seconds = time.process_time() - began
+        return seconds / EVENTS, _resident() - before
 
 
 def _resident():

@@ -21,7 +21,6 @@ from safe_fixtures.audit.events import details
 from safe_fixtures.audit.events import Event
 from safe_fixtures.audit.trail import AuditTrail
 from safe_fixtures.audit.trail import current
-from safe_fixtures.audit.trail import WORKER
 
 __all__ = [
     'Alert',
@@ -30,7 +29,6 @@ __all__ = [
     'AuditTrail',
     'Event',
     'LIMITS',
-    'WORKER',
     'current',
     'details',
     'watch',

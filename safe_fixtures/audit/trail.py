@@ -39,10 +39,7 @@ from safe_fixtures import rules
 from safe_fixtures.runtime import clock
 from safe_fixtures.runtime import printable
 
-__all__ = ['MAX_EVENTS', 'WORKER', 'AuditTrail', 'current']
-
-#: The environment variable that names the worker, if there are several.
-WORKER = 'SAFE_FIXTURES_WORKER'
+__all__ = ['MAX_EVENTS', 'AuditTrail', 'current']
 
 #: How many events a trail keeps in memory by default.
 MAX_EVENTS = 10_000
@@ -110,7 +107,7 @@ class AuditTrail(fixtures.Fixture):
         self._check_arguments()
         if any(trail is self for trail in _active):
             raise RuntimeError(f'{self!r} is set up already')
-        self._begin()
+        self._begin(conf.load().audit_file)
         super().setUp()
 
     def _check_arguments(self) -> None:
@@ -123,15 +120,18 @@ class AuditTrail(fixtures.Fixture):
             delivery.check_sink('AuditTrail sinks', sink)
 
     @classmethod
-    def standalone(cls, test_id: str | None) -> 'AuditTrail':
+    def standalone(
+        cls, test_id: str | None, audit_file: str | None
+    ) -> 'AuditTrail':
         """Return a trail without set-up and cleanup, which no guard finds.
 
         A sink that fails raises AuditFailed where the event is recorded.
 
         :param test_id: as for the class.
+        :param audit_file: where it records.
         """
         trail = cls(test_id)
-        trail._begin(fails_at_once=True)
+        trail._begin(audit_file, fails_at_once=True)
         return trail
 
     def _setUp(self) -> None:
@@ -139,8 +139,10 @@ class AuditTrail(fixtures.Fixture):
         self.addCleanup(self.check)
         _active.append(self)
 
-    def _begin(self, *, fails_at_once: bool = False) -> None:
-        self._file: str | None = conf.load().audit_file
+    def _begin(
+        self, audit_file: str | None, *, fails_at_once: bool = False
+    ) -> None:
+        self._file = audit_file
         self.events = []
         self.dropped = 0
         self._began = clock.monotonic()
@@ -356,7 +358,7 @@ class _Process:
         self.initiator: dict[str, Any] = resource.Resource(
             typeURI=events.TEST_TYPE,
             name=name,
-            domain=os.environ.get(WORKER) or None,
+            domain=conf.worker(),
             host=host.Host(agent=f'process {pid}'),
         ).as_dict()
 

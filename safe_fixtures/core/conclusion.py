@@ -54,6 +54,7 @@ class Outcome:
     :ivar hardened: how far the test is hardened: ``fully``, ``partly``, or
         empty if it uses its guards itself.
     :ivar lacks: why it is hardened in part only.
+    :ivar settings: those of its first guard; None until it is followed.
     """
 
     def __init__(self, test: Any) -> None:
@@ -63,6 +64,7 @@ class Outcome:
         self.followed = False
         self.hardened = ''
         self.lacks = ''
+        self.settings: conf.Settings | None = None
         # Weak, so that a test that is over is freed at once.
         self._test = weakref.ref(test)
         self._errors: list[BaseException] = []
@@ -201,6 +203,7 @@ def follow(
     if outcome is not None and not outcome.followed:
         outcome.followed = True
         outcome.hardened, outcome.lacks = hardened, lacks
+        outcome.settings = conf.load()
         test.addCleanup(_conclude, test, trail, outcome)
 
 
@@ -208,7 +211,10 @@ def _conclude(test: Any, trail: audit.AuditTrail, outcome: Outcome) -> None:
     # What the test has forked is done; the rest is for its parent to do.
     forks.end_child(outcome.process, outcome.value == 'failure')
     succeeds = outcome.value == 'success'
-    unused = _record_unused_waivers(test, trail) if succeeds else []
+    settings = outcome.settings or conf.load()
+    unused = []
+    if succeeds:
+        unused = _record_unused_waivers(test, trail, settings)
     fails = bool(unused) or not trail.is_whole
     trail.record(
         events.TEST_END,
@@ -237,17 +243,19 @@ def _how_far(outcome: Outcome) -> dict[str, str]:
     return {name: text for name, text in about.items() if text}
 
 
-def _record_unused_waivers(test: Any, trail: audit.AuditTrail) -> list[str]:
+def _record_unused_waivers(
+    test: Any, trail: audit.AuditTrail, settings: conf.Settings
+) -> list[str]:
     """Record the waivers that never applied.
 
     :returns: their rules, sorted, if they fail the test.
     """
-    mode = conf.mode_of(_UNUSED)
+    mode = settings.mode_of(_UNUSED)
     waivers = core_waivers.of(test)
     unused = {
         code: reason
         for code, reason in waivers.unused.items()
-        if conf.mode_of(code) != 'off'
+        if settings.mode_of(code) != 'off'
     }
     if mode == 'off' or not unused:
         return []

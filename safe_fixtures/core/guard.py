@@ -41,6 +41,8 @@ class Guard(fixtures.Fixture):
         :class:`AuditTrail`, else one of its own.
     :param waivers: what applies to violations before the set-up; default:
         no waiver does. The set-up takes those of the test.
+    :param settings: those that apply before the set-up; default: those of
+        the moment. The set-up takes those of then, and keeps them.
     :raises: ConfigurationError at set-up if a setting is invalid.
     """
 
@@ -50,6 +52,7 @@ class Guard(fixtures.Fixture):
         test: unittest.TestCase | None = None,
         trail: audit.AuditTrail | None = None,
         waivers: core_waivers.Waivers | None = None,
+        settings: conf.Settings | None = None,
     ) -> None:
         super().__init__()
         self._given_test = test
@@ -57,6 +60,7 @@ class Guard(fixtures.Fixture):
         self._test: unittest.TestCase | None = None
         self._outcome: conclusion.Outcome | None = None
         self._waivers = waivers
+        self._fixed_settings = settings
         # What leaves the with block of this fixture, or interrupted it.
         self._raised: BaseException | None = None
         self._active = False
@@ -71,15 +75,15 @@ class Guard(fixtures.Fixture):
         self._outcome = conclusion.outcome_of(self._test)
         self._raised = None
         self._repeated = repetitions.Repetitions()
-        conf.load()
+        self._fixed_settings = conf.load()
         self._waivers = core_waivers.of(self._test)
         self._prepare()
         super().setUp()
 
     @property
-    def _settings(self) -> Any:
-        # Read each time: a test may have cleared the options meanwhile.
-        return conf.load()
+    def _settings(self) -> conf.Settings:
+        # Those of the set-up: a test may have changed the options since.
+        return self._fixed_settings or conf.load()
 
     @property
     def _interrupted(self) -> bool:
@@ -136,7 +140,7 @@ class Guard(fixtures.Fixture):
         :raises: SafetyViolation.
         """
         verdict = violations.verdict_on(
-            violation, self._waivers, enforced=enforced
+            violation, self._waivers, self._settings, enforced=enforced
         )
         if verdict is None:
             return None

@@ -118,18 +118,20 @@ class Verdict:
 def verdict_on(
     violation: exceptions.SafetyViolation,
     waivers: core_waivers.Waivers | None,
+    settings: conf.Settings,
     *,
     enforced: bool = False,
 ) -> Verdict | None:
     """Decide what happens because of a violation; note where it happened.
 
     :param violation: the violation.
-    :param waivers: the waivers of the test; default: it has none.
+    :param waivers: the waivers of the test, or None.
+    :param settings: those of the guard.
     :param enforced: whether to enforce the rule whatever its mode is.
     :returns: None if the rule is off.
     """
     code = violation.code
-    mode = 'enforce' if enforced else conf.mode_of(code)
+    mode = 'enforce' if enforced else settings.mode_of(code)
     if mode == 'off':
         return None
     if violation.where is None:

@@ -29,6 +29,8 @@ __all__ = ['Waivers', 'of', 'of_suite', 'waive']
 _T = TypeVar('_T', bound=Callable[..., Any] | type)
 _ATTRIBUTE = '__safe_fixtures_waivers__'
 _ON_TEST = '_safe_fixtures_waivers'
+# The entries of each waivers file.
+_read: dict[str, list[waivers_file.Entry]] = {}
 
 
 def waive(code: str, *, reason: str) -> Callable[[_T], _T]:
@@ -64,17 +66,17 @@ def waive(code: str, *, reason: str) -> Callable[[_T], _T]:
 def of_suite() -> list[waivers_file.Entry]:
     """Return the entries of the waivers file, in its order.
 
-    The file is read once, and again when the settings are read again.
+    A file is read once in a process.
 
     :raises: ConfigurationError if the file, or another setting, is invalid.
     """
     path = conf.load().waivers_file
     if path is None:
         return []
-    # Kept with the settings, since a test may have patched open().
-    entries = conf.CONF.derived.get(path)
+    # A test may have replaced the file, or open().
+    entries = _read.get(path)
     if entries is None:
-        entries = conf.CONF.derived[path] = waivers_file.read(path)
+        entries = _read[path] = waivers_file.read(path)
     return entries
 
 

@@ -20,7 +20,6 @@ import weakref
 
 from safe_fixtures import audit
 from safe_fixtures.audit import events
-from safe_fixtures import conf
 from safe_fixtures.core import guard as core_guard
 from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
@@ -280,7 +279,7 @@ class ServiceStartGuard(core_guard.Guard, Watcher):
         :raises: SafetyViolation (SF205), or MultipleExceptions of them, once
             all are stopped.
         """
-        if conf.mode_of('SF205') == 'off':
+        if self._settings.mode_of('SF205') == 'off':
             return
         left = [
             (start, remains)

@@ -27,6 +27,7 @@ import fixtures
 import testtools
 
 from safe_fixtures import conf
+from tests.support import settings
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCE = ROOT / 'doc' / 'source'
@@ -139,9 +140,7 @@ class TestExamples(testtools.TestCase):
                 if language == 'ini' and code.startswith('[safe_fixtures]'):
                     file = self.useFixture(fixtures.TempDir()).join('conf')
                     pathlib.Path(file).write_text(code)
-                    with fixtures.EnvironmentVariable(
-                        'SAFE_FIXTURES_CONFIG', file
-                    ):
+                    with settings.Environment(SAFE_FIXTURES_CONFIG=file):
                         conf.load()
 
     def test_a_package_that_hardens_itself(self):

@@ -23,15 +23,15 @@ import re
 import sys
 import textwrap
 
-import fixtures
 import testtools
 
 from safe_fixtures import rules
+from tests.support import settings
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / 'doc' / 'source'
 PAGE = SOURCE / 'how-to' / 'troubleshoot.rst'
 # What a bad test needs besides, as the page says.
-SETTINGS = {'SF101': {'LATEST_POLICY': 'refuse'}}
+SETTINGS = {'SF101': {'latest_policy': 'refuse'}}
 
 
 def _classes(code):
@@ -69,13 +69,8 @@ class TestTroubleshooting(testtools.TestCase):
         self.addCleanup(os.environ.clear)
 
     def run_example(self, code, cls):
-        settings = {'RULE_MODES': f'{code}:enforce', **SETTINGS.get(code, {})}
-        for name, value in settings.items():
-            self.useFixture(
-                fixtures.EnvironmentVariable(
-                    f'OS_SAFE_FIXTURES__{name}', value
-                )
-            )
+        options = {'rule_modes': f'{code}:enforce', **SETTINGS.get(code, {})}
+        self.useFixture(settings.options(**options))
         result = testtools.TestResult()
         cls('test').run(result)
         self.assertEqual(1, result.testsRun)

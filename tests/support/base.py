@@ -15,10 +15,10 @@
 import os
 import re
 
-import fixtures
 import testtools
 
 from safe_fixtures import conf
+from tests.support import settings
 from tests.support import subtests
 
 _RECORD = re.compile(r'safe_fixtures\.audit: \{\{\{.*?\}\}\}\n+', re.DOTALL)
@@ -32,20 +32,12 @@ class TestCase(subtests.SubTests, testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        for name in list(os.environ):
-            if name.startswith(('OS_SAFE_FIXTURES__', 'SAFE_FIXTURES_')):
-                self.useFixture(fixtures.EnvironmentVariable(name))
-        # What a test read is nothing to the next one.
+        self.useFixture(settings.unset())
         self.addCleanup(conf.CONF.reset)
 
     def configure(self, **options):
-        """Set options through the environment."""
-        for name, value in options.items():
-            self.useFixture(
-                fixtures.EnvironmentVariable(
-                    f'OS_SAFE_FIXTURES__{name.upper()}', value
-                )
-            )
+        """Set options, as if the process had begun with them."""
+        self.useFixture(settings.options(**options))
 
     def run_inner(self, case):
         """Run the tests of an inner test case; return the result."""

@@ -26,6 +26,7 @@ from safe_fixtures.core import gate
 from safe_fixtures import exceptions
 from safe_fixtures import testing
 from tests.support import base
+from tests.support import settings
 
 # Of every option: what is written, and what is read. None is a default.
 SENSIBLE = {
@@ -170,11 +171,7 @@ class TestConf(base.TestCase):
         path = os.path.join(self.tmp, 'safe_fixtures.conf')
         with open(path, 'w') as config:
             config.write(text)
-        self.useFixture(
-            fixtures.EnvironmentVariable('SAFE_FIXTURES_CONFIG', path)
-        )
-        # A file is read once, as long as its name stays the same.
-        conf.CONF.reset()
+        self.useFixture(settings.Environment(SAFE_FIXTURES_CONFIG=path))
 
     def refused(self, *more):
         """Set up each fixture with the settings; return the error."""
@@ -200,18 +197,18 @@ class TestConf(base.TestCase):
         self.assertEqual(names, set(NONSENSE))
 
     def test_defaults(self):
-        settings = conf.load()
-        self.assertEqual('default', settings.mode)
-        self.assertEqual({}, settings.rule_modes)
-        self.assertIsNone(settings.pinned_microversion)
-        self.assertEqual('pin', settings.latest_policy)
-        self.assertEqual(10.0, settings.restore_timeout)
-        self.assertEqual([], settings.allowed_endpoints)
-        self.assertEqual(1024 * 1024, settings.max_image_bytes)
-        self.assertIsNone(settings.dummy_image_name)
-        self.assertIsNone(settings.dummy_flavor_name)
-        self.assertIsNone(settings.audit_file)
-        self.assertIsNone(settings.waivers_file)
+        found = conf.load()
+        self.assertEqual('default', found.mode)
+        self.assertEqual({}, found.rule_modes)
+        self.assertIsNone(found.pinned_microversion)
+        self.assertEqual('pin', found.latest_policy)
+        self.assertEqual(10.0, found.restore_timeout)
+        self.assertEqual([], found.allowed_endpoints)
+        self.assertEqual(1024 * 1024, found.max_image_bytes)
+        self.assertIsNone(found.dummy_image_name)
+        self.assertIsNone(found.dummy_flavor_name)
+        self.assertIsNone(found.audit_file)
+        self.assertIsNone(found.waivers_file)
 
     def _each(self, table):
         for name, cases in table.items():
@@ -219,14 +216,13 @@ class TestConf(base.TestCase):
                 yield name, text.replace('{tmp}', self.tmp), expected
 
     def _expect(self, name, text, expected):
-        value = conf.load()[name]
+        value = getattr(conf.load(), name)
         if isinstance(expected, str):
             expected = expected.replace('{tmp}', self.tmp)
         self.assertEqual([text] if expected is None else expected, value)
 
     def test_misspelt_option(self):
-        with fixtures.EnvironmentVariable('OS_SAFE_FIXTURES__MODES', 'off'):
-            conf.CONF.reset()
+        with settings.options(modes='off'):
             error = self.refused(audit.AuditTrail())
             self.assertEqual('[safe_fixtures] modes', error.option)
             self.assertEqual('off', error.value)
@@ -239,9 +235,7 @@ class TestConf(base.TestCase):
     def test_environment(self):
         for name, text, expected in self._each(SENSIBLE):
             with self.subTest(name=name, text=text, expected=expected):
-                with fixtures.EnvironmentVariable(
-                    f'OS_SAFE_FIXTURES__{name.upper()}', text
-                ):
+                with settings.options(**{name: text}):
                     self._expect(name, text, expected)
 
     def test_file(self):
@@ -261,11 +255,11 @@ class TestConf(base.TestCase):
                     elif expected is None:
                         expected = [text]
                     fixture.config(group='safe_fixtures', **{name: expected})
-                    self.assertEqual(expected, conf.load()[name])
+                    self.assertEqual(expected, getattr(conf.load(), name))
 
     def test_override(self):
         name = 'OS_SAFE_FIXTURES__MODE'
-        self.useFixture(fixtures.EnvironmentVariable(name, 'off'))
+        self.useFixture(settings.Environment(**{name: 'off'}))
         path = os.path.join(self.tmp, 'a $mode, 100%')
         with conf.override(mode='audit', audit_file=path):
             self.assertEqual('audit', conf.load().mode)
@@ -273,10 +267,9 @@ class TestConf(base.TestCase):
             with conf.override(mode='enforce'):
                 self.assertEqual('enforce', conf.load().mode)
                 self.assertEqual(path, conf.load().audit_file)
-            # A test changes the variable, and then the settings.
-            with fixtures.EnvironmentVariable(name, 'default'):
-                self.assertEqual('default', conf.load().mode)
-            self.assertEqual('audit', conf.load().mode)
+            # It goes before the variable.
+            with settings.Environment(**{name: 'default'}):
+                self.assertEqual('audit', conf.load().mode)
             with config_fixture.Config(conf.CONF) as fixture:
                 fixture.config(group='safe_fixtures', mode='enforce')
                 self.assertEqual('enforce', conf.load().mode)
@@ -305,12 +298,12 @@ class TestConf(base.TestCase):
             with self.subTest(change=change):
                 error = self.assertRaises(ValueError, change, name, '(', group)
                 self.assertIn('it must be a regular expression', str(error))
-                self.assertIsNone(conf.load()[name])
+                self.assertIsNone(getattr(conf.load(), name))
         fixture.config(group=group, **{name: 'fake-.*'})
-        self.assertEqual('fake-.*', conf.load()[name])
+        self.assertEqual('fake-.*', getattr(conf.load(), name))
         # The override hides it.
         self.configure(dummy_image_name='(')
-        self.assertEqual('fake-.*', conf.load()[name])
+        self.assertEqual('fake-.*', getattr(conf.load(), name))
         conf.CONF.clear_override(name, group)
         error = self.assertRaises(exceptions.ConfigurationError, conf.load)
         self.assertEqual('[safe_fixtures] dummy_image_name', error.option)
@@ -346,7 +339,7 @@ class TestConf(base.TestCase):
                     )
                     self.assertIn(name, error.option)
                     clear(name, 'safe_fixtures')
-                    self.assertIsNotNone(conf.load()[name])
+                    self.assertIsNotNone(getattr(conf.load(), name))
 
     def test_fixture_is_forgotten(self):
         with config_fixture.Config(conf.CONF) as fixture:
@@ -357,24 +350,81 @@ class TestConf(base.TestCase):
     def test_environment_goes_before_file(self):
         self.write('[safe_fixtures]\nmode = audit\nlatest_policy = refuse\n')
         self.configure(mode='off')
-        settings = conf.load()
-        self.assertEqual('off', settings.mode)
-        self.assertEqual('refuse', settings.latest_policy)
+        self.assertEqual('off', conf.load().mode)
+        self.assertEqual('refuse', conf.load().latest_policy)
 
-    def test_change_of_the_environment_is_noticed(self):
-        for mode in ('audit', 'off', 'audit'):
-            with self.subTest(mode=mode):
-                os.environ['OS_SAFE_FIXTURES__MODE'] = mode
-                self.addCleanup(os.environ.pop, 'OS_SAFE_FIXTURES__MODE', None)
-                self.assertEqual(mode, conf.load().mode)
-        del os.environ['OS_SAFE_FIXTURES__MODE']
-        self.assertEqual('default', conf.load().mode)
-
-    def test_change_of_the_file_named_is_noticed(self):
-        self.assertEqual('default', conf.load().mode)
+    def test_is_read_once(self):
+        """Whatever becomes of environment, file and directory."""
         self.write('[safe_fixtures]\nmode = audit\n')
+        self.useFixture(
+            settings.Environment(
+                OS_SAFE_FIXTURES__LATEST_POLICY='refuse',
+                OS_SAFE_FIXTURES__AUDIT_FILE='events.jsonl',
+                SAFE_FIXTURES_WORKER='worker-3',
+            )
+        )
+        before = conf.load()
+        self.assertEqual('audit', before.mode)
+        self.assertEqual('refuse', before.latest_policy)
+        self.assertEqual(
+            os.path.join(os.getcwd(), 'events.jsonl'), before.audit_file
+        )
+        here = os.getcwd()
+        self.addCleanup(os.chdir, here)
+        changes = {
+            'cleared': os.environ.clear,
+            'another value': lambda: os.environ.update(
+                OS_SAFE_FIXTURES__MODE='off', SAFE_FIXTURES_WORKER='x'
+            ),
+            'another file': lambda: os.environ.update(
+                SAFE_FIXTURES_CONFIG='/nowhere'
+            ),
+            'the file is rewritten': lambda: pathlib.Path(
+                self.tmp, 'safe_fixtures.conf'
+            ).write_text('[safe_fixtures]\nmode = off\n'),
+            'the file is gone': lambda: os.remove(
+                os.path.join(self.tmp, 'safe_fixtures.conf')
+            ),
+            'another directory': lambda: os.chdir(self.tmp),
+            'the options are cleared': conf.CONF.clear,
+            'the options are reset': conf.CONF.reset,
+            'the options are gone': lambda: conf.CONF.unregister_opts(
+                conf.list_opts()[0][1], group='safe_fixtures'
+            ),
+            'the options are read as usual': lambda: conf.CONF([]),
+        }
+        environ = dict(os.environ)
+        self.addCleanup(os.environ.update, environ)
+        self.addCleanup(os.environ.clear)
+        for name, change in changes.items():
+            with self.subTest(name):
+                change()
+                self.assertEqual(before, conf.load())
+                self.assertEqual(before, conf.now())
+                self.assertEqual('worker-3', conf.worker())
+                self.assertEqual(os.path.join(here, 'x'), conf.absolute('x'))
+
+    def test_is_read_once_in_a_forked_child(self):
+        self.configure(mode='audit')
+        conf.load()
+        os.environ['OS_SAFE_FIXTURES__MODE'] = 'off'
+        child = os.fork()
+        if not child:
+            os._exit(0 if conf.now().mode == 'audit' else 1)
+        self.assertEqual(0, os.waitpid(child, 0)[1])
+
+    def test_kept(self):
+        group = 'safe_fixtures'
+        conf.CONF.set_override('mode', 'audit', group)
+        with conf.kept():
+            conf.CONF.set_override('mode', 'off', group)
+            conf.CONF.set_default('latest_policy', 'refuse', group)
+            conf.CONF._groups[group]._opts['max_image_bytes']['override'] = 9
+            self.assertEqual('off', conf.load().mode)
         self.assertEqual('audit', conf.load().mode)
-        del os.environ['SAFE_FIXTURES_CONFIG']
+        self.assertEqual('pin', conf.load().latest_policy)
+        self.assertEqual(1024 * 1024, conf.load().max_image_bytes)
+        conf.CONF.clear_override('mode', group)
         self.assertEqual('default', conf.load().mode)
 
     def _refuses(self, name, text, allowed):
@@ -393,9 +443,7 @@ class TestConf(base.TestCase):
     def test_nonsense_in_the_environment(self):
         for name, text, allowed in self._each(NONSENSE):
             with self.subTest(name=name, text=text, allowed=allowed):
-                with fixtures.EnvironmentVariable(
-                    f'OS_SAFE_FIXTURES__{name.upper()}', text
-                ):
+                with settings.options(**{name: text}):
                     self._refuses(name, text, allowed)
 
     def test_nonsense_in_the_file(self):
@@ -414,18 +462,14 @@ class TestConf(base.TestCase):
 
     def test_missing_file(self):
         path = os.path.join(self.tmp, 'absent.conf')
-        self.useFixture(
-            fixtures.EnvironmentVariable('SAFE_FIXTURES_CONFIG', path)
-        )
+        self.useFixture(settings.Environment(SAFE_FIXTURES_CONFIG=path))
         error = self.refused(audit.AuditTrail())
         self.assertEqual('SAFE_FIXTURES_CONFIG', error.option)
         self.assertEqual(path, error.value)
         self.assertIn('readable file', error.allowed)
 
     def test_directory_as_file(self):
-        self.useFixture(
-            fixtures.EnvironmentVariable('SAFE_FIXTURES_CONFIG', self.tmp)
-        )
+        self.useFixture(settings.Environment(SAFE_FIXTURES_CONFIG=self.tmp))
         self.assertEqual(self.tmp, self.refused(audit.AuditTrail()).value)
 
     def test_broken_file(self):

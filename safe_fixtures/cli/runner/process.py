@@ -23,9 +23,10 @@ import sys
 import time
 from typing import IO
 
-from safe_fixtures import audit
+
 from safe_fixtures.cli.runner import outcomes
 from safe_fixtures.cli.runner import records
+from safe_fixtures import conf
 from safe_fixtures.runtime import files
 
 __all__ = [
@@ -108,7 +109,7 @@ class Setup:
         return Setup(
             True,
             {**self.settings, 'audit_file': events},
-            {**self.environment, audit.WORKER: f'worker-{number}'},
+            {**self.environment, conf.WORKER: f'worker-{number}'},
         )
 
 

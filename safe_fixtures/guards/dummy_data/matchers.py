@@ -84,7 +84,7 @@ class _IsDummy(matchers.Matcher):  # type: ignore[type-arg]
 
     def __init__(self, source: DummySource | None = None) -> None:
         self._source = source or SOURCE.find()
-        conf.load()
+        self._settings = conf.load()
 
     def match_name(
         self, item: Mapping[str, Any], reasons: Iterable[str] = ()
@@ -95,7 +95,7 @@ class _IsDummy(matchers.Matcher):  # type: ignore[type-arg]
         """
         name, key = item.get('name'), item.get(self._key)
         reasons = list(reasons)
-        pattern = conf.load()[f'dummy_{self._kind}_name']
+        pattern = getattr(self._settings, f'dummy_{self._kind}_name')
         if pattern is not None and not re.fullmatch(pattern, str(name or '')):
             reasons.append(f'its name {name!r} does not match {pattern!r}')
         if not reasons:
@@ -155,7 +155,7 @@ class IsDummyImage(_IsDummy):
         :param size: bytes.
         :param reasons: why else it is not dummy (str).
         """
-        settings = conf.load()
+        settings = self._settings
         reasons = [*reasons, *_image_faults(image, settings.allowed_endpoints)]
         if size > settings.max_image_bytes:
             reasons.append(

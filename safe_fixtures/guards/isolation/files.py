@@ -25,6 +25,7 @@ from urllib import parse
 
 from safe_fixtures.boundary import paths
 from safe_fixtures.boundary import temporary
+from safe_fixtures import conf
 from safe_fixtures.guards.isolation import check
 from safe_fixtures.guards.isolation import sockets
 from safe_fixtures.guards.isolation import unreported
@@ -85,7 +86,7 @@ class HostFiles(check.Check):
 
     :param allowed: what else may be changed: paths, with all below them, and
         patterns without a slash, which some component of a path matches.
-        Relative paths and ``~`` are resolved here.
+        Relative paths and ``~`` are those of the process, not of a test.
     """
 
     events: Collection[str] = (
@@ -102,8 +103,7 @@ class HostFiles(check.Check):
         self._doubtful: dict[str, tuple[str, Any]] = {}
         for entry in map(values.text, allowed):
             if os.sep in entry or entry == '~':
-                path = paths.absolute(os.path.expanduser(entry))
-                self._roots.append(paths.resolve(path or '/'))
+                self._roots.append(paths.resolve(conf.absolute(entry)))
             else:
                 self._patterns.append(entry)
 

@@ -142,9 +142,13 @@ class IsolationGuard(guard.Guard):
         self._check_options()
 
     def _new_scope(self) -> scope.Scope:
-        settings = conf.load()
+        settings = self._settings
         allowed = {
-            name: settings[name] if given is None else conf.check(name, given)
+            name: (
+                getattr(settings, name)
+                if given is None
+                else conf.check(name, given)
+            )
             for name, given in self._given.items()
         }
         checks: dict[str, Callable[[], check.Check]] = {
@@ -162,10 +166,11 @@ class IsolationGuard(guard.Guard):
             ],
             endpoints if self._configuration else None,
             self._test,
+            settings,
         )
 
     def _is_watched(self, code: str) -> bool:
-        return self._wanted[code] and conf.mode_of(code) != 'off'
+        return self._wanted[code] and self._settings.mode_of(code) != 'off'
 
     def _check_options(self, *, set_up_only: bool = False) -> None:
         if self._scope.endpoints is None:

@@ -18,6 +18,7 @@ import contextlib
 import unittest
 
 from safe_fixtures import audit
+from safe_fixtures import conf
 from safe_fixtures.core import guard as core_guard
 from safe_fixtures.core import waivers
 from safe_fixtures import exceptions
@@ -51,6 +52,7 @@ class Scope(owners.Owner):
     :param endpoints: where options, engines and transports may lead (tuple
         of str); None if they are not checked.
     :param test: the test; None for a process.
+    :param settings: those of the guard.
     :ivar guard: the guard, while it is active.
     :ivar entered_by: the thread or greenlet that set it up.
     :ivar by_event: the checks, by the names of their events.
@@ -61,6 +63,7 @@ class Scope(owners.Owner):
         checks: list[check.Check],
         endpoints: tuple[str, ...] | None,
         test: unittest.TestCase | None,
+        settings: conf.Settings,
     ) -> None:
         super().__init__()
         self.guard: core_guard.Guard | None = None
@@ -75,6 +78,7 @@ class Scope(owners.Owner):
         # Not the test itself: a thread that outlives it would keep it alive.
         self._test_id = None if test is None else test.id()
         self._waivers = waivers.of(test)
+        self._settings = settings
 
     def enter(self, guard: core_guard.Guard) -> None:
         """Check this thread, and what belongs to it, from now on."""
@@ -122,8 +126,11 @@ class Scope(owners.Owner):
         guard = self.guard
         if guard is None:
             guard = core_guard.Guard(
-                trail=audit.AuditTrail.standalone(self._test_id),
+                trail=audit.AuditTrail.standalone(
+                    self._test_id, self._settings.audit_file
+                ),
                 waivers=self._waivers,
+                settings=self._settings,
             )
         waived = guard._violate(
             violation,

@@ -22,7 +22,6 @@ from testtools import content
 import wrapt
 
 from safe_fixtures import audit
-from safe_fixtures import conf
 from safe_fixtures.core import gate
 from safe_fixtures.core import guard
 from safe_fixtures import exceptions
@@ -99,7 +98,9 @@ class RedactedOutput(guard.Guard):
                 return result.masker
             result = result.__wrapped__
         masker = output_result.Masker(
-            redactor, counts=conf.mode_of(_CODE) != 'off', again=True
+            redactor,
+            counts=self._settings.mode_of(_CODE) != 'off',
+            again=True,
         )
         self._run.result = output_result.MaskedResult(
             self._run.result, masker, self._report_at_outcome

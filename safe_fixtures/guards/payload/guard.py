@@ -83,7 +83,7 @@ class PayloadGuard(guard.Guard):
 
     def _setUp(self) -> None:
         super()._setUp()
-        if conf.mode_of('SF303') == 'off':
+        if self._settings.mode_of('SF303') == 'off':
             return
         self._counts: dict[str, Any] = {'requests': 0, 'bytes': 0, 'unread': 0}
         self.addCleanup(self._record_requests)

@@ -21,7 +21,6 @@ import unittest
 from safe_fixtures import audit
 from safe_fixtures.audit import events
 from safe_fixtures.boundary import endpoints
-from safe_fixtures import conf
 from safe_fixtures.core import gate
 from safe_fixtures.core import guard
 from safe_fixtures.core import plugins
@@ -134,7 +133,7 @@ class ServerPermissions(guard.Guard):
         watching = self._source.watching_policy()
         self._watched = watching.__enter__()
         self.addCleanup(watching.__exit__, None, None, None)
-        if conf.mode_of('SF502') == 'off':
+        if self._settings.mode_of('SF502') == 'off':
             return
         self.useFixture(gate.ApiGate(self))
         self.addCleanup(self._record_unchecked_first)
@@ -154,7 +153,7 @@ class ServerPermissions(guard.Guard):
             that is wrong, if the rule is enforced; ConfigurationError for a
             server that does not exist, and for deviations as at set-up.
         """
-        if conf.mode_of('SF502') == 'off':
+        if self._settings.mode_of('SF502') == 'off':
             return
         server_id = server['id'] if isinstance(server, Mapping) else server
         more = matrix.by_name(deviations, self._source)

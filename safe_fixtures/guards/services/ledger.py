@@ -19,7 +19,6 @@ import unittest
 
 from safe_fixtures import audit
 from safe_fixtures.audit import events
-from safe_fixtures import conf
 from safe_fixtures.core import gate
 from safe_fixtures.core import guard
 from safe_fixtures import exceptions
@@ -105,6 +104,7 @@ class Ledger:
     :param report: reports a violation, as ``Guard`` does.
     :param trail: where changes and restores are recorded.
     :param test: the test whose cleanups restore; None for none.
+    :param timeout: how long one restore may wait (seconds).
     :ivar entries: every change, oldest first (list of LedgerEntry).
     """
 
@@ -115,8 +115,10 @@ class Ledger:
         report: Callable[..., str | None],
         trail: audit.AuditTrail,
         test: unittest.TestCase | None,
+        timeout: float,
     ) -> None:
         self.entries: list[LedgerEntry] = []
+        self._timeout = timeout
         self._services = services
         self._order = order
         self._report = report
@@ -283,7 +285,7 @@ class Ledger:
                 attempt.how = 'already as before'
             else:
                 attempt.how = self._services.write(
-                    attempt.ref, attempt.wanted, conf.load().restore_timeout
+                    attempt.ref, attempt.wanted, self._timeout
                 )
         except Exception as error:
             attempt.how = f'restore failed: {type(error).__name__}: {error}'

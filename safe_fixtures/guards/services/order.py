@@ -206,6 +206,7 @@ class Order:
     :param services: where the servers are known.
     :param trail: where it is recorded.
     :param test: the test that shows a timeline if it fails.
+    :param settings: those of the guard.
     :ivar outages: each time a compute was out of service with servers on
         it, oldest first (list of Outage).
     """
@@ -215,8 +216,10 @@ class Order:
         services: model.Services,
         trail: audit.AuditTrail,
         test: unittest.TestCase | None,
+        settings: conf.Settings,
     ) -> None:
         self.outages: list[Outage] = []
+        self._settings = settings
         self._services = services
         self._trail = trail
         self._test = test
@@ -236,7 +239,7 @@ class Order:
             cannot be known.
         """
         self._allowed.pop(ref, None)
-        is_off = not enforced and conf.mode_of(_CODE) == 'off'
+        is_off = not enforced and self._settings.mode_of(_CODE) == 'off'
         if is_off or ref.binary != 'nova-compute':
             return None
         servers = self._servers_on(ref)

@@ -146,9 +146,15 @@ class SafeServiceToggle(guard.Guard):
 
     def _setUp(self) -> None:
         super()._setUp()
-        checks = order.Order(self._services, self.trail, self._test)
+        settings = self._settings
+        checks = order.Order(self._services, self.trail, self._test, settings)
         self._ledger = ledger.Ledger(
-            self._services, checks, self._violate, self.trail, self._test
+            self._services,
+            checks,
+            self._violate,
+            self.trail,
+            self._test,
+            settings.restore_timeout,
         )
         self.ledger = self._ledger.entries
         self.outages = checks.outages

@@ -38,6 +38,7 @@ import safe_fixtures
 from safe_fixtures import audit
 from safe_fixtures import summary
 from tests.functional.nova import inner as inner_run
+from tests.support import settings
 from tests.support import subtests
 
 
@@ -288,7 +289,7 @@ class TestLifeOfATest(subtests.SubTests, testtools.TestCase):
             ('OS_SAFE_FIXTURES__RESTORE_TIMEOUT', '-1'),
         ):
             with self.subTest(name=name, value=value):
-                with fixtures.EnvironmentVariable(name, value):
+                with settings.Environment(**{name: value}):
                     result, events = self.check(
                         lambda inner: None, _setup_services=self.fail
                     )
@@ -314,9 +315,7 @@ class TestLifeOfATest(subtests.SubTests, testtools.TestCase):
         def record(body):
             with fixtures.TempDir() as directory:
                 path = os.path.join(directory.path, 'audit')
-                with fixtures.EnvironmentVariable(
-                    'OS_SAFE_FIXTURES__AUDIT_FILE', path
-                ):
+                with settings.options(audit_file=path):
                     self.check(body)
                 return [
                     event['outcome']

@@ -31,6 +31,7 @@ import testtools
 from safe_fixtures import exceptions
 from safe_fixtures.guards.isolation import scope
 from tests.functional.nova import inner
+from tests.support import settings
 from tests.support import subtests
 
 ADDRESS = ('198.51.100.7', 80)
@@ -99,9 +100,7 @@ class TestWays(testtools.TestCase):
     def setUp(self):
         super().setUp()
         # Where these would be refused by something else.
-        self.useFixture(
-            fixtures.EnvironmentVariable('OS_SAFE_FIXTURES__MODE', 'enforce')
-        )
+        self.useFixture(settings.options(mode='enforce'))
 
     def check(self, code, act, name):
         result = inner.run_inner(case_of(act))

@@ -33,6 +33,7 @@ from safe_fixtures.nova import pins
 from safe_fixtures.nova import suite
 from safe_fixtures import summary
 from tests.functional.nova import inner as inner_run
+from tests.support import settings
 from tests.support import subtests
 
 REAL_TEST = (
@@ -76,11 +77,7 @@ class SuiteTestCase(subtests.SubTests, testtools.TestCase):
         self.file = os.path.join(
             self.useFixture(fixtures.TempDir()).path, 'events'
         )
-        self.useFixture(
-            fixtures.EnvironmentVariable(
-                'OS_SAFE_FIXTURES__AUDIT_FILE', self.file
-            )
-        )
+        self.useFixture(settings.options(audit_file=self.file))
 
     def harden(self):
         restore = suite.harden()
@@ -224,9 +221,7 @@ class TestGuarded(SuiteTestCase):
                 '[[waiver]]\nrule = "SF301"\ntests = "*.Inner.test"\n'
                 'reason = "the import is the subject"\n'
             )
-        with fixtures.EnvironmentVariable(
-            'OS_SAFE_FIXTURES__WAIVERS_FILE', path
-        ):
+        with settings.options(waivers_file=path):
             events = self.assertPasses(
                 Unhardened,
                 lambda inner: inner.useFixture(
@@ -345,7 +340,7 @@ class TestWaysOfATest(SuiteTestCase):
             ('OS_SAFE_FIXTURES__WAIVERS_FILE', '/nowhere'),
         ):
             with self.subTest(name=name, value=value):
-                with fixtures.EnvironmentVariable(name, value):
+                with settings.Environment(**{name: value}):
                     result, events = self.run_test(
                         test.NoDBTestCase, lambda inner: None, setUp=set_up
                     )

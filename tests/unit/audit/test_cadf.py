@@ -15,7 +15,6 @@ import enum
 import json
 import os
 
-import fixtures
 from pycadf import attachment
 from pycadf import cadftaxonomy
 from pycadf import cadftype
@@ -26,6 +25,7 @@ from pycadf import resource
 
 from safe_fixtures import audit
 from tests.support import base
+from tests.support import settings
 
 SERVICE = '3bd1e5b8-5f7c-4b3c-9d5d-0a5f0a8a3c11'
 
@@ -108,9 +108,7 @@ class TestContent(base.TestCase):
         self.trail = self.useFixture(audit.AuditTrail('t'))
 
     def test_initiator_is_test_process_and_worker(self):
-        self.useFixture(
-            fixtures.EnvironmentVariable('SAFE_FIXTURES_WORKER', 'worker-3')
-        )
+        self.useFixture(settings.Environment(SAFE_FIXTURES_WORKER='worker-3'))
         trail = self.useFixture(audit.AuditTrail('tests.T.test'))
         stored = trail.record('enable', 'host1')['initiator']
         self.assertEqual(

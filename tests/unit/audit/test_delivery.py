@@ -236,7 +236,7 @@ class TestLost(base.TestCase):
         self.assertRaises(audit.AuditFailed, trail.cleanUp)
 
     def test_standalone_fails_where_it_is(self):
-        trail = audit.AuditTrail.standalone('t')
+        trail = audit.AuditTrail.standalone('t', self.path)
         trail.record('enable', 'host1')
         os.unlink(self.path)
         for _ in range(2):
@@ -350,7 +350,7 @@ class TestSinks(base.TestCase):
         with audit.AuditTrail() as one, audit.AuditTrail() as two:
             one.record('enable', 'host1')
             two.record('enable', 'host2')
-            audit.AuditTrail.standalone('t').record('enable', 'host3')
+            audit.AuditTrail.standalone('t', None).record('enable', 'host3')
             end()
             one.record('enable', 'host4')
         self.assertEqual(

@@ -22,6 +22,7 @@ from safe_fixtures import audit
 from safe_fixtures import summary
 from tests.support import base
 from tests.support import inner
+from tests.support import settings
 
 
 class TestConclude(base.TestCase):
@@ -30,9 +31,7 @@ class TestConclude(base.TestCase):
         path = os.path.join(
             self.useFixture(fixtures.TempDir()).path, 'audit.jsonl'
         )
-        with fixtures.EnvironmentVariable(
-            'OS_SAFE_FIXTURES__AUDIT_FILE', path
-        ):
+        with settings.options(audit_file=path):
             self.run_inner(case)
         return [
             (event['outcome'], event['target']['name'].rpartition('.')[2])

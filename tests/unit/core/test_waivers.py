@@ -18,12 +18,12 @@ import fixtures
 
 import safe_fixtures
 from safe_fixtures import audit
-from safe_fixtures import conf
 from safe_fixtures.core import waivers as core_waivers
 from safe_fixtures import exceptions
 from safe_fixtures import rules
 from tests.support import base
 from tests.support import inner
+from tests.support import settings
 
 
 @safe_fixtures.waive('SF301', reason='class')
@@ -203,7 +203,7 @@ class FileTestCase(base.TestCase):
     def write(self, text):
         with open(self.path, 'wb') as file:
             file.write(text.encode('utf-8', 'surrogateescape'))
-        conf.CONF.reset()
+        settings.forget()
 
     def write_entries(self, *entries):
         """Write waivers, each with a rule, a pattern and maybe a reason."""
@@ -243,7 +243,7 @@ class TestOfSuite(FileTestCase):
             self.assertEqual(1, len(core_waivers.of_suite()))
         os.remove(self.path)
         self.assertEqual(1, len(core_waivers.of_suite()))
-        conf.CONF.reset()
+        settings.forget()
         self.assertRaises(exceptions.ConfigurationError, core_waivers.of_suite)
 
     def test_another_file_is_read(self):
@@ -325,9 +325,7 @@ class TestSuite(FileTestCase):
     def test_without_file(self):
         self.write('')
         self.assertNotWaived()
-        self.useFixture(
-            fixtures.EnvironmentVariable('OS_SAFE_FIXTURES__WAIVERS_FILE')
-        )
+        self.configure(waivers_file=None)
         self.assertNotWaived()
 
     def test_first_that_matches_applies(self):

@@ -16,7 +16,6 @@ import logging
 import os
 
 import ddt
-import fixtures
 from nova import conf as nova_conf
 from nova import policy as nova_policy
 from nova.tests import fixtures as nova_fixtures
@@ -35,6 +34,7 @@ from safe_fixtures import nova as safe_nova
 from safe_fixtures.nova.posture import leaks
 from tests.functional.nova import inner
 from tests.support import posture as changes
+from tests.support import settings
 from tests.support import subtests
 
 CONF = nova_conf.CONF
@@ -53,11 +53,7 @@ class DatabaseTestCase(safe_nova.SafeNoDBTestCase):
 class TestCase(subtests.SubTests, testtools.TestCase):
     def setUp(self):
         super().setUp()
-        self.useFixture(
-            fixtures.EnvironmentVariable(
-                'OS_SAFE_FIXTURES__RULE_MODES', 'SF501:enforce'
-            )
-        )
+        self.useFixture(settings.options(rule_modes='SF501:enforce'))
 
     def run_test(self, act, base=safe_nova.SafeNoDBTestCase):
         """Run a test of Nova; return what went wrong."""

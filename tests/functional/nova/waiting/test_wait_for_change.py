@@ -33,6 +33,7 @@ from safe_fixtures.nova.waiting import sleep as waiting_sleep
 from tests.functional.nova import inner as inner_run
 from tests.functional.nova import test_bases
 from tests.functional.nova.waiting import cases
+from tests.support import settings
 
 
 class TestTheFixture(cases.WaitingTestCase):
@@ -168,9 +169,7 @@ class TestOnABase(cases.WaitingTestCase):
             inner.assertIs(time, integrated_helpers.time)
             inner.assertIs(time, impl_fake.time)
 
-        with fixtures.EnvironmentVariable(
-            'OS_SAFE_FIXTURES__WAIT_FOR_CHANGE', 'false'
-        ):
+        with settings.options(wait_for_change='false'):
             result, events = self.run_inner(body)
         self.assertTrue(result.wasSuccessful(), inner_run.problems(result))
         self.assertEqual([], events)

@@ -10,10 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The settings: group ``[safe_fixtures]`` of the package's own options."""
+"""The options of group ``[safe_fixtures]``, and what each may be."""
 
-from collections.abc import Callable, Iterator
-import contextlib
+from collections.abc import Callable
 import copy
 import ipaddress
 import math
@@ -29,15 +28,12 @@ from safe_fixtures import exceptions
 from safe_fixtures import rules
 
 __all__ = [
-    'CONF',
     'GROUP',
+    'OPTS',
     'check',
     'is_microversion',
     'list_opts',
-    'load',
     'microversion_form',
-    'mode_of',
-    'override',
 ]
 
 GROUP = cfg.OptGroup(
@@ -49,10 +45,6 @@ _MICROVERSION = re.compile(r'([1-9])\.(?:0|[1-9][0-9]*)')
 _NAME = re.compile(r'[\w-]+(?:\.[\w-]+)*\.?')
 _HOST = re.compile(r'[\w.-]+|[0-9a-f:.]+')
 _HOST_AND_PORT = re.compile(r'[\w.-]+(?::[0-9]{1,5})?|[0-9a-f:.]+')
-
-
-class _Escaped(str):
-    """A string that cannot be checked yet, as each ``$`` in it is doubled."""
 
 
 class _Checked(types.String):
@@ -67,8 +59,7 @@ class _Checked(types.String):
 
     def __call__(self, value: Any) -> str:
         text: str = super().__call__(value)
-        if not isinstance(value, _Escaped):
-            self._check(text)
+        self._check(text)
         return text
 
 
@@ -171,7 +162,7 @@ def _check_writable(value: str) -> None:
         )
 
 
-_OPTS = [
+OPTS = [
     cfg.StrOpt(
         'mode',
         default='default',
@@ -290,126 +281,12 @@ _OPTS = [
     ),
 ]
 
-
-class _ConfigOpts(cfg.ConfigOpts):
-    """Options that know what they were read from."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        #: Where the values came from when they were read.
-        self.sources: tuple[str | None, ...] | None = None
-        #: Whether they were found valid since.
-        self.checked = False
-        #: What others derived from the values.
-        self.derived: dict[str, Any] = {}
-        #: What :func:`override` sets, each with what the variable of the
-        #: option was then.
-        self.overrides: dict[str, tuple[_Escaped, str | None]] = {}
-        #: The options that a test overrides, which goes before that.
-        self.set_by_test: set[str] = set()
-
-    def clear(self) -> None:
-        super().clear()
-        self.sources = None
-        self.derived = {}
-
-    def reset(self) -> None:
-        super().reset()
-        self.set_by_test.clear()
-
-    # oslo.config accepts None for any option, and an override may hide a
-    # bad value.
-
-    def set_override(self, name: str, *args: Any, **kwargs: Any) -> None:
-        super().set_override(name, *args, **kwargs)
-        self.set_by_test.add(name)
-        self.checked = False
-
-    def clear_override(self, name: str, *args: Any, **kwargs: Any) -> None:
-        super().clear_override(name, *args, **kwargs)
-        self.set_by_test.discard(name)
-        self.checked = False
-        if name in self.overrides:
-            self.sources = None
-
-    def set_default(self, *args: Any, **kwargs: Any) -> None:
-        super().set_default(*args, **kwargs)
-        self.checked = False
-
-    def apply_overrides(self) -> None:
-        """Set what :func:`override` sets, unless a test sets it itself."""
-        for name, (given, variable) in self.overrides.items():
-            if name in self.set_by_test:
-                continue
-            if os.environ.get(_VARIABLES[name]) == variable:
-                super().set_override(name, given, GROUP.name)
-            else:
-                super().clear_override(name, GROUP.name)
-
-
-_PREFIX = f'OS_{GROUP.name.upper()}__'
-_VARIABLES = {opt.name: f'{_PREFIX}{opt.name.upper()}' for opt in _OPTS}
-_TYPES = {opt.name: opt.type for opt in _OPTS}
-
-CONF = _ConfigOpts()
-CONF.register_group(GROUP)
-CONF.register_opts(_OPTS, group=GROUP)
+_TYPES = {opt.name: opt.type for opt in OPTS}
 
 
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     """Return copies of the options, for ``oslo-config-generator``."""
-    return [(GROUP, copy.deepcopy(_OPTS))]
-
-
-def load() -> Any:
-    """Return the settings; read and check them if they may have changed.
-
-    They come from ``OS_SAFE_FIXTURES__<OPTION>`` in the environment and
-    from the file that ``SAFE_FIXTURES_CONFIG`` names. Nothing is read from
-    ``/etc`` or the home directory.
-
-    :returns: the option group, with every value checked.
-    :raises: ConfigurationError that names the option, the value and what is
-        allowed.
-    """
-    path = os.environ.get('SAFE_FIXTURES_CONFIG') or None
-    # oslo.config keeps the values it read from the environment.
-    sources = (path, *map(os.environ.get, _VARIABLES.values()))
-    if CONF.sources != sources:
-        _read(path)
-        CONF.sources = sources
-        CONF.checked = False
-    if not CONF.checked:
-        for opt in _OPTS:
-            _check_option(opt, path)
-        CONF.checked = True
-    return CONF.safe_fixtures
-
-
-@contextlib.contextmanager
-def override(**values: str) -> Iterator[None]:
-    """Set options as a command line does, until the context is left.
-
-    They take precedence over the environment and the file. But a test that
-    changes the variable of such an option changes the option.
-
-    :param values: by the names of the options; ``$`` stands for itself.
-    """
-    before = CONF.overrides
-    CONF.overrides = before | {
-        name: (
-            _Escaped(value.replace('$', '$$')),
-            os.environ.get(_VARIABLES[name]),
-        )
-        for name, value in values.items()
-    }
-    CONF.sources = None
-    try:
-        yield
-    finally:
-        CONF.overrides = before
-        for name in values:
-            CONF.clear_override(name, GROUP.name)
+    return [(GROUP, copy.deepcopy(OPTS))]
 
 
 def check(name: str, value: Any) -> list[str]:
@@ -429,75 +306,3 @@ def check(name: str, value: Any) -> list[str]:
             except ValueError as error:
                 allowed = str(error)
     raise exceptions.ConfigurationError(name, value, allowed)
-
-
-def mode_of(code: str) -> rules.Mode:
-    """Return the mode of a rule, as the settings have it.
-
-    :param code: the rule.
-    :raises: ConfigurationError if a setting is invalid.
-    """
-    rule = rules.get(code)
-    if rule.always:
-        return 'enforce'
-    settings = load()
-    mode: Any = settings.rule_modes.get(code, settings.mode)
-    return rule.default if mode == 'default' else mode
-
-
-def _read(path: str | None) -> None:
-    name = 'SAFE_FIXTURES_CONFIG'
-    if path is not None and not os.path.isfile(path):
-        raise exceptions.ConfigurationError(
-            name, path, 'it must name a readable file'
-        )
-    try:
-        CONF(
-            [],
-            project='safe_fixtures',
-            default_config_files=[] if path is None else [path],
-            default_config_dirs=[],
-        )
-    except (cfg.Error, OSError, UnicodeError) as error:
-        raise exceptions.ConfigurationError(name, path, str(error)) from None
-    CONF.apply_overrides()
-    known = sorted(opt.name for opt in _OPTS)
-    for name, value in _given(path):
-        # A misspelt option would leave its guard at the default.
-        if name not in known:
-            raise exceptions.ConfigurationError(
-                f'[{GROUP.name}] {name}',
-                value,
-                f'there is no such option; there are {", ".join(known)}',
-            )
-
-
-def _given(path: str | None) -> Iterator[tuple[str, str]]:
-    """Yield the name and the value of each option that somebody set.
-
-    The environment comes last, since it overrides the file.
-    """
-    if path is not None:
-        sections: dict[str, dict[str, list[str]]] = {}
-        cfg.ConfigParser(path, sections).parse()
-        for group, section in sections.items():
-            # oslo.config accepts the name of a group in any case.
-            if group.lower() == GROUP.name:
-                for name, values in section.items():
-                    yield name, values[-1]
-    for name, value in os.environ.items():
-        if name.startswith(_PREFIX):
-            yield name.removeprefix(_PREFIX).lower(), value
-
-
-def _check_option(opt: cfg.Opt, path: str | None) -> None:
-    allowed = 'it must not be empty'
-    try:
-        # oslo.config reads an empty number as None.
-        if CONF.safe_fixtures[opt.dest] is not None or opt.default is None:
-            return
-    except (ValueError, cfg.Error) as error:
-        # oslo.config puts the option and its source before the reason.
-        allowed = str(error).partition(' is not valid: ')[2] or str(error)
-    option, given = f'[{GROUP.name}] {opt.name}', dict(_given(path))
-    raise exceptions.ConfigurationError(option, given.get(opt.name), allowed)

@@ -1,0 +1,115 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The values of all options at one moment, and what makes them looser."""
+
+from collections.abc import Callable, Iterator
+import dataclasses
+from typing import Any
+
+from safe_fixtures import rules
+
+__all__ = ['Settings', 'loosened']
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The values of all options of ``[safe_fixtures]`` at one moment.
+
+    A guard works with those of its set-up. The options describe themselves;
+    see ``doc/source/reference/options.rst``.
+    """
+
+    mode: str
+    rule_modes: dict[str, rules.Mode]
+    pinned_microversion: str | None
+    latest_policy: str
+    restore_timeout: float
+    allowed_endpoints: list[str]
+    allowed_hosts: list[str]
+    allowed_programs: list[str]
+    allowed_paths: list[str]
+    max_image_bytes: int
+    dummy_image_name: str | None
+    dummy_flavor_name: str | None
+    wait_for_change: bool
+    audit_file: str | None
+    waivers_file: str | None
+
+    def mode_of(self, code: str) -> rules.Mode:
+        """Return the mode of a rule.
+
+        :param code: the rule.
+        """
+        rule = rules.get(code)
+        if rule.always:
+            return 'enforce'
+        mode: Any = self.rule_modes.get(code, self.mode)
+        return rule.default if mode == 'default' else mode
+
+
+def _another(before: Any, after: Any) -> bool:
+    return before is not None and bool(before != after)
+
+
+def _more(before: Any, after: Any) -> bool:
+    return bool(after > before)
+
+
+def _more_entries(before: list[str], after: list[str]) -> bool:
+    return not set(after) <= set(before)
+
+
+#: Of each option but the modes: whether a change loosens a guard.
+_LOOSENS: dict[str, Callable[[Any, Any], bool]] = {
+    # Requests would be served at another microversion than was vetted.
+    'pinned_microversion': _another,
+    'latest_policy': lambda before, after: after == 'pin' != before,
+    'restore_timeout': _more,
+    'allowed_endpoints': _more_entries,
+    'allowed_hosts': _more_entries,
+    'allowed_programs': _more_entries,
+    'allowed_paths': _more_entries,
+    'max_image_bytes': _more,
+    'dummy_image_name': _another,
+    'dummy_flavor_name': _another,
+    # It watches nothing.
+    'wait_for_change': lambda before, after: False,
+    'audit_file': _another,
+    # Another file, or one at all, can waive more.
+    'waivers_file': lambda before, after: after not in (None, before),
+}
+_STRICTNESS = {mode: rank for rank, mode in enumerate(rules.MODES)}
+
+
+def loosened(before: Settings, after: Settings) -> Iterator[str]:
+    """Yield the options that let a test do more than before.
+
+    :returns: their names.
+    """
+    if any(
+        _is_stricter(before.mode_of(code), after.mode_of(code))
+        for code in rules.RULES
+    ):
+        changed = [
+            name
+            for name in ('mode', 'rule_modes')
+            if getattr(before, name) != getattr(after, name)
+        ]
+        yield from changed
+    for name, loosens in _LOOSENS.items():
+        if loosens(getattr(before, name), getattr(after, name)):
+            yield name
+
+
+def _is_stricter(mode: rules.Mode, other: rules.Mode) -> bool:
+    return _STRICTNESS[mode] < _STRICTNESS[other]
