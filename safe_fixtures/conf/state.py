@@ -64,8 +64,9 @@ class _ConfigOpts(cfg.ConfigOpts):
         super().__init__()
         #: The values as they were last found valid; None after a change.
         self.settings: settings.Settings | None = None
-        self.register_group(options.GROUP)
-        self.register_opts(_OPTS, group=options.GROUP)
+        # Another shares its values.
+        self.register_group(copy.deepcopy(options.GROUP))
+        self.register_opts(_OPTS, group=_GROUP)
 
 
 class _Depth(threading.local):
@@ -81,14 +82,15 @@ _watchers: list[Callable[[], None]] = []
 def _noticed(change: Any) -> Any:
     @functools.wraps(change)
     def noticed(self: _ConfigOpts, *args: Any, **kwargs: Any) -> Any:
-        undo = _keep() if self is CONF and _watchers else None
+        outermost = self is CONF and _watchers and not _depth.value
+        undo = _keep() if outermost else None
         _depth.value += 1
         try:
             return change(self, *args, **kwargs)
         finally:
             _depth.value -= 1
             self.settings = None
-            if undo is not None and not _depth.value:
+            if undo is not None:
                 _tell(undo)
 
     return noticed
@@ -250,8 +252,12 @@ def _prepare(conf: _ConfigOpts) -> dict[str, str]:
         if value and opt.name in _PATHS:
             value = absolute(value)
         opt.default = original.default if value is None else value
-    # This also clears what oslo.config remembers.
-    cfg.ConfigOpts.register_opts(conf, _OPTS, group=options.GROUP)
+    _depth.value += 1  # nobody need be told
+    try:
+        # This also clears what oslo.config remembers.
+        conf.register_opts(_OPTS, group=_GROUP)
+    finally:
+        _depth.value -= 1
     return values
 
 

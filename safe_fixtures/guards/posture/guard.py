@@ -22,13 +22,16 @@ from oslo_config import cfg
 
 from safe_fixtures import audit
 from safe_fixtures.audit import events
+from safe_fixtures import conf
 from safe_fixtures.core import guard
 from safe_fixtures import exceptions
 from safe_fixtures.guards.posture import config_probe
 from safe_fixtures.guards.posture import probe as posture_probe
 from safe_fixtures.guards.posture import probes as posture_probes
+from safe_fixtures.guards.posture import settings_probe
 from safe_fixtures.guards.posture import source as posture_source
 from safe_fixtures import redaction
+from safe_fixtures.runtime import stack
 
 __all__ = ['PostureGuard']
 
@@ -84,6 +87,7 @@ class PostureGuard(guard.Guard):
         """
         source = posture_source.SOURCE.find()
         return [
+            settings_probe.SettingsProbe(),
             config_probe.ConfigProbe(source.configs if source else dict),
             *(make() for make in posture_probes.DEFAULT),
             *(source.probes() if source else ()),
@@ -109,7 +113,21 @@ class PostureGuard(guard.Guard):
 
     def _setUp(self) -> None:
         super()._setUp()
+        self.addCleanup(conf.watch(self._on_settings_changed))
         self.addCleanup(self._compare_at_cleanup)
+
+    def _on_settings_changed(self) -> None:
+        """Refuse to loosen the settings; the change is then undone."""
+        if stack.calling_test() not in (None, self._test):
+            # It is for the guards of that test, which may be to come.
+            return
+        probe = settings_probe.SettingsProbe()
+        changes = probe.changes(self._settings, probe.snapshot())
+        self._report(
+            [_as_text(probe, *change) for change in changes],
+            'the test loosened the settings of its guards',
+            remedy=probe.remedy,
+        )
 
     def _compare_at_cleanup(self) -> None:
         # Changed settings of the guards are seen, too.
@@ -267,14 +285,14 @@ class PostureGuard(guard.Guard):
         ]
         if len(changes) > _LISTED:
             lines.append(f'and {len(changes) - _LISTED} more')
-        remedies = dict.fromkeys(
-            self._probes[change['probe']].remedy for change in changes
+        remedy = remedy or ' '.join(
+            dict.fromkeys(
+                self._probes[change['probe']].remedy for change in changes
+            )
         )
         self._violate(
             exceptions.SafetyViolation(
-                'SF501',
-                f'{what}: {"; ".join(lines)}',
-                remedy=remedy or ' '.join(remedies),
+                'SF501', f'{what}: {"; ".join(lines)}', remedy=remedy
             ),
             'process',
             keep=keep,
