@@ -140,7 +140,11 @@ class Guard(fixtures.Fixture):
         :raises: SafetyViolation.
         """
         verdict = violations.verdict_on(
-            violation, self._waivers, self._settings, enforced=enforced
+            violation,
+            self._waivers,
+            self._settings,
+            test=self._test,
+            enforced=enforced,
         )
         if verdict is None:
             return None

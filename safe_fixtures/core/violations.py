@@ -12,28 +12,92 @@
 
 """Decide what happens when a test breaks a rule, and expect that it does."""
 
+from _thread import get_ident
 from collections.abc import Iterator
 import contextlib
 import dataclasses
+import sys
 from typing import Any
+import unittest
 
 from safe_fixtures import audit
 from safe_fixtures import conf
 from safe_fixtures.core import waivers as core_waivers
 from safe_fixtures import exceptions
 from safe_fixtures import rules
+from safe_fixtures.runtime import owners
 from safe_fixtures.runtime import stack
 
 __all__ = ['Verdict', 'expect_violation', 'verdict_on']
 
 
 class _Expectation:
+    """One block, which belongs to the test that entered it.
+
+    :ivar tests: that test, and who calls it; empty outside any test.
+    """
+
     def __init__(self, code: str) -> None:
         self.code = rules.get(code).code
         self.seen: list[exceptions.SafetyViolation] = []
+        self.tests = _tests_here()
+        self._place = _place()
+        test = self.tests[0] if self.tests else None
+        cleanups = getattr(test, '_cleanups', None)
+        if isinstance(cleanups, list):
+            # The last of all: the block may end in any other.
+            cleanups.insert(0, (self._end_with_test, (), {}))
+
+    def takes(self, code: str, test: unittest.TestCase | None) -> bool:
+        """Whether it is for a violation that happens here.
+
+        :param test: the test of the guard.
+        """
+        if code != self.code:
+            return False
+        here = _tests_here()
+        if not self.tests:
+            return not here and (test is None or self._place == _place())
+        return (test is None or self._is_of(test)) and (
+            any(map(self._is_of, here)) or (not here and test is not None)
+        )
+
+    def _is_of(self, test: object) -> bool:
+        # Equal tests are not the same test.
+        return any(each is test for each in self.tests)
+
+    def end(self) -> bool:
+        """End it; return whether it was still open."""
+        was_open = any(each is self for each in _expectations)
+        _expectations[:] = [each for each in _expectations if each is not self]
+        return was_open
+
+    def _end_with_test(self) -> None:
+        if self.end():
+            raise AssertionError(
+                f'the block of expect_violation({self.code!r}) was entered '
+                f'and never left; it took {len(self.seen)} violations. Use '
+                'it in a with statement, or enterContext()'
+            )
 
 
 _expectations: list[_Expectation] = []
+
+
+def _tests_here() -> list[Any]:
+    """Return the test that this thread works for, if it is known."""
+    found: list[Any] = list(stack.tests_here())
+    if not found:
+        owner = owners.find()
+        if owner is not None and owner.test is not None:
+            found.append(owner.test)
+    return found
+
+
+def _place() -> tuple[int, Any]:
+    """Return this thread, and its greenlet if there are some."""
+    getcurrent = getattr(sys.modules.get('greenlet'), 'getcurrent', None)
+    return get_ident(), None if getcurrent is None else getcurrent()
 
 
 @contextlib.contextmanager
@@ -41,7 +105,8 @@ def expect_violation(code: str) -> Iterator[list[exceptions.SafetyViolation]]:
     """Expect that the block breaks a rule.
 
     An enforced violation still prevents the act and ends the block, but it
-    does not fail the test.
+    does not fail the test. What another test does, or a thread that it left
+    running, does not count. The block ends with its test at the latest.
 
     Example::
 
@@ -51,18 +116,20 @@ def expect_violation(code: str) -> Iterator[list[exceptions.SafetyViolation]]:
 
     :param code: the rule (str).
     :returns: the violations of that rule, as they happen.
-    :raises: AssertionError if the block ends without a violation of it.
+    :raises: AssertionError if the block ends without a violation of it, and
+        as the last cleanup of a test that has not left it.
     """
     expectation = _Expectation(code)
     _expectations.append(expectation)
+    in_time = True
     try:
         yield expectation.seen
     except exceptions.SafetyViolation as violation:
         if not any(violation is seen for seen in expectation.seen):
             raise
     finally:
-        _expectations.remove(expectation)
-    if not expectation.seen:
+        in_time = expectation.end()
+    if in_time and not expectation.seen:
         raise AssertionError(
             f'expected a violation of {code}, and there was none'
         )
@@ -120,6 +187,7 @@ def verdict_on(
     waivers: core_waivers.Waivers | None,
     settings: conf.Settings,
     *,
+    test: unittest.TestCase | None = None,
     enforced: bool = False,
 ) -> Verdict | None:
     """Decide what happens because of a violation; note where it happened.
@@ -127,6 +195,7 @@ def verdict_on(
     :param violation: the violation.
     :param waivers: the waivers of the test, or None.
     :param settings: those of the guard.
+    :param test: the test of the guard; default: it has none.
     :param enforced: whether to enforce the rule whatever its mode is.
     :returns: None if the rule is off.
     """
@@ -138,5 +207,5 @@ def verdict_on(
         violation.where = stack.where()
     waiver = waivers.apply(code) if waivers else None
     # The innermost block gets it.
-    expected = (e.seen for e in reversed(_expectations) if e.code == code)
+    expected = (e.seen for e in _expectations[::-1] if e.takes(code, test))
     return Verdict(violation, mode, waiver, next(expected, None))

@@ -12,7 +12,7 @@
 
 """Drop-in replacements for Nova's functional test bases."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 import contextlib
 import functools
 from typing import Any
@@ -46,7 +46,11 @@ __all__ = [
     'SafeTestCase',
     'guard',
     'hardened',
+    'prepared',
+    'require_guards',
 ]
+
+_GUARDED = '_safe_fixtures_guarded'
 
 
 class SafeTestCase(test.TestCase):
@@ -106,9 +110,12 @@ class SafeTestCase(test.TestCase):
     def run(self, result: Any = None) -> Any:
         """Run the test; see ``testtools.TestCase``."""
         # Not in setUp: some tests need it before the setUp of their base.
-        with environment.InstalledNova(), contextlib.ExitStack() as stack:
-            stack.callback(life.end_children(self))
+        with prepared(self):
             return super().run(output.masked(result))
+
+    def _run_test_method(self, result: Any) -> Any:
+        require_guards(self)
+        return super()._run_test_method(result)
 
     def setUp(self) -> None:
         guard(self, super().setUp)
@@ -159,6 +166,45 @@ class SafeTestCase(test.TestCase):
         self.posture_guard.assert_posture(**facts)
 
 
+@contextlib.contextmanager
+def prepared(case: Any) -> Iterator[None]:
+    """Prepare the run of a test, before any code of it.
+
+    What the test sets in ``safe_fixtures.conf.CONF`` ends with the block.
+    """
+    vars(case).pop(_GUARDED, None)
+    with (
+        conf.kept(),
+        environment.InstalledNova(),
+        contextlib.ExitStack() as stack,
+    ):
+        stack.callback(life.end_children(case))
+        yield
+
+
+def require_guards(case: Any) -> None:
+    """Refuse to run a test whose set-up went past its guards.
+
+    :raises: ConfigurationError that names the class whose ``setUp`` does.
+    """
+    if _GUARDED in vars(case):
+        return
+    passing = [
+        cls
+        for cls in type(case).__mro__
+        if 'setUp' in vars(cls)
+        and cls not in (SafeTestCase, test.TestCase)
+        and issubclass(cls, test.TestCase)
+    ]
+    names = ', '.join(cls.__qualname__ for cls in passing) or 'its bases'
+    raise exceptions.ConfigurationError(
+        f'setUp of {case.id()}',
+        names,
+        'it set up no guard, so the test is not run; call super().setUp(), '
+        'not the setUp of a base by its name',
+    )
+
+
 def guard(case: Any, set_up: Callable[[], None]) -> None:
     """Set up a test of Nova's bases inside of all guards.
 
@@ -175,6 +221,7 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
     _guard_api(case)
     if settings.wait_for_change:
         case.useFixture(waiting.WaitForChange(trail=trail))
+    vars(case)[_GUARDED] = True
 
 
 def _guard_process(case: Any) -> audit.AuditTrail:

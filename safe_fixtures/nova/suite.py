@@ -20,7 +20,6 @@ import wrapt
 
 from safe_fixtures.guards import output
 from safe_fixtures.nova import bases
-from safe_fixtures.nova import environment
 from safe_fixtures.runtime import patching
 
 __all__ = ['harden']
@@ -31,7 +30,7 @@ def harden() -> Callable[[], None]:
 
     Every subclass of ``nova.test.TestCase``, imported before or after, then
     gets what :class:`~safe_fixtures.nova.SafeTestCase` gives its own. The
-    class itself is not replaced: two of its methods are wrapped. A second
+    class itself is not replaced: three of its methods are wrapped. A second
     call changes nothing.
 
     Example, in the ``__init__`` of a package of functional tests::
@@ -45,7 +44,11 @@ def harden() -> Callable[[], None]:
         return lambda: None
     return patching.patch_attributes(
         (test.TestCase, name, _Hardened(getattr(test.TestCase, name), wrap))
-        for name, wrap in (('setUp', _set_up), ('run', _run))
+        for name, wrap in (
+            ('setUp', _set_up),
+            ('run', _run),
+            ('_run_test_method', _run_test),
+        )
     )
 
 
@@ -61,8 +64,13 @@ def _set_up(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> None:
 
 
 def _run(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-    with environment.InstalledNova():
+    with bases.prepared(instance):
         return wrapped(output.masked(_result_of(*args, **kwargs)))
+
+
+def _run_test(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    bases.require_guards(instance)
+    return wrapped(*args, **kwargs)
 
 
 def _result_of(result: Any = None) -> Any:

@@ -35,10 +35,20 @@ _working: contextvars.ContextVar['Owner | None'] = contextvars.ContextVar(
 
 
 class Owner:
-    """Starts threads and greenlets, such as the guard of a test."""
+    """Starts threads and greenlets, such as the guard of a test.
 
-    def __init__(self) -> None:
+    :param test: the test it belongs to; default: none.
+    """
+
+    def __init__(self, test: object = None) -> None:
         self._started: dict[int, weakref.ref[Any]] = {}
+        # Weak: a thread that outlives the test would keep it.
+        self._test = None if test is None else weakref.ref(test)
+
+    @property
+    def test(self) -> object:
+        """The test, or what equals none if it is gone; None without one."""
+        return None if self._test is None else self._test() or self
 
     def is_alive(self) -> bool:
         """Whether a thread or greenlet that it started may still run."""

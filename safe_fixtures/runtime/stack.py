@@ -31,6 +31,7 @@ __all__ = [
     'in_cleanup',
     'is_within',
     'lines',
+    'tests_here',
     'tests_of_thread',
     'where',
     'without_own_frames',
@@ -76,6 +77,16 @@ def calling_test() -> unittest.TestCase | None:
     """
     frame = _testcase_frame()
     return None if frame is None else frame.f_locals['self']
+
+
+def tests_here() -> list[unittest.TestCase]:
+    """Return the test that is being run here, and the one that calls.
+
+    They differ where the body of an inner test is a method of the outer one.
+    """
+    run = (_self_of(frame) for frame in _frames() if _runs_test(frame))
+    found = [next(run, None), calling_test()]
+    return [test for test in found if test is not None]
 
 
 def where() -> str | None:

@@ -65,7 +65,7 @@ class Scope(owners.Owner):
         test: unittest.TestCase | None,
         settings: conf.Settings,
     ) -> None:
-        super().__init__()
+        super().__init__(test)
         self.guard: core_guard.Guard | None = None
         self.entered_by: int | None = None
         self._remove: Callable[[], None] = lambda: None

@@ -87,8 +87,8 @@ class PostureGuard(guard.Guard):
         """
         source = posture_source.SOURCE.find()
         return [
-            settings_probe.SettingsProbe(),
             config_probe.ConfigProbe(source.configs if source else dict),
+            settings_probe.SettingsProbe(),
             *(make() for make in posture_probes.DEFAULT),
             *(source.probes() if source else ()),
         ]
@@ -118,7 +118,8 @@ class PostureGuard(guard.Guard):
 
     def _on_settings_changed(self) -> None:
         """Refuse to loosen the settings; the change is then undone."""
-        if stack.calling_test() not in (None, self._test):
+        tests = stack.tests_here()
+        if tests and not any(test is self._test for test in tests):
             # It is for the guards of that test, which may be to come.
             return
         probe = settings_probe.SettingsProbe()

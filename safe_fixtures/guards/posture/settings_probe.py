@@ -15,6 +15,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+import fixtures
+
 from safe_fixtures import conf
 from safe_fixtures import exceptions
 from safe_fixtures.guards.posture import probe
@@ -22,6 +24,8 @@ from safe_fixtures.runtime import stack
 
 __all__ = ['SettingsProbe']
 
+# A with block of a fixture is left by it.
+_LEAVING = {fixtures.Fixture.__exit__.__code__}
 _Changes = Iterator[tuple[str, Any, Any]]
 
 
@@ -53,7 +57,7 @@ class SettingsProbe(probe.Probe):
                 yield after.option, '(valid)', after.value
             return
         own = None
-        if stack.in_cleanup():
+        if stack.in_cleanup() or stack.is_within(_LEAVING):
             # What a test has set, it may take back.
             own = set(conf.loosened(conf.of_process(), after))
         for name in conf.loosened(before, after):
