@@ -23,7 +23,6 @@ import sys
 import time
 from typing import IO
 
-
 from safe_fixtures.cli.runner import outcomes
 from safe_fixtures.cli.runner import records
 from safe_fixtures import conf
