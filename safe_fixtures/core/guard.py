@@ -212,7 +212,7 @@ class Guard(fixtures.Fixture):
             yield trail
 
 
-def raise_all(errors: Sequence[AssertionError]) -> None:
+def raise_all(errors: Sequence[Exception]) -> None:
     """Raise all errors that a cleanup collected, if there are any."""
     if len(errors) > 1:
         raise fixtures.MultipleExceptions(

@@ -85,6 +85,10 @@ class ClientServices:
             put = _WatchedPut(self._client)
         return put._self_shared.add(self)
 
+    def snapshot(self) -> Mapping[model.ServiceRef, model.ServiceState]:
+        """Return nothing, as this is about what the client puts."""
+        return {}
+
     def planned(
         self, service_id: Any, body: Mapping[str, Any]
     ) -> _Change | None:

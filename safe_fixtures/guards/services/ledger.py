@@ -13,6 +13,7 @@
 """What services are owed: every change to one, and its restore."""
 
 from collections.abc import Callable, Iterable, Mapping
+import contextlib
 import dataclasses
 import functools
 import unittest
@@ -29,6 +30,7 @@ from safe_fixtures.runtime import clock
 
 __all__ = ['Ledger', 'LedgerEntry']
 
+_UNSEEN = 'something that did not use SQLAlchemy'
 _OUT_OF_REACH = (model.ServiceGone, model.ServiceUnreachable)
 
 
@@ -124,6 +126,8 @@ class Ledger:
         self._report = report
         self._trail = trail
         self._test = test
+        # The state of each service when it was first known.
+        self._known: dict[model.ServiceRef, model.ServiceState] = {}
         # The state of each service before its first change.
         self._first: dict[model.ServiceRef, model.ServiceState] = {}
         # What each service is owed, in the order of the first changes.
@@ -176,7 +180,10 @@ class Ledger:
         return departure
 
     def changing(
-        self, ref: model.ServiceRef, before: model.ServiceState
+        self,
+        ref: model.ServiceRef,
+        before: model.ServiceState,
+        by: str | None = None,
     ) -> Callable[[model.ServiceState], None]:
         """Owe a service the state it has, and note the change.
 
@@ -189,7 +196,7 @@ class Ledger:
                 self._test.addCleanup(self._restore_if_owed, ref)
             # Another thread may have been first.
             self._owed.setdefault(ref, self._first.setdefault(ref, before))
-        entry = LedgerEntry(ref, actor.describe(), before)
+        entry = LedgerEntry(ref, by or actor.describe(), before)
         self.entries.append(entry)
         self._unsettled.setdefault(ref, []).append(entry)
         return functools.partial(self._changed, entry)
@@ -208,6 +215,48 @@ class Ledger:
             before=str(entry.before),
             after=str(after),
         )
+
+    def created(
+        self, ref: model.ServiceRef, state: model.ServiceState
+    ) -> None:
+        """Know the first state of a service."""
+        self._known.setdefault(ref, state)
+        # It may have been deleted, and added anew in another state.
+        self._note_unseen(ref, state, actor.describe())
+
+    def deleted(
+        self, ref: model.ServiceRef, state: model.ServiceState
+    ) -> None:
+        """Note what was not seen of a service that has gone."""
+        # It is raised at cleanup: this is in the middle of tearing it down.
+        with contextlib.suppress(exceptions.SafetyViolation):
+            self._note_unseen(ref, state)
+
+    def begin(self) -> None:
+        """Know the state of every service from now on."""
+        self._known = dict(self._services.snapshot())
+
+    def _note_unseen(
+        self,
+        ref: model.ServiceRef,
+        after: model.ServiceState,
+        by: str = _UNSEEN,
+    ) -> None:
+        """Note a change that nobody saw, by what it left.
+
+        :param by: what made it, as far as that is known.
+        :raises: WrongOrder (SF203).
+        """
+        before = self._known.get(ref, after)
+        if ref in self._owed or after == before:
+            return
+        noted = self.changing(ref, before, by)
+        how = model.taken_out(before, after)
+        try:
+            if how:
+                self.check(ref, how, by)
+        finally:
+            noted(after)
 
     def started(self, host: str, binary: str) -> None:
         """Note that a service is being started."""
@@ -230,7 +279,17 @@ class Ledger:
 
         :raises: as :meth:`restore`.
         """
-        self.restore(dict(reversed(self._owed.items())), final=True)
+        errors: list[Exception] = []
+        for ref, state in self._services.snapshot().items():
+            try:
+                self._note_unseen(ref, state)
+            except exceptions.SafetyViolation as violation:
+                errors.append(violation)
+        try:
+            self.restore(dict(reversed(self._owed.items())), final=True)
+        except Exception as error:
+            errors.append(error)
+        guard.raise_all(errors)
 
     def _restore_if_owed(self, ref: model.ServiceRef) -> None:
         if ref in self._owed:
@@ -298,6 +357,9 @@ class Ledger:
         first = self._first.get(ref, wanted)
         if final or attempt.is_out_of_reach or actual == wanted == first:
             self._owed.pop(ref, None)
+            if attempt.is_out_of_reach:
+                # It was tried, and is not looked at again.
+                self._known.pop(ref, None)
         else:
             # Also if a handle restored a state that is not the first.
             self._owed.setdefault(ref, first)

@@ -130,6 +130,12 @@ class Watcher(Protocol):
     def started(self, host: str, binary: str) -> None:
         """See a service that is being started."""
 
+    def created(self, ref: ServiceRef, state: ServiceState) -> None:
+        """See the record of a new service."""
+
+    def deleted(self, ref: ServiceRef, state: ServiceState) -> None:
+        """See a service whose record has gone, and its last state."""
+
 
 class Services(Protocol):
     """Where services are found, read, written and watched."""
@@ -146,6 +152,12 @@ class Services(Protocol):
         """Show every change to *watcher*.
 
         :returns: a callable that ends it.
+        """
+
+    def snapshot(self) -> Mapping[ServiceRef, ServiceState]:
+        """Return the state of every service, where changes may be missed.
+
+        Changes that a watcher does not see are found by two of them.
         """
 
     def find(self, service: Any) -> ServiceRef:

@@ -160,6 +160,7 @@ class SafeServiceToggle(guard.Guard):
         self.outages = checks.outages
         self.useFixture(gate.ApiGate(self))
         self.addCleanup(self._services.watch(self._ledger))
+        self._ledger.begin()
         self.addCleanup(self._ledger.restore_owed)
         self.addCleanup(checks.end)
 

@@ -12,10 +12,13 @@
 
 """Find and read service records in every cell."""
 
+from collections.abc import Iterator, Mapping
 import contextlib
-from typing import Any
+import contextvars
+from typing import Any, NamedTuple
 
 import nova.context
+from nova.db.api import api as api_db
 from nova.db.main import api as db
 from nova import exception
 from nova import objects
@@ -24,10 +27,130 @@ from oslo_db import exception as db_exc
 from safe_fixtures.guards.services import lookup
 from safe_fixtures.guards.services import model
 
-__all__ = ['FIELDS', 'context_of', 'find', 'read', 'ref_of', 'state_of']
+__all__ = [
+    'FIELDS',
+    'Record',
+    'connected',
+    'context_of',
+    'find',
+    'managers',
+    'read',
+    'records_in',
+    'ref_of',
+    'rows_in',
+    'snapshot',
+    'state_of',
+    'within',
+]
 
 # The columns of a record that ServiceState has.
 FIELDS = ('disabled', 'disabled_reason', 'forced_down')
+
+
+_RECORDS = (
+    'SELECT uuid, host, services.binary, disabled, disabled_reason, '
+    'forced_down '
+    'FROM services WHERE deleted = 0'
+)
+# A connection in the middle of a statement, and the records before it. To
+# use it by a session would end its transaction.
+_within: contextvars.ContextVar[tuple[Any, Mapping[str, 'Record']] | None] = (
+    contextvars.ContextVar('safe_fixtures_cell', default=None)
+)
+
+
+class Record(NamedTuple):
+    """What a service record says."""
+
+    uuid: str
+    host: str
+    binary: str
+    state: model.ServiceState
+
+    def ref(self, manager: Any) -> model.ServiceRef:
+        """Return a reference to it; see :func:`ref_of`."""
+        return model.ServiceRef(
+            self.uuid, self.host, self.binary, handle=manager
+        )
+
+
+def rows_in(connection: Any, query: str) -> list[Any]:
+    """Return what a query finds.
+
+    :param connection: a connection of the driver.
+    """
+    with contextlib.closing(connection.cursor()) as cursor:
+        cursor.execute(query)
+        return list(cursor.fetchall())
+
+
+def records_in(connection: Any) -> dict[str, Record]:
+    """Return the service records in a database, by uuid."""
+    return {
+        str(uuid): Record(
+            str(uuid),
+            host,
+            binary,
+            model.ServiceState(bool(disabled), reason, bool(down)),
+        )
+        for uuid, host, binary, disabled, reason, down in rows_in(
+            connection, _RECORDS
+        )
+    }
+
+
+@contextlib.contextmanager
+def within(connection: Any, records: Mapping[str, Record]) -> Iterator[None]:
+    """Read from a connection in the middle of a statement, in the block.
+
+    :param connection: a connection of the driver.
+    :param records: the service records before the statement, by uuid.
+    """
+    token = _within.set((connection, records))
+    try:
+        yield
+    finally:
+        _within.reset(token)
+
+
+@contextlib.contextmanager
+def connected(manager: Any) -> Iterator[Any]:
+    """Connect to a cell's database, by the driver, in the block."""
+    reading = _within.get()
+    if reading is not None:
+        yield reading[0]
+        return
+    with contextlib.closing(
+        manager.reader.get_engine().raw_connection()
+    ) as connection:
+        yield connection
+
+
+def managers() -> list[Any]:
+    """Return the databases of all cells, as far as they are open."""
+    found = [db.get_context_manager(nova.context.get_admin_context())]
+    api = api_db.context_manager
+    if api.is_started:
+        with contextlib.suppress(Exception), connected(api) as connection:
+            urls = rows_in(
+                connection, 'SELECT database_connection FROM cell_mappings'
+            )
+            for (url,) in urls:
+                # The one that there is already, in a test.
+                with contextlib.suppress(Exception):
+                    found.append(db.create_context_manager(url))
+    # A query would start any other.
+    return [manager for manager in found if manager.is_started]
+
+
+def snapshot() -> dict[model.ServiceRef, model.ServiceState]:
+    """Return the state of every service in every cell that answers."""
+    found: dict[model.ServiceRef, model.ServiceState] = {}
+    for manager in managers():
+        with contextlib.suppress(Exception), connected(manager) as connection:
+            for record in records_in(connection).values():
+                found.setdefault(record.ref(manager), record.state)
+    return found
 
 
 def state_of(record: Any) -> model.ServiceState:
@@ -71,6 +194,9 @@ def find(service: Any) -> model.ServiceRef:
 
 def read(ref: model.ServiceRef) -> model.ServiceState:
     """Read the state of a service; see ``Services``."""
+    reading = _within.get()
+    if reading is not None and ref.uuid in reading[1]:
+        return reading[1][ref.uuid].state
     if not ref.handle.is_started:
         # A query would start the database anew, for all that follow.
         raise model.ServiceUnreachable('its database is closed')

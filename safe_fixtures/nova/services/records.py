@@ -21,7 +21,6 @@ from nova.compute import rpcapi
 from nova.compute import vm_states
 import nova.conf
 import nova.context
-from nova.db.main import models
 from nova import exception
 from nova import objects
 from nova import test
@@ -73,6 +72,7 @@ class ServiceRecords:
 
     find = staticmethod(cells.find)
     read = staticmethod(cells.read)
+    snapshot = staticmethod(cells.snapshot)
 
     def __init__(self) -> None:
         self._watch = watch.ServiceWatch()
@@ -93,24 +93,20 @@ class ServiceRecords:
         if ref.handle is None or not ref.handle.is_started:
             return None
         sent = self._watch.sent_to(ref.host)
-        server = models.Instance
-        context = cells.context_of(ref.handle)
-        with ref.handle.reader.using(context) as session:
+        with cells.connected(ref.handle) as connection:
             # Only these columns: to load a whole server takes milliseconds.
-            rows = session.query(
-                server.uuid, server.vm_state, server.host
-            ).filter(
-                server.deleted == 0,
-                (server.host == ref.host) | server.uuid.in_(sent),
+            rows = cells.rows_in(
+                connection,
+                'SELECT uuid, vm_state, host FROM instances WHERE deleted = 0',
             )
-            return [
-                model.HostedServer(uuid, state, in_flight=host is None)
-                for uuid, state, host in rows
-                # A server is on the compute once the compute has claimed it.
-                # A build that failed before that is on no compute.
-                if host == ref.host
-                or (host is None and state == vm_states.BUILDING)
-            ]
+        return [
+            model.HostedServer(uuid, state, in_flight=host is None)
+            for uuid, state, host in rows
+            # A server is on the compute once the compute has claimed it.
+            # A build that failed before that is on no compute.
+            if host == ref.host
+            or (host is None and state == vm_states.BUILDING and uuid in sent)
+        ]
 
     def read_all(self, refs: list[model.ServiceRef]) -> model.States:
         """Read each service; see ``Services``."""

@@ -12,22 +12,20 @@
 
 """See every way in which a service of Nova is changed.
 
-Whatever changes a record ends in ``db.service_update``, and whatever takes a
-compute out of service otherwise ends in one of a few other functions. Each is
-patched while anybody watches. A watcher, such as the ledger of a toggle, is
+Whatever changes a record is a statement of SQL, and whatever takes a compute
+out of service otherwise ends in one of a few functions. Each is patched while
+anybody watches. A watcher, such as the ledger of a toggle, is
 called straight from the patched function.
 """
 
 from collections.abc import Callable, Mapping
 import contextlib
-import dataclasses
 import functools
 import inspect
 from typing import Any
 
 from nova.compute import api as compute_api
 from nova.compute import rpcapi
-from nova.db.main import api as db
 
 from safe_fixtures.core import gate
 from safe_fixtures.guards import service_start
@@ -35,6 +33,7 @@ from safe_fixtures.guards.services import actor
 from safe_fixtures.guards.services import model
 from safe_fixtures.nova import service_start as nova_starts
 from safe_fixtures.nova.services import cells
+from safe_fixtures.nova.services import statements
 from safe_fixtures.runtime import patching
 from safe_fixtures.runtime import stack
 
@@ -69,6 +68,8 @@ class ServiceWatch(service_start.Watcher):
         self.watchers = patching.SharedPatch[model.Watcher](self._patch)
         # The host that each server was last sent to, to be built there.
         self._sent: dict[str, str] = {}
+        # The databases of the cells, as far as they were looked up.
+        self._managers: list[Any] = []
 
     def sent_to(self, host: str) -> list[str]:
         """Return the uuids of the servers that were last sent to a host."""
@@ -89,51 +90,80 @@ class ServiceWatch(service_start.Watcher):
         compute = rpcapi.ComputeAPI
         aggregates = compute_api.AggregateAPI
         looks: list[tuple[Any, str, Callable[..., None]]] = [
-            (db, 'service_destroy', self._destroying),
             (aggregates, 'get_aggregates_by_host', self._deleting),
             (compute, 'build_and_run_instance', self._building),
             *((compute, name, self._calling(name)) for name in _CALLS),
         ]
         return patching.patch_together(
-            lambda: self._sent.clear,
+            lambda: self._forget,
             *(
                 functools.partial(patching.call_before, *look)
                 for look in looks
             ),
-            lambda: patching.patch_attribute(
-                db, 'service_update', self._watched(db.service_update)
-            ),
+            lambda: statements.watch(self._look),
             lambda: nova_starts.STARTS.watch(self),
         )
 
-    def _watched(self, update: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(update)
-        def service_update(context: Any, service_id: int, values: Any) -> Any:
-            change = _planned(context, service_id, values)
-            if change is None:
-                return update(context, service_id, values)
-            ref, before, after = change
-            how = model.taken_out(before, after)
-            if how:
-                self._leaving(ref, how)
-            notes = [
-                watcher.changing(ref, before)
-                for watcher in self.watchers.users
-            ]
-            updated = update(context, service_id, values)
-            after = cells.state_of(updated)
-            for changed in notes:
-                changed(after)
-            return updated
+    def _forget(self) -> None:
+        self._sent.clear()
+        self._managers = []
 
-        return service_update
+    def _look(
+        self,
+        engine: Any,
+        connection: Any,
+        before: Mapping[str, cells.Record],
+        after: Mapping[str, cells.Record],
+    ) -> None:
+        """See what a statement has done; see ``statements.watch``."""
+        manager = self._manager_of(engine)
+        if manager is None:
+            # No cell of this test.
+            return
+        with cells.within(connection, before):
+            for uuid, record in before.items():
+                ref = record.ref(manager)
+                if uuid not in after:
+                    self._deleted(ref, record.state)
+                elif after[uuid].state != record.state:
+                    self._changed(ref, record.state, after[uuid].state)
+            for uuid in after.keys() - before.keys():
+                ref = after[uuid].ref(manager)
+                for watcher in self.watchers.users:
+                    watcher.created(ref, after[uuid].state)
 
-    def _destroying(self, context: Any, service_id: int) -> None:
+    def _manager_of(self, engine: Any) -> Any:
+        for look_again in (False, True):
+            if look_again:
+                self._managers = cells.managers()
+            for manager in self._managers:
+                if (
+                    manager.is_started
+                    and manager.writer.get_engine().pool is engine.pool
+                ):
+                    return manager
+        return None
+
+    def _changed(
+        self,
+        ref: model.ServiceRef,
+        before: model.ServiceState,
+        after: model.ServiceState,
+    ) -> None:
+        how = model.taken_out(before, after)
+        if how:
+            self._leaving(ref, how)
+        for watcher in self.watchers.users:
+            watcher.changing(ref, before)(after)
+
+    def _deleted(
+        self, ref: model.ServiceRef, state: model.ServiceState
+    ) -> None:
         # At the end of a test, its fixtures destroy what it started.
         if not (_is_being_deleted() or stack.in_cleanup()):
-            record = db.service_get(context, service_id)
-            ref = cells.ref_of(record, db.get_context_manager(context))
             self._leaving(ref, 'deleted', 'Service.destroy')
+        for watcher in self.watchers.users:
+            watcher.deleted(ref, state)
 
     def _deleting(self, api: Any, context: Any, compute_host: Any) -> None:
         # The API calls this after its own checks and before it deletes
@@ -197,25 +227,6 @@ class ServiceWatch(service_start.Watcher):
         watchers = (*self.watchers.users, actor.current().checker)
         for watcher in list(filter(None, watchers))[-1:]:
             watcher.leaving(ref, how, by)
-
-
-def _planned(
-    context: Any, service_id: int, values: Mapping[str, Any]
-) -> tuple[model.ServiceRef, model.ServiceState, model.ServiceState] | None:
-    """Return which service an update changes, its state before and after.
-
-    :returns: None if the update changes no state.
-    """
-    changes = {name: values[name] for name in cells.FIELDS if name in values}
-    if not changes:
-        return None
-    record = db.service_get(context, service_id)
-    before = cells.state_of(record)
-    after = dataclasses.replace(before, **changes)
-    if after == before:
-        return None
-    ref = cells.ref_of(record, db.get_context_manager(context))
-    return ref, before, after
 
 
 def _is_disabled(ref: model.ServiceRef) -> bool:

@@ -22,7 +22,6 @@ import fixtures
 from nova.conf import CONF
 from nova.conf import paths
 from nova import context
-from nova.db.main import api as db
 from nova import objects
 from nova import test
 from nova.tests import fixtures as nova_fixtures
@@ -31,6 +30,7 @@ from nova.tests.functional import integrated_helpers
 from nova.tests.functional.libvirt import base as libvirt_base
 import oslo_messaging as messaging
 import requests
+from sqlalchemy.engine import default
 import testtools
 from testtools import matchers
 
@@ -72,7 +72,7 @@ def patched_attributes():
     # A wrapper is equal to what it wraps.
     return {
         'send': id(vars(requests.adapters.HTTPAdapter)['send']),
-        'service_update': id(vars(db)['service_update']),
+        'do_execute': id(vars(default.DefaultDialect)['do_execute']),
         'glance create': id(vars(glance.GlanceFixture)['create']),
         'glance update': id(vars(glance.GlanceFixture)['update']),
         'flavor': id(vars(objects.Flavor)['_flavor_create']),

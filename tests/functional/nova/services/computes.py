@@ -20,9 +20,11 @@ from nova.compute import api as compute_api
 from nova.compute import rpcapi
 from nova import context as nova_context
 from nova.db.main import api as db
+from nova.db.main import models
 from nova import objects
 from nova.tests.functional import integrated_helpers
 import requests
+import sqlalchemy
 
 from tests.functional.nova import inner as inner_run
 from tests.support import base
@@ -85,6 +87,40 @@ def save(**fields):
 def update(case, compute):
     record = record_of(compute)
     db.service_update(record._context, record.id, {'disabled': True})
+
+
+def bound_before(case, compute):
+    record = record_of(compute)
+    _service_update(record._context, record.id, {'forced_down': True})
+
+
+def by_query(case, compute):
+    record = record_of(compute)
+    context = nova_context.get_admin_context()
+    with record._context.db_connection.writer.using(context) as session:
+        session.query(models.Service).filter_by(id=record.id).update(
+            {'disabled': True}
+        )
+
+
+def by_attribute(case, compute):
+    record = record_of(compute)
+    context = nova_context.get_admin_context()
+    with record._context.db_connection.writer.using(context) as session:
+        found = session.query(models.Service).filter_by(id=record.id).one()
+        found.forced_down = True
+
+
+def by_sql(statement):
+    def way(case, compute):
+        record = record_of(compute)
+        engine = record._context.db_connection.writer.get_engine()
+        with engine.begin() as connection:
+            connection.execute(
+                sqlalchemy.text(f'{statement} WHERE id = {record.id}')
+            )
+
+    return way
 
 
 def through_host_api(case, compute):
@@ -158,6 +194,12 @@ RAW = {
     'the record, disabled': save(disabled=True),
     'the record, forced down': save(forced_down=True),
     'the database': update,
+    'the database, by a name of its own': bound_before,
+    'a query of the model': by_query,
+    'an attribute of the model': by_attribute,
+    'SQL': by_sql('UPDATE services SET disabled = 1'),
+    'SQL that deletes': by_sql('UPDATE services SET deleted = id'),
+    'SQL that deletes the row': by_sql('DELETE FROM services'),
     'the API behind the API': through_host_api,
     'stop': lambda case, compute: compute.stop(),
     'kill': lambda case, compute: compute.kill(),
@@ -232,6 +274,8 @@ def contents(trail, action):
 
 
 SafeComputes = safe_fixtures.nova.hardened(Computes)
+# As a test has it that imports the function by its name.
+_service_update = db.service_update
 UP = ('enabled', False, 'up')
 
 

@@ -19,18 +19,24 @@ import ddt
 from keystoneauth1 import noauth
 from keystoneauth1 import session
 from keystoneauth1 import token_endpoint
+from nova import context as nova_context
 from nova.db.main import api as db
+from nova.db.main import models
 from nova.tests.functional.api import client
 from nova import utils
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_serialization import jsonutils
 import requests
+import sqlalchemy
 import testtools
 from testtools import matchers
 
 from tests.functional.nova import inner
 from tests.functional.nova.services import restores
 from tests.support import subtests
+
+# As a test has it that imports the function by its name.
+_service_update = db.service_update
 
 # The states of the services before the change, and after the restore.
 START = {
@@ -171,6 +177,142 @@ def database(test, service, start):
     db.service_update(service._context, service.id, FIELDS[start])
 
 
+def bound_before(test, service, start):
+    _service_update(service._context, service.id, FIELDS[start])
+
+
+def orm_query(test, service, start):
+    with _session(service) as session:
+        session.query(models.Service).filter_by(id=service.id).update(
+            FIELDS[start]
+        )
+
+
+def orm_attribute(test, service, start):
+    with _session(service) as session:
+        found = session.query(models.Service).filter_by(id=service.id).one()
+        for field, value in FIELDS[start].items():
+            setattr(found, field, value)
+
+
+def orm_bulk(test, service, start):
+    with _session(service) as session:
+        session.bulk_update_mappings(
+            models.Service, [{'id': service.id, **FIELDS[start]}]
+        )
+
+
+def orm_delete_and_add(test, service, start):
+    with _session(service) as session:
+        found = session.query(models.Service).filter_by(id=service.id).one()
+        values = {
+            column.name: getattr(found, column.name)
+            for column in models.Service.__table__.columns
+        }
+        session.delete(found)
+        session.flush()
+        session.add(models.Service(**(values | FIELDS[start])))
+
+
+def core_update(test, service, start):
+    table = models.Service.__table__
+    with _engine(service).begin() as connection:
+        connection.execute(
+            table.update()
+            .where(table.c.id == service.id)
+            .values(**FIELDS[start])
+        )
+
+
+def text(test, service, start):
+    with _engine(service).begin() as connection:
+        connection.execute(
+            sqlalchemy.text(f'{_sql(start)} WHERE id = :id'),
+            {'id': service.id, **FIELDS[start]},
+        )
+
+
+def text_of_many(test, service, start):
+    with _engine(service).begin() as connection:
+        connection.execute(
+            sqlalchemy.text(f'/* all */ {_sql(start).lower()} WHERE id = :id'),
+            [{'id': each, **FIELDS[start]} for each in (service.id, 0)],
+        )
+
+
+def text_with_from(test, service, start):
+    with _engine(service).begin() as connection:
+        connection.execute(
+            sqlalchemy.text(
+                f'WITH one AS (SELECT :id AS id) {_sql(start)} '
+                'FROM one WHERE services.id = one.id'
+            ),
+            {'id': service.id, **FIELDS[start]},
+        )
+
+
+def driver_sql(test, service, start):
+    with _engine(service).connect() as connection:
+        connection.exec_driver_sql(
+            f'{_sql(start)} WHERE id = :id',
+            {'id': service.id, **FIELDS[start]},
+        )
+        connection.commit()
+
+
+def savepoint(test, service, start):
+    with _session(service) as session, session.begin_nested():
+        session.query(models.Service).filter_by(id=service.id).update(
+            FIELDS[start]
+        )
+
+
+def upsert(test, service, start):
+    _insert(
+        service,
+        start,
+        'INSERT',
+        'ON CONFLICT (id) DO UPDATE SET disabled = excluded.disabled, '
+        'disabled_reason = excluded.disabled_reason, '
+        'forced_down = excluded.forced_down',
+    )
+
+
+def replace(test, service, start):
+    _insert(service, start, 'REPLACE')
+
+
+def _insert(service, start, verb, end=''):
+    names = [column.name for column in models.Service.__table__.columns]
+    with _engine(service).begin() as connection:
+        row = connection.execute(
+            sqlalchemy.text('SELECT * FROM services WHERE id = :id'),
+            {'id': service.id},
+        ).one()
+        values = dict(row._mapping) | FIELDS[start]
+        connection.execute(
+            sqlalchemy.text(
+                f'{verb} INTO services ({", ".join(names)}) '
+                f'VALUES ({", ".join(f":{name}" for name in names)}) {end}'
+            ),
+            values,
+        )
+
+
+def _sql(start):
+    fields = ', '.join(f'{name} = :{name}' for name in FIELDS[start])
+    return f'UPDATE services SET {fields}'
+
+
+def _engine(service):
+    return service._context.db_connection.writer.get_engine()
+
+
+def _session(service):
+    context = nova_context.get_admin_context()
+    return service._context.db_connection.writer.using(context)
+
+
 def driver(test, service, start):
     test.flags(host=service.host)
     # The driver then asks for the mounts of the host. There are none.
@@ -208,6 +350,19 @@ WAYS = {
         bare_requests,
         record,
         database,
+        bound_before,
+        orm_query,
+        orm_attribute,
+        orm_bulk,
+        orm_delete_and_add,
+        core_update,
+        text,
+        text_of_many,
+        text_with_from,
+        driver_sql,
+        savepoint,
+        upsert,
+        replace,
         driver,
         own_method,
     )

@@ -16,8 +16,9 @@ import re
 
 from nova.compute import api as compute_api
 from nova.compute import rpcapi
-from nova.db.main import api as db
 from nova import service as nova_service
+from sqlalchemy.engine import base
+from sqlalchemy.engine import default
 
 from safe_fixtures.guards import services
 from safe_fixtures import testing
@@ -183,8 +184,8 @@ def attributes():
     return {
         f'{target.__name__}.{name}': id(vars(target)[name])
         for target, name in (
-            (db, 'service_update'),
-            (db, 'service_destroy'),
+            (default.DefaultDialect, 'do_execute'),
+            (base.Connection, '_handle_dbapi_exception'),
             (compute_api.AggregateAPI, 'get_aggregates_by_host'),
             (rpcapi.ComputeAPI, 'build_and_run_instance'),
             (rpcapi.ComputeAPI, 'host_maintenance_mode'),

@@ -13,7 +13,6 @@
 """SafeServiceToggle on real Nova."""
 
 from nova import context as nova_context
-from nova.db.main import api as db
 from nova import objects
 from nova import service as nova_service
 from nova import test
@@ -21,6 +20,8 @@ from nova.tests.functional.api import client
 from nova import utils
 from oslo_config import fixture as config_fixture
 import requests
+from sqlalchemy.engine import base
+from sqlalchemy.engine import default
 import testtools
 
 from safe_fixtures import conf
@@ -115,7 +116,13 @@ class TestElsewhere(subtests.SubTests, testtools.TestCase):
 
     def test_nova_is_not_left_patched(self):
         def patched():
-            return db.service_update, nova_service.Service.__init__
+            return (
+                default.DefaultDialect.do_execute,
+                default.DefaultDialect.do_executemany,
+                default.DefaultDialect.do_execute_no_params,
+                base.Connection._handle_dbapi_exception,
+                nova_service.Service.__init__,
+            )
 
         before = patched()
         during = []

@@ -1,0 +1,230 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Changes of services that no statement of SQLAlchemy made."""
+
+import safe_fixtures.nova  # isort: skip
+
+import sqlite3
+
+from nova.db.main import api as db
+from nova.tests.functional import integrated_helpers
+import testtools
+
+from safe_fixtures import SafeServiceToggle
+from tests.functional.nova import inner
+from tests.functional.nova.services import computes
+from tests.functional.nova.services import restores
+from tests.support import subtests
+
+UPDATE = "UPDATE services SET disabled = 1, disabled_reason = 'raw'"
+RAW = (True, 'raw', False)
+
+
+def engine_of(test, cell):
+    url = test.cell_mappings[cell].database_connection
+    return db.create_context_manager(url).writer.get_engine()
+
+
+def cursor(test, cell):
+    connection = engine_of(test, cell).raw_connection()
+    connection.cursor().execute(UPDATE)
+    connection.commit()
+    connection.close()
+
+
+def many(test, cell):
+    connection = engine_of(test, cell).raw_connection()
+    connection.cursor().executemany(f'{UPDATE} WHERE id > ?', [(0,), (0,)])
+    connection.commit()
+    connection.close()
+
+
+def script(test, cell):
+    connection = engine_of(test, cell).raw_connection()
+    connection.driver_connection.executescript(UPDATE)
+    connection.close()
+
+
+def of_a_connection(test, cell):
+    with engine_of(test, cell).connect() as connection:
+        connection.connection.cursor().execute(UPDATE)
+        connection.connection.commit()
+
+
+def trigger(test, cell):
+    with engine_of(test, cell).connect() as connection:
+        connection.exec_driver_sql(
+            f'CREATE TRIGGER t AFTER INSERT ON tags BEGIN {UPDATE}; END'
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO tags (resource_id, tag) VALUES ('1', '2')"
+        )
+        connection.exec_driver_sql('DROP TRIGGER t')
+        connection.commit()
+
+
+WAYS = {
+    way.__name__: way
+    for way in (cursor, many, script, of_a_connection, trigger)
+}
+
+
+class Oops(Exception):
+    """What an inner test raises on purpose."""
+
+
+class TestUnseen(subtests.SubTests, testtools.TestCase):
+    def test_restored_in_each_cell(self):
+        for name, way in WAYS.items():
+            for cell in ('cell0', 'cell1', 'cell2'):
+                with self.subTest(way=name, cell=cell):
+                    self._check_restored(way, cell)
+
+    def _check_restored(self, way, cell):
+        seen = {}
+
+        class Inner(inner.SafeApiTestCase):
+            NUMBER_OF_CELLS = 2
+
+            def test(self):
+                inner.make_service(self, 'before', cell, mapped=False)
+                with SafeServiceToggle(test=None) as toggle:
+                    inner.make_service(self, 'in it', cell, mapped=False)
+                    way(self, cell)
+                    seen['changed'] = self.both()
+                seen['restored'] = self.both()
+                seen['ledger'] = list(toggle.ledger)
+
+            def both(self):
+                return [
+                    inner.state_of(self, host, cell)
+                    for host in ('before', 'in it')
+                ]
+
+        result = inner.run_inner(Inner)
+        self.assertEqual('', inner.problems(result))
+        self.assertEqual([RAW, RAW], seen['changed'])
+        self.assertEqual([restores.EXPECTED['enabled']] * 2, seen['restored'])
+        # Nova's own services are in one of the cells.
+        entries = [
+            entry
+            for entry in seen['ledger']
+            if entry.service.host in ('before', 'in it')
+        ]
+        self.assertEqual(2, len(entries))
+        for entry in entries:
+            self.assertEqual('raw', entry.after.disabled_reason)
+            self.assertIn('record', entry.restored)
+            self.assertIn('SQLAlchemy', entry.by)
+
+    def test_in_each_exit(self):
+        for way_out in ('pass', 'fail', 'error in setUp'):
+            with self.subTest(way_out=way_out):
+                self._check_exit(way_out)
+
+    def _check_exit(self, way_out):
+        seen = {}
+
+        class Inner(inner.SafeApiTestCase):
+            def setUp(self):
+                super().setUp()
+                seen['ledger'] = self.service_toggle.ledger
+                inner.make_service(self, 'host')
+                cursor(self, 'cell1')
+                if way_out == 'error in setUp':
+                    raise Oops
+
+            def test(self):
+                if way_out == 'fail':
+                    raise Oops
+
+        problems = inner.problems(inner.run_inner(Inner))
+        self.assertEqual(way_out != 'pass', 'Oops' in problems, problems)
+        self.assertNotIn('SF', problems)
+        (entry,) = (
+            entry for entry in seen['ledger'] if entry.service.host == 'host'
+        )
+        self.assertIn('record', entry.restored)
+
+    def test_what_is_torn_down_before(self):
+        seen = {}
+
+        class Inner(
+            safe_fixtures.nova.hardened(
+                integrated_helpers.ProviderUsageBaseTestCase
+            )
+        ):
+            compute_driver = 'fake.SmallFakeDriver'
+
+            def test(self):
+                self._start_compute('host')
+                seen['ledger'] = self.service_toggle.ledger
+                cursor(self, 'cell1')
+
+        self.assertEqual('', inner.problems(inner.run_inner(Inner)))
+        by_host = {entry.service.host: entry for entry in seen['ledger']}
+        self.assertIn('host', by_host)
+        self.assertIn('gone', by_host['host'].restored)
+
+    def test_nothing_is_said_of_what_nova_does_itself(self):
+        seen = {}
+
+        class Inner(inner.SafeApiTestCase):
+            def test(self):
+                seen['ledger'] = self.service_toggle.ledger
+                seen['trail'] = self.audit_trail
+                service = inner.make_service(self, 'host')
+                service.report_count += 1
+                service.save()
+                gone = inner.make_service(self, 'gone')
+                gone.destroy()
+                inner.make_service(self, 'gone', mapped=False)
+                connection = engine_of(self, 'cell1').raw_connection()
+                connection.cursor().execute('BEGIN')
+                connection.cursor().execute(UPDATE)
+                connection.cursor().execute('ROLLBACK')
+                connection.close()
+
+        self.assertEqual('', inner.problems(inner.run_inner(Inner)))
+        self.assertEqual([], seen['ledger'])
+        self.assertEqual(
+            [], computes.contents(seen['trail'], 'evaluate/order')
+        )
+
+    def test_a_database_of_its_own_is_none_of_novas(self):
+        seen = {}
+
+        class Inner(inner.SafeApiTestCase):
+            def test(self):
+                seen['ledger'] = self.service_toggle.ledger
+                own = sqlite3.connect(':memory:')
+                own.execute('CREATE TABLE services (uuid, disabled)')
+                own.execute(UPDATE.partition(',')[0])
+                own.close()
+
+        self.assertEqual('', inner.problems(inner.run_inner(Inner)))
+        self.assertEqual([], seen['ledger'])
+
+
+class TestOrder(computes.TestCase):
+    def test_servers_are_looked_for_at_the_end(self):
+        self.configure(rule_modes='SF203:enforce')
+
+        def act(case):
+            case.boot()
+            cursor(case, 'cell1')
+
+        problems = inner.problems(self.inner(act))
+        self.assertIn('SF203', problems)
+        self.assertIn('nova-compute on full would be disabled', problems)
+        self.assertNotIn('nova-compute on empty', problems)
