@@ -217,3 +217,49 @@ class TestWaivers(summary_base.TestCase):
     def test_applied_and_not_configured(self):
         self.apply('SF203', pattern='a.*')
         self.assertEqual([('SF203 applied', 1, 'a.*')], self.rows('Waivers'))
+
+
+class TestHardened(summary_base.TestCase):
+    def test_fully_partly_and_not_at_all(self):
+        for name, hardened in (
+            ('one', {'hardened': 'fully'}),
+            ('two', {'hardened': 'partly', 'lacks': 'no base of Nova'}),
+            ('three', {}),
+        ):
+            with self.trail(name) as trail:
+                trail.record('evaluate/test', name, **hardened)
+        with self.trail() as trail:
+            for name in ('one', 'two', 'three', 'four'):
+                trail.record('evaluate/outcome', name, status='success')
+            for name in ('skip', 'died', 'lost', 'timeout'):
+                trail.record('evaluate/outcome', name, status=name)
+        self.assertEqual(
+            [
+                ('fully', 1, ''),
+                (
+                    'partly',
+                    2,
+                    'no base of Nova (1), only what the tests use '
+                    'themselves (1)',
+                ),
+                ('not at all', 1, 'no guard came up: four'),
+            ],
+            self.rows('Hardened'),
+        )
+
+    def test_exit_code_if_none_is(self):
+        for mode, guarded, code in (
+            ('audit', False, 3),
+            ('default', False, 3),
+            ('audit', True, 0),
+            ('unhardened', False, 0),
+        ):
+            with self.subTest(mode=mode, guarded=guarded):
+                self.events = []
+                with self.trail() as trail:
+                    trail.record('configure/run', 'run', mode=mode, tests=1)
+                    if guarded:
+                        trail.record('evaluate/test', 'a', hardened='partly')
+                    trail.record('evaluate/outcome', 'a', status='success')
+                    trail.record('monitor/run', 'run', seconds=1.0)
+                self.assertExits(code)
