@@ -97,7 +97,9 @@ def bound_before(case, compute):
 def by_query(case, compute):
     record = record_of(compute)
     context = nova_context.get_admin_context()
-    with record._context.db_connection.writer.using(context) as session:
+    with db.get_context_manager(record._context).writer.using(
+        context
+    ) as session:
         session.query(models.Service).filter_by(id=record.id).update(
             {'disabled': True}
         )
@@ -106,7 +108,9 @@ def by_query(case, compute):
 def by_attribute(case, compute):
     record = record_of(compute)
     context = nova_context.get_admin_context()
-    with record._context.db_connection.writer.using(context) as session:
+    with db.get_context_manager(record._context).writer.using(
+        context
+    ) as session:
         found = session.query(models.Service).filter_by(id=record.id).one()
         found.forced_down = True
 
@@ -114,7 +118,7 @@ def by_attribute(case, compute):
 def by_sql(statement):
     def way(case, compute):
         record = record_of(compute)
-        engine = record._context.db_connection.writer.get_engine()
+        engine = db.get_context_manager(record._context).writer.get_engine()
         with engine.begin() as connection:
             connection.execute(
                 sqlalchemy.text(f'{statement} WHERE id = {record.id}')
