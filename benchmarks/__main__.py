@@ -25,6 +25,7 @@ BENCHMARKS = {
     'gate': ('benchmarks.gate', 'main', False),
     'hook': ('benchmarks.hook', 'main', False),
     'permissions': ('benchmarks.permissions', 'main', False),
+    'posture': ('benchmarks.posture', 'main', False),
     'records': ('benchmarks.records', 'main', False),
     'redaction': ('benchmarks.redaction', 'main', False),
     'toggles': ('benchmarks.toggles', 'main', False),

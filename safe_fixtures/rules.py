@@ -205,6 +205,14 @@ _CATALOGUE = (
         finding='B4',
     ),
     Rule(
+        'SF503',
+        'thread, descriptor or process left behind',
+        'End, close or wait for it in a cleanup.',
+        cwe='CWE-459',
+        finding='A5',
+        default='audit',
+    ),
+    Rule(
         'SF601',
         'secret about to be printed (it was masked)',
         'Do not print or log the secret.',

@@ -247,17 +247,14 @@ OPTS = [
         min=0,
         help='How many bytes of stored data a dummy image may have.',
     ),
-    cfg.Opt(
-        'dummy_image_name',
-        type=_Checked(_check_expression),
-        help='A regular expression that the whole name of every image must '
-        'match. Default: any name.',
-    ),
-    cfg.Opt(
-        'dummy_flavor_name',
-        type=_Checked(_check_expression),
-        help='A regular expression that the whole name of every flavor must '
-        'match. Default: any name.',
+    *(
+        cfg.Opt(
+            f'dummy_{what}_name',
+            type=_Checked(_check_expression),
+            help='A regular expression that the whole name of every '
+            f'{what} must match. Default: any name.',
+        )
+        for what in ('image', 'flavor')
     ),
     cfg.BoolOpt(
         'wait_for_change',
@@ -278,6 +275,12 @@ OPTS = [
         help='A TOML file with the waivers of the whole suite: tables '
         '``[[waiver]]``, each with ``rule``, ``tests`` (a pattern for test '
         'ids) and ``reason``. Default: only the waivers that tests state.',
+    ),
+    cfg.StrOpt(
+        'posture_leaks_file',
+        help='A TOML file with changes that no test makes but a library: '
+        'tables ``[[leak]]``, each with ``probe``, ``key``, ``after`` and '
+        '``reason``. Default: those that are known of shared libraries.',
     ),
 ]
 

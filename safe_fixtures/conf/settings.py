@@ -44,6 +44,7 @@ class Settings:
     wait_for_change: bool
     audit_file: str | None
     waivers_file: str | None
+    posture_leaks_file: str | None
 
     def mode_of(self, code: str) -> rules.Mode:
         """Return the mode of a rule.
@@ -87,6 +88,7 @@ _LOOSENS: dict[str, Callable[[Any, Any], bool]] = {
     'audit_file': _another,
     # Another file, or one at all, can waive more.
     'waivers_file': lambda before, after: after not in (None, before),
+    'posture_leaks_file': lambda before, after: after not in (None, before),
 }
 _STRICTNESS = {mode: rank for rank, mode in enumerate(rules.MODES)}
 

@@ -14,20 +14,13 @@
 
 import dataclasses
 import fnmatch
-import tomllib
-from typing import Any
 
-from safe_fixtures import exceptions
+from safe_fixtures.core import tables
 from safe_fixtures import rules
-from safe_fixtures.runtime import files
 
 __all__ = ['Entry', 'read']
 
 _KEYS = ('rule', 'tests', 'reason')
-_FORM = (
-    'the file may contain only [[waiver]] tables, each with the strings '
-    + ', '.join(_KEYS)
-)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,61 +49,21 @@ def read(path: str) -> list[Entry]:
     :raises: ConfigurationError that names the file, the entry (from 1) and
         what is allowed.
     """
-    try:
-        with files.open_regular(path) as file:
-            return _entries(tomllib.load(file))
-    except OSError as error:
-        allowed = f'it must be a file that can be read ({error.strerror})'
-    except (tomllib.TOMLDecodeError, UnicodeError, RecursionError) as error:
-        allowed = f'it must be TOML ({error})'
-    except ValueError as error:
-        allowed = str(error)
-    raise exceptions.ConfigurationError(
-        '[safe_fixtures] waivers_file', path, allowed
-    )
+    option = '[safe_fixtures] waivers_file'
+    return tables.read(path, option, 'waiver', _KEYS, _entry)
 
 
-def _entries(content: dict[str, Any]) -> list[Entry]:
-    tables = content.pop('waiver', [])
-    if content:
-        raise ValueError(f'unknown {", ".join(content)}: {_FORM}')
-    if not isinstance(tables, list):
-        raise ValueError(f'waiver must be [[waiver]]: {_FORM}')
-    found: dict[tuple[str, str], Entry] = {}
-    for number, table in enumerate(tables, 1):
-        try:
-            entry = _entry(table)
-            key = (entry.rule, entry.pattern)
-            if key in found:
-                first = list(found).index(key) + 1
-                raise ValueError(
-                    f'rule and tests are the same as in entry {first}: keep '
-                    'one of the two'
-                )
-        except ValueError as error:
-            raise ValueError(f'in entry {number}, {error}') from None
-        found[key] = entry
-    return list(found.values())
-
-
-def _entry(table: Any) -> Entry:
-    if not isinstance(table, dict):
-        raise ValueError(f'{table!r} is not a table: {_FORM}')
-    unknown = table.keys() - set(_KEYS)
-    if unknown:
-        raise ValueError(
-            f'{", ".join(sorted(unknown))} is unknown: the keys are '
-            + ', '.join(_KEYS)
-        )
-    for key in _KEYS:
-        value = table.get(key)
-        if not isinstance(value, str) or not value.strip():
-            raise ValueError(
-                f'{key} is {value!r}: it must be a string that is not empty'
-            )
+def _entry(table: dict[str, str], others: list[Entry]) -> Entry:
     rule = rules.get(table['rule'])
     if rule.always:
         raise ValueError(
             f'{rule.code} cannot be waived: it is always enforced'
         )
-    return Entry(rule.code, table['tests'], table['reason'])
+    entry = Entry(rule.code, table['tests'], table['reason'])
+    for number, other in enumerate(others, 1):
+        if (other.rule, other.pattern) == (entry.rule, entry.pattern):
+            raise ValueError(
+                f'rule and tests are the same as in entry {number}: keep '
+                'one of the two'
+            )
+    return entry

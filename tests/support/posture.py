@@ -449,7 +449,7 @@ class WaysTestCase(TestCase):
         # At once, as these threads do not end by themselves.
         self.useFixture(
             fixtures.MonkeyPatch(
-                'safe_fixtures.guards.posture.probes._GRACE', 0.0
+                'safe_fixtures.guards.posture.resource_probes._GRACE', 0.0
             )
         )
 

@@ -68,6 +68,7 @@ SENSIBLE = {
     'wait_for_change': [('true', True), ('False', False), ('0', False)],
     'audit_file': [('{tmp}/audit.jsonl', '{tmp}/audit.jsonl')],
     'waivers_file': [('{tmp}/waivers.toml', '{tmp}/waivers.toml')],
+    'posture_leaks_file': [('{tmp}/leaks.toml', '{tmp}/leaks.toml')],
 }
 
 # Of every option: what is written, and a part of what is allowed.
@@ -147,8 +148,17 @@ NONSENSE = {
         ('{tmp}/torn.toml', 'TOML'),
         ('{tmp}/nothing_waived.toml', 'in entry 2, reason'),
     ],
+    'posture_leaks_file': [
+        ('{tmp}', 'a file'),
+        ('{tmp}/absent.toml', 'a file'),
+        ('', 'a file'),
+        ('{tmp}/torn.toml', 'TOML'),
+        ('{tmp}/nothing_waived.toml', 'unknown waiver'),
+    ],
 }
 
+# Files that are read when a guard needs them.
+_READ_BY_GUARDS = ('waivers_file', 'posture_leaks_file')
 # What the tables name.
 FILES = {
     'waivers.toml': '',
@@ -314,7 +324,7 @@ class TestConf(base.TestCase):
         fixture = self.useFixture(config_fixture.Config(conf.CONF))
         for name, text, allowed in self._each(NONSENSE):
             with self.subTest(name=name, text=text, allowed=allowed):
-                if name == 'waivers_file' or not text:
+                if name in _READ_BY_GUARDS or not text:
                     continue
                 error = self.assertRaises(
                     ValueError,
@@ -428,9 +438,16 @@ class TestConf(base.TestCase):
         self.assertEqual('default', conf.load().mode)
 
     def _refuses(self, name, text, allowed):
-        # A trail has no waivers.
-        trails = () if name == 'waivers_file' else (audit.AuditTrail(),)
-        error = self.refused(*trails)
+        if name == 'posture_leaks_file':
+            # Only one guard needs it.
+            guard = safe_fixtures.PostureGuard()
+            error = self.assertRaises(
+                exceptions.ConfigurationError, guard.setUp
+            )
+        else:
+            # A trail has no waivers.
+            trails = () if name == 'waivers_file' else (audit.AuditTrail(),)
+            error = self.refused(*trails)
         self.assertEqual(f'[safe_fixtures] {name}', error.option)
         self.assertIn(allowed, error.allowed)
         self.assertIn(name, str(error))

@@ -38,6 +38,7 @@ CHANGES = {
     'wait_for_change': (True, [], [True, False]),
     'audit_file': ('/tmp/x', ['/tmp/y', None], ['/tmp/x']),
     'waivers_file': ('/tmp/x', ['/tmp/y'], ['/tmp/x', None]),
+    'posture_leaks_file': ('/tmp/x', ['/tmp/y'], ['/tmp/x', None]),
 }
 # The same of options that nobody has set.
 UNSET = {
@@ -47,6 +48,7 @@ UNSET = {
     'dummy_flavor_name': ([], ['x']),
     'audit_file': ([], ['/tmp/x']),
     'waivers_file': (['/tmp/x'], []),
+    'posture_leaks_file': (['/tmp/x'], []),
 }
 
 

@@ -22,7 +22,8 @@ ENFORCE = {
     'SF302', 'SF401', 'SF402', 'SF403', 'SF501', 'SF502',
 }  # fmt: skip
 AUDIT = {
-    'SF104', 'SF203', 'SF303', 'SF404', 'SF405', 'SF406', 'SF601', 'SF901',
+    'SF104', 'SF203', 'SF303', 'SF404', 'SF405', 'SF406', 'SF503', 'SF601',
+    'SF901',
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 import copy
+import functools
 from typing import Any, NamedTuple
 
 from oslo_config import cfg
@@ -29,6 +30,9 @@ _Key = tuple[str | None, str]
 # and the override that were set. A plain tuple, as it is made for each option
 # of each test.
 _Entry = tuple[cfg.Opt, Any, Any, Any]
+
+# The entries of what oslo.config has on an option that nobody has set.
+_UNSET = len(('opt', 'cli'))
 
 
 class _Default(NamedTuple):
@@ -48,17 +52,44 @@ class _State:
         self.conf = conf
         #: The files and the command line.
         self.sources = (_copy_of(conf._namespace), _copy_of(conf._mutable_ns))
-        absent = probe.ABSENT
-        self.entries: dict[_Key, _Entry] = {
-            (group, dest): (
-                info['opt'],
-                info['opt'].default,
-                info.get('default', absent),
-                info.get('override', absent),
-            )
-            for group, each in {None: conf, **conf._groups}.items()
-            for dest, info in list(each._opts.items())
+        # There are a thousand of them, of which hardly any is set.
+        owners = {None: conf, **conf._groups}
+        self._opts = {
+            group: each._opts.copy() for group, each in owners.items()
         }
+        infos = [
+            info for opts in self._opts.values() for info in opts.values()
+        ]
+        self._defaults = [info['opt'].default for info in infos]
+        self._set = {
+            id(info): info.copy() for info in infos if len(info) > _UNSET
+        }
+
+    def __eq__(self, other: object) -> bool:
+        """Whether nothing has changed; quick if nothing has."""
+        return (
+            isinstance(other, _State)
+            and self.sources == other.sources
+            and self._opts == other._opts
+            and self._defaults == other._defaults
+            and self._set == other._set
+        )
+
+    @functools.cached_property
+    def entries(self) -> dict[_Key, _Entry]:
+        absent = probe.ABSENT
+        defaults = iter(self._defaults)
+        found = {}
+        for group, opts in self._opts.items():
+            for dest, info in opts.items():
+                was_set = self._set.get(id(info), {})
+                found[group, dest] = (
+                    info['opt'],
+                    next(defaults),
+                    was_set.get('default', absent),
+                    was_set.get('override', absent),
+                )
+        return found
 
     def value(self, key: _Key, other: _Entry) -> Any:
         """Return the effective, interpolated value of an option.
@@ -154,10 +185,9 @@ class ConfigProbe(probe.Probe):
     def _changes(
         self, name: str, before: _State, after: _State
     ) -> Iterator[tuple[str, Any, Any]]:
-        all_of_them = before.sources != after.sources
-        # Nearly all entries are identical, so this is quick.
-        if not all_of_them and before.entries == after.entries:
+        if before == after:
             return
+        all_of_them = before.sources != after.sources
         keys = [
             key
             for key in before.entries.keys() | after.entries.keys()

@@ -18,6 +18,7 @@ import functools
 from typing import Any
 import unittest
 
+import fixtures
 from oslo_config import cfg
 
 from safe_fixtures import audit
@@ -26,10 +27,13 @@ from safe_fixtures import conf
 from safe_fixtures.core import guard
 from safe_fixtures import exceptions
 from safe_fixtures.guards.posture import config_probe
+from safe_fixtures.guards.posture import leaks as posture_leaks
+from safe_fixtures.guards.posture import policy
 from safe_fixtures.guards.posture import probe as posture_probe
 from safe_fixtures.guards.posture import probes as posture_probes
 from safe_fixtures.guards.posture import settings_probe
 from safe_fixtures.guards.posture import source as posture_source
+from safe_fixtures.guards.posture import tls_probe
 from safe_fixtures import redaction
 from safe_fixtures.runtime import stack
 
@@ -37,6 +41,8 @@ __all__ = ['PostureGuard']
 
 #: How many changes a message lists; the record has them all.
 _LISTED = 20
+# One, or one for each rule.
+_VIOLATIONS = (exceptions.SafetyViolation, fixtures.MultipleExceptions)
 _Changes = list[dict[str, str]]
 
 
@@ -44,10 +50,12 @@ class PostureGuard(guard.Guard):
     """Checks that a test leaves the process as it found it.
 
     At set-up and at cleanup it looks at the effective values of oslo.config,
-    the policy rules in force, the environment, the umask, the current
-    directory, the TLS defaults, logging, wsgi intercepts and threads. A
-    difference is SF501, and the message has both values. Nothing is
-    restored: add a cleanup to the test.
+    the policy rules in force, the environment, the process, the interpreter,
+    the TLS defaults, logging, warnings and wsgi intercepts, at functions that
+    were replaced, and at threads, descriptors and child processes. A
+    difference is SF501 or SF503, and the message has both values. Nothing is
+    restored: add a cleanup to the test. The next test starts from what is
+    there then, so each change is reported once.
 
     It compares when its cleanup runs, so use it before all that changes
     something. The hardened bases use it before Nova's own set-up.
@@ -61,20 +69,26 @@ class PostureGuard(guard.Guard):
     :param probes: what to look at (iterable of
         :class:`~safe_fixtures.guards.posture.Probe`); default:
         :meth:`default_probes`.
+    :param leaks: changes that no test makes (iterable of
+        :class:`~safe_fixtures.guards.posture.Leak`), besides those that are
+        known of shared libraries and of Nova, and those in the file that
+        ``[safe_fixtures] posture_leaks_file`` names.
     :param test: the test case; default: the one that uses the fixture.
     :param trail: where acts are recorded; default: the active trail.
     :raises: ConfigurationError at set-up if a probe is none, fails, or has
-        the name of another.
+        the name of another, and if a leak is none or has no reason.
     """
 
     def __init__(
         self,
         probes: Iterable[posture_probe.Probe] | None = None,
         *,
+        leaks: Iterable[posture_source.Leak] = (),
         test: unittest.TestCase | None = None,
         trail: audit.AuditTrail | None = None,
     ) -> None:
         super().__init__(test=test, trail=trail)
+        self._given_leaks = list(leaks)
         self._given_probes = None if probes is None else list(probes)
 
     @staticmethod
@@ -94,6 +108,19 @@ class PostureGuard(guard.Guard):
         ]
 
     def _prepare(self) -> None:
+        for leak in self._given_leaks:
+            if not isinstance(leak, posture_source.Leak) or not leak.reason:
+                raise exceptions.ConfigurationError(
+                    'PostureGuard leaks',
+                    leak,
+                    'each must be a safe_fixtures.guards.posture.Leak with a '
+                    'reason',
+                )
+        self._leaks = [
+            *posture_leaks.LEAKS,
+            *posture_leaks.of_suite(),
+            *self._given_leaks,
+        ]
         self._probes: dict[str, posture_probe.Probe] = {}
         given = self._given_probes
         for probe in self.default_probes() if given is None else given:
@@ -133,13 +160,14 @@ class PostureGuard(guard.Guard):
     def _compare_at_cleanup(self) -> None:
         # Changed settings of the guards are seen, too.
         source = posture_source.SOURCE.find()
-        changes = self._changes(self._before, source.leaks if source else ())
+        leaks = [*self._leaks, *(source.leaks if source else ())]
+        changes = self._changes(self._before, leaks)
         self._before = {}
         try:
             self._report(
                 changes, 'the test changed and did not restore', keep=False
             )
-        except exceptions.SafetyViolation:
+        except _VIOLATIONS:
             if not self._interrupted:
                 raise
 
@@ -179,7 +207,7 @@ class PostureGuard(guard.Guard):
         except BaseException as error:
             if not isinstance(error, Exception):
                 self._raised = error
-            with contextlib.suppress(exceptions.SafetyViolation):
+            with contextlib.suppress(*_VIOLATIONS):
                 report(self._changes(before), keep=not self._interrupted)
             raise
         report(self._changes(before))
@@ -191,6 +219,7 @@ class PostureGuard(guard.Guard):
         allows: Iterable[tuple[str, str]] = (),
         options: Mapping[str, Any] | None = None,
         tls: bool = False,
+        enforcer: Any = None,
     ) -> None:
         """Assert facts about the posture, whatever the mode of SF501 is.
 
@@ -210,15 +239,18 @@ class PostureGuard(guard.Guard):
             the group of an option without one is ``DEFAULT``.
         :param tls: whether ``ssl`` and ``requests``, if imported, must
             verify by default, and warn where they do not (bool).
+        :param enforcer: the ``oslo_policy.policy.Enforcer`` to ask; default:
+            Nova's or Placement's, else the one that the module ``policy`` of
+            a project keeps as ``_ENFORCER``.
         :raises: AssertionError that lists all that does not hold;
             ConfigurationError for an unknown rule, persona or option.
         """
         self._check_active('assert_posture')
         faults = [
-            *_policy_faults(denies, allowed=False),
-            *_policy_faults(allows, allowed=True),
+            *policy.faults(denies, allowed=False, enforcer=enforcer),
+            *policy.faults(allows, allowed=True, enforcer=enforcer),
             *_option_faults(options or {}),
-            *(posture_probes.tls_faults() if tls else ()),
+            *(tls_probe.tls_faults() if tls else ()),
         ]
         self.trail.record(
             events.POSTURE,
@@ -278,51 +310,38 @@ class PostureGuard(guard.Guard):
         keep: bool = True,
         remedy: str | None = None,
     ) -> None:
-        if not changes:
-            return
-        lines = [
-            '{probe}: {key}: {before} -> {after}'.format_map(change)
-            for change in changes[:_LISTED]
-        ]
-        if len(changes) > _LISTED:
-            lines.append(f'and {len(changes) - _LISTED} more')
-        remedy = remedy or ' '.join(
-            dict.fromkeys(
-                self._probes[change['probe']].remedy for change in changes
+        by_rule: dict[str, _Changes] = {}
+        for change in changes:
+            # That of the settings may be none of the given ones.
+            probe = self._probes.get(change['probe'], posture_probe.Probe)
+            rule = probe.rule
+            by_rule.setdefault(rule, []).append(change)
+        violations: list[AssertionError] = []
+        for rule, changes in by_rule.items():
+            remedies = dict.fromkeys(
+                self._probes.get(change['probe'], posture_probe.Probe).remedy
+                for change in changes
             )
-        )
-        self._violate(
-            exceptions.SafetyViolation(
-                'SF501', f'{what}: {"; ".join(lines)}', remedy=remedy
-            ),
-            'process',
-            keep=keep,
-            changes=changes,
-        )
+            violation = exceptions.SafetyViolation(
+                rule,
+                f'{what}: {_as_line(changes)}',
+                remedy=remedy or ' '.join(remedies),
+            )
+            try:
+                self._violate(violation, 'process', keep=keep, changes=changes)
+            except exceptions.SafetyViolation as error:
+                violations.append(error)
+        guard.raise_all(violations)
 
 
-def _policy_faults(
-    facts: Iterable[tuple[str, str]], *, allowed: bool
-) -> Iterator[str]:
-    """Yield where the policy in force does not do what is said.
-
-    :param facts: rules and personas.
-    :param allowed: whether all of them must be allowed, or all denied.
-    :raises: ConfigurationError for an unknown rule or persona, and if no
-        project with a policy is imported.
-    """
-    for fact in facts:
-        posture = posture_source.SOURCE.require('assert_posture')
-        rule, persona = fact
-        try:
-            actual = posture.is_allowed(rule, persona)
-        except LookupError as error:
-            raise exceptions.ConfigurationError(
-                'assert_posture', fact, str(error.args[0])
-            ) from error
-        if actual != allowed:
-            verb = 'allows' if actual else 'denies'
-            yield f'policy {verb} {rule} to {persona}'
+def _as_line(changes: _Changes) -> str:
+    lines = [
+        '{probe}: {key}: {before} -> {after}'.format_map(change)
+        for change in changes[:_LISTED]
+    ]
+    if len(changes) > _LISTED:
+        lines.append(f'and {len(changes) - _LISTED} more')
+    return '; '.join(lines)
 
 
 def _option_faults(options: Mapping[str, Any]) -> Iterator[str]:
@@ -352,11 +371,13 @@ def _as_text(
     probe: posture_probe.Probe, key: Any, before: Any, after: Any
 ) -> dict[str, str]:
     redact = redaction.Redactor().redact
+    old, new = map(redact, probe.texts(key, before, after))
     return {
         'probe': probe.name,
         'key': redact(str(key)),
-        'before': redact(probe.describe(key, before)),
-        'after': redact(probe.describe(key, after)),
+        'before': old,
+        # Masked, two values may look the same.
+        'after': f'{new} (another one)' if new == old else new,
     }
 
 

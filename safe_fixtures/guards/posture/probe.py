@@ -18,7 +18,7 @@ from typing import Any
 from safe_fixtures import redaction
 from safe_fixtures import rules
 
-__all__ = ['ABSENT', 'Probe', 'Thing']
+__all__ = ['ABSENT', 'PLAIN', 'ObjectProbe', 'Probe', 'Thing']
 
 
 class _Absent:
@@ -27,6 +27,11 @@ class _Absent:
 
 
 ABSENT = _Absent()
+#: Types that are compared by value, and shown as they are.
+PLAIN = (
+    bool, bytes, complex, dict, float, frozenset, int, list, set, str, tuple,
+    type(None),
+)  # fmt: skip
 
 
 class Probe:
@@ -46,10 +51,12 @@ class Probe:
     :cvar name: what messages and ``frozen`` call it (str).
     :cvar remedy: how a test restores what this probe sees (str); default:
         the remedy of SF501.
+    :cvar rule: the rule that a change breaks (str); default: SF501.
     """
 
     name = ''
     remedy = rules.get('SF501').remedy
+    rule = 'SF501'
 
     def snapshot(self) -> Any:
         """Return the present state: a mapping of names to values.
@@ -81,6 +88,24 @@ class Probe:
         if value is ABSENT:
             return repr(value)
         return repr(redaction.Redactor().redact({key: value})[key])
+
+    def texts(self, key: str, before: Any, after: Any) -> tuple[str, str]:
+        """Return both values as texts that differ.
+
+        By default those of :meth:`describe`. If they are the same, because
+        both are masked or two objects have one name, the second one says so.
+        """
+        old, new = self.describe(key, before), self.describe(key, after)
+        return old, f'{new} (another one)' if new == old else new
+
+
+class ObjectProbe(Probe):
+    """A probe whose values may be any objects, which are shown by name."""
+
+    def describe(self, key: str, value: Any) -> str:
+        if value is ABSENT or type(value) in PLAIN:
+            return super().describe(key, value)
+        return repr(Thing(value))
 
 
 class Thing:

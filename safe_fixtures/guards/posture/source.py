@@ -15,6 +15,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
 import re
+import sys
 from typing import Any, Protocol
 
 from safe_fixtures.core import plugins
@@ -25,25 +26,41 @@ __all__ = ['SOURCE', 'Leak', 'PostureSource']
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Leak:
-    """A change that the project under test itself leaves behind.
+    """A change that no test makes, but a library or the project itself.
+
+    Example::
+
+        Leak(
+            'environ',
+            'GRPC_TRACE',
+            "''",
+            'grpc sets it when it is first used',
+        )
 
     :ivar probe: the name of the probe that sees it (str).
     :ivar key: what changes, as the message has it; ``*`` stands for anything.
     :ivar after: the value afterwards; ``*`` stands for anything.
     :ivar reason: why the test did not do it (str).
+    :ivar before: the value before; default: any.
+    :ivar module: the module that does it (str): where it is not imported,
+        nobody but the test can have done it. Default: any.
     """
 
     probe: str
     key: str
     after: str
     reason: str
+    before: str = '*'
+    module: str = ''
 
     def covers(self, change: Mapping[str, str]) -> bool:
         """Whether a change is this one."""
         return (
             change['probe'] == self.probe
             and _matches(change['key'], self.key)
+            and _matches(change['before'], self.before)
             and _matches(change['after'], self.after)
+            and (not self.module or self.module in sys.modules)
         )
 
 

@@ -17,11 +17,6 @@ from safe_fixtures.guards import posture
 __all__ = ['LEAKS']
 
 _Leak = posture.Leak
-_CONF_FIXTURE = (
-    'ConfFixture, which every test uses, resets all options of the process at '
-    'its cleanup, whoever set them and when: imports do, and tests before '
-    'they call the set-up of their base'
-)
 _LOG_DEFAULTS = (
     'nova.config.parse_args(), which ConfFixture calls, sets this once for '
     'the process'
@@ -39,11 +34,12 @@ _LOGGING_FIXTURE = (
     'StandardLogging, which every test uses, sets this level and does not '
     'restore it'
 )
-_OSLO_DB = 'oslo_db sets it when it makes the first engine of the process'
-_RETRYING = 'the library retrying sets it when it is first used'
+_CELLS = (
+    'Nova keeps the cells that it has found; its TestCase forgets them when '
+    'it sets up the next test'
+)
 
 LEAKS: tuple[posture.Leak, ...] = (
-    _Leak('config', '[*] *', '* (default)', _CONF_FIXTURE),
     _Leak(
         'config',
         '[DEFAULT] default_log_levels',
@@ -65,6 +61,22 @@ LEAKS: tuple[posture.Leak, ...] = (
         _Leak('logging', f'{name} level', 'WARNING', _LOGGING_FIXTURE)
         for name in ('alembic', 'migrate.versioning.api', 'oslo_db.sqlalchemy')
     ),
-    _Leak('logging', 'sqlalchemy.engine level', 'WARNING', _OSLO_DB),
-    _Leak('logging', 'retrying propagate', 'False', _RETRYING),
+    _Leak(
+        'nova caches',
+        'nova.context.CELLS',
+        '<CellMappingList object>*',
+        _CELLS,
+    ),
+    _Leak(
+        'nova caches',
+        'nova.context.CELL_CACHE *',
+        "['<_TransactionContextManager object>'*",
+        _CELLS,
+    ),
+    _Leak(
+        'nova caches',
+        'nova.scheduler.client.report.PLACEMENTCLIENT',
+        '<SchedulerReportClient object>*',
+        'Nova makes it once for the process',
+    ),
 )

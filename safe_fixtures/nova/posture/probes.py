@@ -20,20 +20,14 @@ from nova import context as nova_context
 from nova import exception
 
 from safe_fixtures.guards import posture
+from safe_fixtures.guards.posture import policy
 from safe_fixtures.nova.posture import leaks as posture_leaks
+from safe_fixtures.nova.posture import state_probes
 
 __all__ = ['NovaPosture', 'PolicyProbe']
 
 _PROJECT = '6f0d1e4c1a8b4d5f9f0f2f4c8e7d6a5b'
 _USER = '0b1c2d3e4f5a4b6c8d7e9f0a1b2c3d4e'
-# The roles that a role implies, as Nova's own policy tests have them.
-_PERSONAS = {
-    'admin': ['admin', 'manager', 'member', 'reader'],
-    'manager': ['manager', 'member', 'reader'],
-    'member': ['member', 'reader'],
-    'reader': ['reader'],
-    'service': ['service'],
-}
 
 
 class PolicyProbe(posture.Probe):
@@ -117,7 +111,12 @@ class NovaPosture:
 
     @staticmethod
     def probes() -> Iterable[posture.Probe]:
-        return [PolicyProbe()]
+        return [
+            PolicyProbe(),
+            state_probes.NovaProbe(),
+            state_probes.NovaCacheProbe(),
+            state_probes.NovaModulesProbe(),
+        ]
 
     @staticmethod
     def configs() -> Mapping[str, Any]:
@@ -129,8 +128,8 @@ class NovaPosture:
 
     @staticmethod
     def is_allowed(rule: str, persona: str) -> bool:
-        if persona not in _PERSONAS:
-            raise LookupError(f'there are {", ".join(_PERSONAS)}')
+        if persona not in policy.PERSONAS:
+            raise LookupError(f'there are {", ".join(policy.PERSONAS)}')
         name = 'placement' if rule.startswith('placement:') else 'nova'
         engine = _engines().get(name)
         if engine is None:
@@ -140,7 +139,7 @@ class NovaPosture:
         context = nova_context.RequestContext(
             user_id=_USER,
             project_id=_PROJECT,
-            roles=_PERSONAS[persona],
+            roles=policy.PERSONAS[persona],
             # Do not become the current context of this thread.
             overwrite=False,
         )

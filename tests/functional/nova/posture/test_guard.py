@@ -17,7 +17,9 @@ import os
 
 import ddt
 from nova import conf as nova_conf
+from nova import context as nova_context
 from nova import policy as nova_policy
+from nova import rpc as nova_rpc
 from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional import fixtures as func_fixtures
 from oslo_config import cfg
@@ -100,6 +102,22 @@ def leave_nova_logger(test):
     return lambda: setattr(logger, 'propagate', True)
 
 
+def leave_allowed_exceptions(test):
+    nova_rpc.ALLOWED_EXMODS.append('evil')
+    return lambda: nova_rpc.ALLOWED_EXMODS.remove('evil')
+
+
+def leave_cell(test):
+    nova_context.CELL_CACHE['a cell'] = ('a database', 'a bus')
+    return lambda: nova_context.CELL_CACHE.pop('a cell')
+
+
+def leave_open_policy(test):
+    before = nova_policy.authorize
+    nova_policy.authorize = lambda *args, **kwargs: True
+    return lambda: setattr(nova_policy, 'authorize', before)
+
+
 (default,) = (
     opt.default
     for opt in policy_opts._options
@@ -119,6 +137,9 @@ class TestLeft(TestCase):
         ),
         (leave_root_level, 'logging: root level: '),
         (leave_nova_logger, 'nova.policy propagate: True -> False'),
+        (leave_allowed_exceptions, 'nova: nova.rpc.ALLOWED_EXMODS: '),
+        (leave_cell, 'nova caches: nova.context.CELL_CACHE a cell: '),
+        (leave_open_policy, 'nova modules: nova.policy.authorize: '),
         (changes.intercept, 'wsgi_intercept: left.test:80: (absent) -> '),
         (changes.start_thread, 'threads: left behind: (absent) -> '),
     )

@@ -96,6 +96,35 @@ class TestAssertPosture(support.WaysTestCase):
             'policy denies servers:delete to reader', allows=[reader]
         )
 
+    def test_policy_of_an_enforcer(self):
+        """Without a project that the guard knows."""
+
+        class Enforcer:
+            registered_rules = {'servers:delete': object()}
+
+            def authorize(self, rule, target, credentials, do_raise):
+                return 'member' in credentials['roles'] and not do_raise
+
+        enforcer = Enforcer()
+        member = ('servers:delete', 'member')
+        reader = ('servers:delete', 'reader')
+        self.guard.assert_posture(
+            allows=[member], denies=[reader], enforcer=enforcer
+        )
+        self.assert_refused(
+            'policy allows servers:delete to member',
+            denies=[member],
+            enforcer=enforcer,
+        )
+        for fact in (('servers:no', 'member'), ('servers:delete', 'root')):
+            with self.subTest(fact=fact):
+                self.assertRaises(
+                    exceptions.ConfigurationError,
+                    self.guard.assert_posture,
+                    allows=[fact],
+                    enforcer=enforcer,
+                )
+
     def test_all_faults_at_once(self):
         plugins.provide(support.Backend())
         self.assert_refused(
