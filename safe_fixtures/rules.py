@@ -17,6 +17,8 @@ import dataclasses
 import types
 from typing import Literal
 
+from safe_fixtures.runtime import values
+
 __all__ = ['MODES', 'RULES', 'Mode', 'Rule', 'get']
 
 Mode = Literal['enforce', 'audit', 'off']
@@ -240,7 +242,7 @@ def get(code: str) -> Rule:
     :raises: ValueError if the catalogue has no such rule.
     """
     try:
-        return RULES[code]
+        return RULES[values.plain(code)]
     except (KeyError, TypeError):
         raise ValueError(
             f'{code!r} is not a rule; the rules are {", ".join(RULES)}'

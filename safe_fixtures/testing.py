@@ -18,6 +18,8 @@ import copy
 from typing import Any
 import uuid
 
+from oslo_utils import strutils
+
 from safe_fixtures.core.violations import expect_violation
 
 __all__ = ['FakeComputeClient', 'FixtureContract', 'expect_violation']
@@ -108,7 +110,8 @@ class FakeComputeClient:
             service['status'] = status
             service['disabled_reason'] = req.get('disabled_reason')
         if 'forced_down' in req:
-            service['forced_down'] = req['forced_down']
+            down = strutils.bool_from_string(req['forced_down'], strict=True)
+            service['forced_down'] = down
         return copy.deepcopy(service)
 
 

@@ -28,6 +28,7 @@ from pycadf import resource
 
 from safe_fixtures.audit import events
 from safe_fixtures import redaction
+from safe_fixtures.runtime import values
 
 __all__ = ['as_json', 'resource_of', 'skeleton']
 
@@ -100,13 +101,13 @@ def as_json(value: Any, redactor: redaction.Redactor) -> Any:
         return value
     if kind is dict:
         return {
-            name if type(name) is str else str(name): as_json(item, redactor)
+            str(values.plain(name)): as_json(item, redactor)
             for name, item in value.items()
         }
     if kind in _LISTS:
         return [as_json(item, redactor) for item in value]
     if isinstance(value, str):
-        return str(value)
+        return str(values.plain(value))
     converted = attachment.Attachment(content=value).as_dict()['content']
     if type(converted) is kind:
         raise TypeError(f'JSON has no type for {kind.__name__}')

@@ -26,6 +26,7 @@ from oslo_config import types
 
 from safe_fixtures import exceptions
 from safe_fixtures import rules
+from safe_fixtures.runtime import values
 
 __all__ = [
     'GROUP',
@@ -301,7 +302,7 @@ def check(name: str, value: Any) -> list[str]:
     """
     allowed = 'give a list of strings'
     if not isinstance(value, str):
-        value = list(value)
+        value = list(map(values.plain, value))
         if all(isinstance(entry, str) for entry in value):
             try:
                 checked: list[str] = _TYPES[name](value)

@@ -22,10 +22,12 @@ from urllib import parse
 import fixtures
 
 from safe_fixtures.runtime import patching
+from safe_fixtures.runtime import values
 
 __all__ = ['ApiCall', 'ApiGate', 'Observer', 'current_call']
 
 _SLASHES = re.compile('//+')
+_TEXTS = (str, bytes)
 # The URL of a compute API, as devstack and Nova's own fixtures have it.
 # Placement's has no version, and other services have other versions.
 _COMPUTE_URL = re.compile(r'[^:]+://[^/]+(?:/compute)?/v2(?:\.1)?(?:[/?#]|$)')
@@ -68,12 +70,12 @@ class ApiCall:
         None without a body, and for a stream that can be read only once.
         """
         body = self.request.body
-        if not hasattr(body, 'read'):
+        if isinstance(body, (str, bytes)) or not hasattr(body, 'read'):
             return body
         try:
             position = body.tell()
             try:
-                return body.read()
+                return values.plain(body.read())
             finally:
                 body.seek(position)
         except (AttributeError, OSError, ValueError):
@@ -147,6 +149,7 @@ def _patch(adapters: Any) -> Any:
         # As if each had wrapped the client: the newest observer sees a
         # request first, so that its changes win.
         observers = OBSERVERS.users
+        _make_plain(request)
         call = ApiCall(request)
         for observer in reversed(observers):
             observer.before(call)
@@ -177,6 +180,28 @@ _current: contextvars.ContextVar[ApiCall | None] = contextvars.ContextVar(
 def current_call() -> ApiCall | None:
     """Return the request that this thread is sending, or None."""
     return _current.get()
+
+
+def _make_plain(request: Any) -> None:
+    """Make the texts of a request plain, so that what is seen is sent.
+
+    A subclass can say something else of itself than what it holds.
+    """
+    for name in ('method', 'url', 'body'):
+        given = getattr(request, name)
+        plain = values.plain(given)
+        if plain is not given:
+            setattr(request, name, plain)
+    headers = request.headers
+    items = list(headers.items())
+    if all(type(each) in _TEXTS for item in items for each in item):
+        return
+    headers.clear()
+    for key, value in items:
+        # A number is sent as it shows itself.
+        is_number = issubclass(type(value), int)
+        plain = str(value) if is_number else values.plain(value)
+        headers[values.plain(key)] = values.plain(plain)
 
 
 def _path(url: str) -> str:

@@ -48,7 +48,8 @@ def waive(code: str, *, reason: str) -> Callable[[_T], _T]:
     :raises: ValueError at the decorator, for an unknown code, a rule that
         cannot be waived (SF202), or an empty reason.
     """
-    if rules.get(code).always:
+    rule = rules.get(code)
+    if rule.always:
         raise ValueError(f'{code} cannot be waived: it is always enforced')
     if not isinstance(reason, str) or not reason.strip():
         raise ValueError(f'waive({code!r}) needs a reason, not {reason!r}')
@@ -56,7 +57,7 @@ def waive(code: str, *, reason: str) -> Callable[[_T], _T]:
     def decorate(subject: _T) -> _T:
         # A dictionary of its own: a subclass or an override must not change
         # what it inherits.
-        own = {**vars(subject).get(_ATTRIBUTE, {}), code: reason}
+        own = {**vars(subject).get(_ATTRIBUTE, {}), rule.code: reason}
         setattr(subject, _ATTRIBUTE, own)
         return subject
 

@@ -27,6 +27,7 @@ from safe_fixtures.core import gate
 from safe_fixtures.core import guard
 from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
+from safe_fixtures.runtime import values
 
 __all__ = ['ComputeVersions', 'MicroversionPin']
 
@@ -108,10 +109,10 @@ class MicroversionPin(guard.Guard):
         trail: audit.AuditTrail | None = None,
     ) -> None:
         super().__init__(test=test, trail=trail)
-        self._given_pin = pin
+        self._given_pin = values.plain(pin)
         self._given_versions = versions
         #: The service type whose requests are pinned (str).
-        self.service = service
+        self.service: str = values.plain(service)
 
     def _prepare(self) -> None:
         if self.service not in SERVICES:

@@ -24,6 +24,7 @@ from safe_fixtures.core import guard as core_guard
 from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
 from safe_fixtures.runtime import stack
+from safe_fixtures.runtime import values
 
 __all__ = ['DEFAULT_ALLOWED', 'ServiceStartGuard', 'Starts', 'Watcher']
 
@@ -359,7 +360,7 @@ def _checked(option: str, names: Any) -> frozenset[str]:
 
 
 def _plain(binary: str) -> str:
-    return str(binary).removeprefix('nova-')
+    return str(values.plain(binary)).removeprefix('nova-')
 
 
 def _term_of(test: unittest.TestCase | None) -> _Term:

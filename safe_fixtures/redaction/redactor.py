@@ -14,6 +14,7 @@
 
 import collections
 from collections.abc import Callable, Iterable, Iterator, Mapping
+import enum
 import functools
 import re
 import threading
@@ -29,6 +30,7 @@ from safe_fixtures.redaction import shapes
 from safe_fixtures.redaction import statements
 from safe_fixtures.redaction import unquoted
 from safe_fixtures.redaction import urls
+from safe_fixtures.runtime import values
 
 __all__ = ['Redactor']
 
@@ -106,8 +108,7 @@ class Redactor:
         :param value: the secret (str or bytes).
         :returns: whether it is known now.
         """
-        if isinstance(value, bytes):
-            value = value.decode('utf-8', 'surrogateescape')
+        value = _plain(value)
         if value in self._learned:
             return True
         if (
@@ -133,7 +134,7 @@ class Redactor:
             any other object is returned as it is. It is never changed. The
             keys of a mapping are kept, except for secrets in them.
         :returns: a value of the same type; if that type cannot be made from
-            its items, a plain dict, list or str.
+            its items, a plain dict or list. Text and bytes are plain.
         :raises: ValueError if a container holds itself.
         """
         return self.redact_and_count(value)[0]
@@ -164,7 +165,7 @@ class _Pass:
 
     def any(self, value: Any) -> Any:
         # First, as most values are text.
-        if isinstance(value, str):
+        if type(value) is str:
             return self.text(value)
         if isinstance(value, _TEXTS):
             return _as_text(value, self.text)
@@ -202,15 +203,18 @@ class _Pass:
             the "id" of ``'token': {'id': 'x'}``.
         """
         items: dict[Any, Any] = {}
-        beside = names.secret_beside(value)
+        plain = values.plain
+        beside = names.secret_beside(
+            {plain(key): plain(item) for key, item in value.items()}
+        )
         if beside is not None:
             hidden = {**hidden, beside: 'secret'}
         for key, item in value.items():
             shown = unique = self._key(key)
             while unique in items:
                 unique = f'{shown}-{len(items)}'
-            if hidden and key in hidden:
-                items[unique] = self._hidden(hidden[key], item)
+            if hidden and plain(key) in hidden:
+                items[unique] = self._hidden(hidden[plain(key)], item)
             else:
                 items[unique] = self._item(key, item)
         if isinstance(value, collections.defaultdict):
@@ -220,9 +224,10 @@ class _Pass:
 
     def _key(self, key: Any) -> Any:
         # Names of fields are short; to skip them saves time.
-        if isinstance(key, (str, bytes)) and (self._learned or len(key) > 15):
-            return self.any(key)
-        return key
+        if not isinstance(key, (str, bytes)):
+            return key
+        key = values.plain(key)
+        return self.any(key) if self._learned or len(key) > 15 else key
 
     def _items(self, value: Any) -> Any:
         keys = getattr(value, '_fields', ())
@@ -256,7 +261,8 @@ class _Pass:
 
     def _item(self, key: Any, item: Any) -> Any:
         """Mask the value of a field, by the name of the field too."""
-        name = key.decode('latin-1') if isinstance(key, bytes) else key
+        name = values.plain(key)
+        name = name.decode('latin-1') if isinstance(name, bytes) else name
         if isinstance(name, str) and names.has_root(name):
             if name == 'chpasswd' and isinstance(item, Mapping):
                 return self._described(item, {'list': name})
@@ -277,9 +283,11 @@ class _Pass:
             # It describes the secret; or has cookies by their names.
             cookies = names.kind_of(name) == 'cookie'
             keys = item if cookies else ('id',)
-            return self._described(item, dict.fromkeys(keys, name))
+            hidden = dict.fromkeys(map(values.plain, keys), name)
+            return self._described(item, hidden)
         if (isinstance(item, _SEQUENCES) and item) or (
-            isinstance(item, (int, float)) and not isinstance(item, bool)
+            isinstance(item, (int, float, enum.Enum))
+            and not isinstance(item, bool)
         ):
             return self._masked(name)
         return self.any(item)
@@ -433,6 +441,7 @@ def _is_pair(value: Any) -> bool:
     name, item = value
     if isinstance(value, tuple):
         # Not the names of two fields.
+        item = values.plain(item)
         return not (isinstance(item, str) and names.is_secret_name(item))
     return (
         isinstance(value, list)
@@ -445,8 +454,10 @@ def _is_pair(value: Any) -> bool:
 
 def _plain(value: Any) -> str:
     """Return text or bytes as text."""
+    value = values.plain(value)
     if isinstance(value, str):
-        return value
+        # Or what passes for one, such as a proxy.
+        return value if type(value) is str else str(value)
     return bytes(value).decode('utf-8', 'surrogateescape')
 
 
@@ -456,14 +467,14 @@ def _start_of(span: shapes.Shape) -> tuple[int, int]:
 
 def _as_text(value: Any, mask: Callable[[str], str]) -> Any:
     """Mask text or bytes; return the same type, if it can be made."""
-    if isinstance(value, str):
-        return mask(value)
     text = _plain(value)
     masked = mask(text)
+    if isinstance(value, str):
+        return masked
     if masked == text:
-        return value
-    data = masked.encode('utf-8', 'surrogateescape')
-    return data if type(value) is bytes else _made_of(type(value), data)
+        return values.plain(value)
+    make = bytearray if isinstance(value, bytearray) else bytes
+    return make(masked, 'utf-8', 'surrogateescape')
 
 
 def _replaced(value: Any, start: int, end: int) -> Any:

@@ -20,10 +20,11 @@ holds.
 import sys
 from typing import Any
 
-__all__ = ['answers', 'is_number', 'is_text', 'number', 'text']
+__all__ = ['answers', 'is_number', 'is_text', 'number', 'plain', 'text']
 
 _ENCODING = sys.getfilesystemencoding()
 _ERRORS = sys.getfilesystemencodeerrors()
+_PLAIN = frozenset([str, bytes, bytearray, bool, int])
 
 
 def is_text(value: Any) -> bool:
@@ -67,6 +68,25 @@ def text(value: Any) -> str:
         if issubclass(type(path), (str, bytes)):
             return text(path)
     return bytes(memoryview(value)).decode(_ENCODING, _ERRORS)
+
+
+def plain(value: Any) -> Any:
+    """Return text, bytes or a number as a value of the built-in type.
+
+    :returns: any other value as it is.
+    """
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if issubclass(kind, str):
+        return str.__str__(value)
+    if issubclass(kind, bytes):
+        return bytes.__getitem__(value, slice(None))
+    if issubclass(kind, bytearray):
+        return bytearray.__getitem__(value, slice(None))
+    if issubclass(kind, int):
+        return int.__index__(value)
+    return value
 
 
 def answers(value: Any) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from safe_fixtures.boundary import references
 from safe_fixtures.boundary import temporary
 from safe_fixtures import conf
 from safe_fixtures.core import plugins
+from safe_fixtures.runtime import values
 
 __all__ = ['SOURCE', 'DummySource', 'IsDummyFlavor', 'IsDummyImage']
 
@@ -93,7 +94,8 @@ class _IsDummy(matchers.Matcher):  # type: ignore[type-arg]
 
         :param reasons: why else it is not dummy (str).
         """
-        name, key = item.get('name'), item.get(self._key)
+        name = values.plain(item.get('name'))
+        key = values.plain(item.get(self._key))
         reasons = list(reasons)
         pattern = getattr(self._settings, f'dummy_{self._kind}_name')
         if pattern is not None and not re.fullmatch(pattern, str(name or '')):
@@ -134,7 +136,9 @@ class IsDummyImage(_IsDummy):
             (mapping).
         """
         is_given = isinstance(image, Mapping)
-        image_id = image.get('id') if is_given else referred(image)
+        image_id = values.plain(image.get('id')) if is_given else None
+        if not is_given:
+            image_id = referred(image)
         source = self._source
         if is_given and (image_id is None or source is None):
             # No Glance holds it (yet).
@@ -198,7 +202,9 @@ class IsDummyFlavor(_IsDummy):
                     f'flavor {flavor!r} is not dummy: the test has no such '
                     'flavor'
                 )
-        flavor_id = str(held.get('flavorid') or held.get('id'))
+        flavor_id = str(
+            values.plain(held.get('flavorid')) or values.plain(held.get('id'))
+        )
         is_known = self._source and self._source.flavor_is_known(flavor_id)
         reason = (
             'it is no default flavor, and its creation was not seen during '
@@ -214,7 +220,7 @@ def referred(reference: Any) -> str | None:
     if isinstance(reference, bool) or not isinstance(reference, (str, int)):
         return None
     # As Nova reads it.
-    path = parse.urlsplit(str(reference)).path
+    path = parse.urlsplit(str(values.plain(reference))).path
     return path.split('/')[-1].strip() or None
 
 
@@ -222,7 +228,8 @@ def _image_faults(
     image: Mapping[str, Any], allowed: Iterable[str]
 ) -> Iterator[str]:
     for field, value in _flattened(image):
-        if isinstance(value, bytes):
+        value = values.plain(value)
+        if isinstance(value, (bytes, bytearray)):
             value = value.decode('utf-8', 'replace')
         if not isinstance(value, str) or not value:
             continue
@@ -241,7 +248,8 @@ def _image_faults(
 
 def _flattened(value: Any, field: str = '') -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
-        for key, item in value.items():
+        for name, item in value.items():
+            key = values.plain(name)
             yield from _flattened(item, f'{field}.{key}' if field else key)
     elif isinstance(value, (list, tuple, set)):
         for item in value:

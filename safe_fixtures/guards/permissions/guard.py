@@ -30,6 +30,7 @@ from safe_fixtures.guards.permissions import creation
 from safe_fixtures.guards.permissions import matrix
 from safe_fixtures.guards.permissions import model
 from safe_fixtures.runtime import clock
+from safe_fixtures.runtime import values
 
 __all__ = ['ServerPermissions', 'WrongPermissions']
 
@@ -155,7 +156,8 @@ class ServerPermissions(guard.Guard):
         """
         if self._settings.mode_of('SF502') == 'off':
             return
-        server_id = server['id'] if isinstance(server, Mapping) else server
+        given = server['id'] if isinstance(server, Mapping) else server
+        server_id = values.plain(given)
         more = matrix.by_name(deviations, self._source)
         stated = {**self._deviations, **more}
         record = self._source.server(server_id)

@@ -28,6 +28,7 @@ from safe_fixtures.guards.services import actor
 from safe_fixtures.guards.services import lookup
 from safe_fixtures.guards.services import model
 from safe_fixtures.runtime import patching
+from safe_fixtures.runtime import values
 
 __all__ = ['ClientServices']
 
@@ -93,6 +94,8 @@ class ClientServices:
         self, service_id: Any, body: Mapping[str, Any]
     ) -> _Change | None:
         """Return what a put would change; None if the service is unknown."""
+        service_id = values.plain(service_id)
+        body = {key: values.plain(value) for key, value in body.items()}
         known = {'id': service_id}
         if service_id in _ACTIONS:
             known = {'host': body.get('host'), 'binary': body.get('binary')}
@@ -154,16 +157,18 @@ class ClientServices:
             if 'id' not in service:
                 continue
             ref = model.ServiceRef(
-                str(service['id']),
-                service['host'],
-                service.get('binary', 'nova-compute'),
+                str(values.plain(service['id'])),
+                values.plain(service['host']),
+                values.plain(service.get('binary', 'nova-compute')),
                 # As the client gave it: a number before 2.53.
                 handle=service['id'],
             )
             self._known[ref] = model.ServiceState(
-                disabled=service.get('status') == 'disabled',
-                disabled_reason=service.get('disabled_reason'),
-                forced_down=bool(service.get('forced_down')),
+                disabled=values.plain(service.get('status')) == 'disabled',
+                disabled_reason=values.plain(service.get('disabled_reason')),
+                forced_down=strutils.bool_from_string(
+                    values.plain(service.get('forced_down'))
+                ),
             )
 
     def servers_on(

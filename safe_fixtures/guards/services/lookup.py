@@ -14,10 +14,12 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
+import uuid
 
 from oslo_utils import uuidutils
 
 from safe_fixtures.guards.services import model
+from safe_fixtures.runtime import values
 
 __all__ = ['Known', 'identify', 'pick_one']
 
@@ -33,7 +35,7 @@ class Known(NamedTuple):
         """Whether a service can be the one that is meant."""
         found = (ref.uuid, ref.host, ref.binary)
         return any(self) and all(
-            mine is None or str(mine) == its
+            mine is None or str(values.plain(mine)) == its
             for mine, its in zip(self, found, strict=True)
         )
 
@@ -41,21 +43,24 @@ class Known(NamedTuple):
 def identify(service: Any) -> Known:
     """Return what is known of a service.
 
-    :param service: a host name, a uuid, a service as the API shows it, or a
-        Nova service object.
+    :param service: a host name, a uuid (str or ``uuid.UUID``), a service as
+        the API shows it, or a Nova service object.
     :raises: LookupError if it is nothing of that kind.
     """
+    service = values.plain(service)
+    if isinstance(service, uuid.UUID):
+        return Known(str(service))
     if isinstance(service, str) and service:
         if uuidutils.is_uuid_like(service):
             return Known(service)
         return Known(host=service, binary='nova-compute')
     if isinstance(service, Mapping):
-        uuid = service.get('uuid') or service.get('id')
+        given = values.plain(service.get('uuid') or service.get('id'))
         # Before 2.53 the API shows the number of the record, and a record
         # of another cell may have the same number.
-        if isinstance(uuid, int):
-            uuid = None if service.get('host') else str(uuid)
-        return Known(uuid, service.get('host'), service.get('binary'))
+        if isinstance(given, int):
+            given = None if service.get('host') else str(given)
+        return Known(given, service.get('host'), service.get('binary'))
     # A running service carries its record.
     record = getattr(service, 'service_ref', None) or service
     host = getattr(record, 'host', None)

@@ -30,6 +30,7 @@ from safe_fixtures.guards.services import client
 from safe_fixtures.guards.services import ledger
 from safe_fixtures.guards.services import model
 from safe_fixtures.guards.services import order
+from safe_fixtures.runtime import values
 
 __all__ = ['SafeServiceToggle', 'ToggleHandle']
 
@@ -124,7 +125,7 @@ class SafeServiceToggle(guard.Guard):
     ) -> None:
         super().__init__(test=test, trail=trail)
         self._api = api
-        self._endpoint = endpoint
+        self._endpoint: str | None = values.plain(endpoint)
         self._given_services = services
         #: Every change so far, oldest first (list of LedgerEntry).
         self.ledger: list[ledger.LedgerEntry] = []
@@ -322,7 +323,7 @@ class SafeServiceToggle(guard.Guard):
         # Looked up each time: a client can be pointed elsewhere.
         if self._endpoint is not None:
             return self._endpoint
-        url = getattr(self._api, 'base_url', None)
+        url: Any = values.plain(getattr(self._api, 'base_url', None))
         return url if isinstance(url, str) else None
 
     def _records_of_api(self) -> model.WatchedServices | None:
