@@ -43,6 +43,17 @@ class SafeTest:
         run: Any = super().run  # type: ignore[misc]
         return life.run(self, run, result, exposed=True)
 
+    # A subclass may call the run of a base by its name.
+
+    def _run_setup(self, result: Any) -> Any:
+        returned = super()._run_setup(result)  # type: ignore[misc]
+        life.require_guards(self)
+        return returned
+
+    def _callSetUp(self) -> None:
+        super()._callSetUp()  # type: ignore[misc]
+        life.require_guards(self)
+
 
 _made: dict[type, Any] = {}
 

@@ -28,8 +28,10 @@ from safe_fixtures.guards import output
 from safe_fixtures.guards import payload
 from safe_fixtures.guards import posture
 
-__all__ = ['Guards', 'guard', 'guard_process']
+__all__ = ['Guards', 'guard', 'guard_process', 'is_guarded', 'note_guarded']
 
+# By the id of a test: whether all its guards are up. Absent before the first.
+_guarded: dict[int, bool] = {}
 _WHY = 'not on a base of Nova: output, isolation, posture, payload only'
 
 
@@ -54,6 +56,8 @@ def guard_process(case: Any, lacks: str = '') -> Guards:
         hardened fully.
     :raises: ConfigurationError, before anything is set up.
     """
+    note_guarded(case, False)
+    case.addCleanup(note_guarded, case, None)
     # Refuse bad settings before anything else.
     conf.load()
     waivers.of(case)
@@ -67,6 +71,19 @@ def guard_process(case: Any, lacks: str = '') -> Guards:
         _use(case, posture.PostureGuard(test=case)),
         _use(case, isolation.IsolationGuard(test=case)),
     )
+
+
+def is_guarded(case: Any) -> bool | None:
+    """Whether all guards of a test are up; None before the first one is."""
+    return _guarded.get(id(case))
+
+
+def note_guarded(case: Any, guarded: bool | None) -> None:
+    """Note whether all guards of a test are up; None forgets the test."""
+    if guarded is None:
+        _guarded.pop(id(case), None)
+    else:
+        _guarded[id(case)] = guarded
 
 
 def guard(case: Any, set_up: Callable[[], Any], *, exposed: bool) -> Any:
@@ -86,6 +103,7 @@ def guard(case: Any, set_up: Callable[[], Any], *, exposed: bool) -> Any:
         case.posture_guard = guards.posture
         case.isolation_guard = guards.isolation
         case.payload_guard = requests
+    note_guarded(case, True)
     returned = set_up()
     guards.isolation.check_configuration()
     return returned

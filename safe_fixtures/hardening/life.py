@@ -20,18 +20,26 @@ from typing import Any
 
 import testtools
 
+from safe_fixtures import conf
 from safe_fixtures.core import conclusion
+from safe_fixtures import exceptions
 from safe_fixtures.guards import output
 from safe_fixtures.hardening import guards
 from safe_fixtures.runtime import forks
 from safe_fixtures.runtime import patching
 
-__all__ = ['end_children', 'is_running', 'run', 'running']
+__all__ = ['is_running', 'prepared', 'require_guards', 'run', 'running']
 
 # The threads that run a test. Bound at import: with eventlet, all greenlets
 # of a thread count as one.
 _ident = _thread.get_ident
 _busy: set[int] = set()
+# The tests whose run is prepared. By identity: tests may be equal.
+_prepared: list[Any] = []
+# Where a test can go past its guards.
+_PASSING = {'setUp', 'run', '_run_setup', '_callSetUp'}
+# Their set-up is the one to call.
+_FRAMEWORKS = ('safe_fixtures', 'testtools', 'unittest')
 
 
 def is_running() -> bool:
@@ -82,7 +90,7 @@ def run(
     reported = output.masked(result)
     with contextlib.ExitStack() as stack:
         stack.callback(restore)
-        stack.callback(end_children(case))
+        stack.enter_context(prepared(case))
         if reported is not None:
             reported = output.Reported(reported, case)
             stack.callback(reported.close)
@@ -93,15 +101,85 @@ def run(
     return result if returned is reported else returned
 
 
-def end_children(case: Any) -> Callable[[], None]:
-    """End what the test method forks where it ends, before any cleanup.
+@contextlib.contextmanager
+def prepared(case: Any, root: type | None = None) -> Iterator[None]:
+    """Prepare the run of a test, before any code of it.
 
-    :returns: a callable that restores the test.
+    What the test sets in ``safe_fixtures.conf.CONF`` ends with the block,
+    and what its method forks ends where the method does. A test whose set-up
+    went past its guards fails before its method.
+
+    :param case: the test case.
+    :param root: the base whose set-up is to be called (type); default:
+        that of ``testtools`` or ``unittest``.
     """
+    if any(each is case for each in _prepared):
+        yield
+        return
     of_testtools = isinstance(case, testtools.TestCase)
-    name = '_run_test_method' if of_testtools else '_callTestMethod'
-    return patching.patch_attribute(
-        case, name, forks.ending_children(getattr(case, name))
+    set_up, method = (
+        ('_run_setup', '_run_test_method')
+        if of_testtools
+        else ('_callSetUp', '_callTestMethod')
+    )
+    # Attributes of this one test, so that no class of it overrides them.
+    restore = patching.patch_attributes(
+        (
+            (case, set_up, _requiring_guards(case, set_up, root)),
+            (case, method, forks.ending_children(getattr(case, method))),
+        )
+    )
+    guards.note_guarded(case, None)
+    _prepared.append(case)
+    try:
+        with conf.kept():
+            yield
+    finally:
+        _prepared[:] = [each for each in _prepared if each is not case]
+        restore()
+        guards.note_guarded(case, None)
+
+
+def _requiring_guards(
+    case: Any, name: str, root: type | None
+) -> Callable[..., Any]:
+    """Return the call of the set-up, which then requires the guards.
+
+    A failed or skipped set-up stays what it is. Not a part of the method: a
+    failure of that may be an expected one.
+    """
+    set_up = getattr(case, name)
+
+    @functools.wraps(set_up)
+    def set_up_guarded(*args: Any) -> Any:
+        returned = set_up(*args)
+        require_guards(case, root)
+        return returned
+
+    return set_up_guarded
+
+
+def require_guards(case: Any, root: type | None = None) -> None:
+    """Refuse a test whose set-up went past its guards.
+
+    :param case: the test case.
+    :param root: as of :func:`prepared`.
+    :raises: ConfigurationError that names the classes that may do so.
+    """
+    if guards.is_guarded(case):
+        return
+    passing = [
+        cls.__qualname__
+        for cls in type(case).__mro__
+        if not _PASSING.isdisjoint(vars(cls))
+        and cls is not root
+        and cls.__module__.partition('.')[0] not in _FRAMEWORKS
+    ]
+    raise exceptions.ConfigurationError(
+        f'setUp of {case.id()}',
+        ', '.join(passing) or 'its bases',
+        'it set up no guard, so the test is not run; call '
+        'super().setUp(), or super().run(), not that of a base by its name',
     )
 
 

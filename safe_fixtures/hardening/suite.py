@@ -25,26 +25,30 @@ from safe_fixtures.runtime import patching
 
 __all__ = ['claim', 'harden', 'own_hardening_of']
 
-# Bases that a project hardens itself, and its function that does.
-_claimed: dict[type, Callable[[type], Any]] = {}
+_Hardener = Callable[[type], Any]
+_Runner = Callable[[Any, Any, Any, Any], Any]
+# Bases that a project hardens itself, and its functions that do.
+_claimed: dict[type, tuple[_Hardener, _Runner]] = {}
 
 
-def claim(base: type, hardened: Callable[[type], Any]) -> None:
+def claim(base: type, hardened: _Hardener, run: _Runner) -> None:
     """Leave the tests of a base to the project that hardens them itself.
 
     :param base: the test base of the project.
     :param hardened: returns the hardened class of a subclass of it.
+    :param run: runs one of its tests guarded, given the ``run`` that it has,
+        the test, and the arguments and keywords of the call.
     """
-    _claimed[base] = hardened
+    _claimed[base] = hardened, run
 
 
-def own_hardening_of(base: type) -> Callable[[type], Any] | None:
+def own_hardening_of(base: type) -> _Hardener | None:
     """Return what hardens a base of a project that does so itself, or None.
 
     The project whose tests are imported makes its claim first.
     """
     plugins.find()
-    for claimed, hardened in _claimed.items():
+    for claimed, (hardened, _) in _claimed.items():
         if issubclass(base, claimed):
             return hardened
     return None
@@ -80,7 +84,8 @@ def _run(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
     if plugins.harden():
         # The first test of a project: its class may have changed.
         return instance.run(*args, **kwargs)
-    if isinstance(instance, tuple(_claimed)):
-        with life.running():
-            return wrapped(*args, **kwargs)
+    for claimed, (_, run) in _claimed.items():
+        if isinstance(instance, claimed):
+            with life.running():
+                return run(wrapped, instance, args, kwargs)
     return life.run(instance, wrapped, *args, **kwargs)

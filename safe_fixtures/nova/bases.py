@@ -12,13 +12,14 @@
 
 """Drop-in replacements for Nova's functional test bases."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 import contextlib
 import functools
 from typing import Any
 
 from nova import test
 from nova.tests.functional import integrated_helpers
+import wrapt
 
 from safe_fixtures import audit
 from safe_fixtures import conf
@@ -38,19 +39,19 @@ from safe_fixtures.nova import backend
 from safe_fixtures.nova import cast_as_call
 from safe_fixtures.nova import environment
 from safe_fixtures.nova import waiting
+from safe_fixtures.runtime import patching
 
 __all__ = [
+    'Hardened',
     'SafeIntegratedTestBase',
     'SafeNoDBTestCase',
     'SafeProviderUsageBaseTestCase',
     'SafeTestCase',
     'guard',
     'hardened',
-    'prepared',
-    'require_guards',
+    'guarding_set_up',
+    'run',
 ]
-
-_GUARDED = '_safe_fixtures_guarded'
 
 
 class SafeTestCase(test.TestCase):
@@ -109,13 +110,13 @@ class SafeTestCase(test.TestCase):
 
     def run(self, result: Any = None) -> Any:
         """Run the test; see ``testtools.TestCase``."""
-        # Not in setUp: some tests need it before the setUp of their base.
-        with prepared(self):
-            return super().run(output.masked(result))
+        return run(super().run, self, (result,), {})
 
-    def _run_test_method(self, result: Any) -> Any:
-        require_guards(self)
-        return super()._run_test_method(result)
+    def _run_setup(self, result: Any) -> Any:
+        # A subclass may call the run of a base by its name.
+        returned = super()._run_setup(result)
+        life.require_guards(self, test.TestCase)
+        return returned
 
     def setUp(self) -> None:
         guard(self, super().setUp)
@@ -166,43 +167,43 @@ class SafeTestCase(test.TestCase):
         self.posture_guard.assert_posture(**facts)
 
 
-@contextlib.contextmanager
-def prepared(case: Any) -> Iterator[None]:
-    """Prepare the run of a test, before any code of it.
+class Hardened(wrapt.FunctionWrapper):  # type: ignore[type-arg]
+    """Marks the methods of ``nova.test.TestCase`` that are wrapped."""
 
-    What the test sets in ``safe_fixtures.conf.CONF`` ends with the block.
+
+def run(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    """Prepare a test before any code of it, and run it by *wrapped*.
+
+    A base may call ``nova.test.TestCase.setUp`` by name, so that is wrapped
+    until the end of the run.
     """
-    vars(case).pop(_GUARDED, None)
-    with (
-        conf.kept(),
-        environment.InstalledNova(),
-        contextlib.ExitStack() as stack,
-    ):
-        stack.callback(life.end_children(case))
-        yield
+    with contextlib.ExitStack() as stack:
+        if not isinstance(vars(test.TestCase)['setUp'], Hardened):
+            stack.callback(
+                patching.patch_attribute(
+                    test.TestCase, 'setUp', guarding_set_up()
+                )
+            )
+        # Not in setUp: some tests need it before the setUp of their base.
+        stack.enter_context(environment.InstalledNova())
+        stack.enter_context(life.prepared(instance, test.TestCase))
+        return wrapped(output.masked(_result_of(*args, **kwargs)))
 
 
-def require_guards(case: Any) -> None:
-    """Refuse to run a test whose set-up went past its guards.
+def _result_of(result: Any = None) -> Any:
+    return result
 
-    :raises: ConfigurationError that names the class whose ``setUp`` does.
-    """
-    if _GUARDED in vars(case):
-        return
-    passing = [
-        cls
-        for cls in type(case).__mro__
-        if 'setUp' in vars(cls)
-        and cls not in (SafeTestCase, test.TestCase)
-        and issubclass(cls, test.TestCase)
-    ]
-    names = ', '.join(cls.__qualname__ for cls in passing) or 'its bases'
-    raise exceptions.ConfigurationError(
-        f'setUp of {case.id()}',
-        names,
-        'it set up no guard, so the test is not run; call super().setUp(), '
-        'not the setUp of a base by its name',
-    )
+
+def guarding_set_up() -> Hardened:
+    """Return the set-up of Nova's base, wrapped to be guarded."""
+    return Hardened(vars(test.TestCase)['setUp'], _set_up)
+
+
+def _set_up(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> None:
+    if general_guards.is_guarded(instance) is None:
+        guard(instance, wrapped)
+    else:
+        wrapped(*args, **kwargs)
 
 
 def guard(case: Any, set_up: Callable[[], None]) -> None:
@@ -221,7 +222,7 @@ def guard(case: Any, set_up: Callable[[], None]) -> None:
     _guard_api(case)
     if settings.wait_for_change:
         case.useFixture(waiting.WaitForChange(trail=trail))
-    vars(case)[_GUARDED] = True
+    general_guards.note_guarded(case, True)
 
 
 def _guard_process(case: Any) -> audit.AuditTrail:
@@ -296,7 +297,7 @@ def hardened(base: type) -> Any:
     return general_bases.subclass_of(base, base, SafeTestCase)
 
 
-hardening_suite.claim(test.TestCase, hardened)
+hardening_suite.claim(test.TestCase, hardened, run)
 SafeNoDBTestCase = hardened(test.NoDBTestCase)
 SafeIntegratedTestBase = hardened(integrated_helpers._IntegratedTestBase)
 SafeProviderUsageBaseTestCase = hardened(

@@ -13,12 +13,9 @@
 """Harden every test of ``nova.test.TestCase`` without editing it."""
 
 from collections.abc import Callable
-from typing import Any
 
 from nova import test
-import wrapt
 
-from safe_fixtures.guards import output
 from safe_fixtures.nova import bases
 from safe_fixtures.runtime import patching
 
@@ -30,7 +27,7 @@ def harden() -> Callable[[], None]:
 
     Every subclass of ``nova.test.TestCase``, imported before or after, then
     gets what :class:`~safe_fixtures.nova.SafeTestCase` gives its own. The
-    class itself is not replaced: three of its methods are wrapped. A second
+    class itself is not replaced: two of its methods are wrapped. A second
     call changes nothing.
 
     Example, in the ``__init__`` of a package of functional tests::
@@ -40,38 +37,15 @@ def harden() -> Callable[[], None]:
 
     :returns: a callable that restores ``nova.test.TestCase``.
     """
-    if isinstance(vars(test.TestCase).get('setUp'), _Hardened):
+    if isinstance(vars(test.TestCase).get('run'), bases.Hardened):
         return lambda: None
     return patching.patch_attributes(
-        (test.TestCase, name, _Hardened(getattr(test.TestCase, name), wrap))
-        for name, wrap in (
-            ('setUp', _set_up),
-            ('run', _run),
-            ('_run_test_method', _run_test),
+        (
+            (test.TestCase, 'setUp', bases.guarding_set_up()),
+            (
+                test.TestCase,
+                'run',
+                bases.Hardened(test.TestCase.run, bases.run),
+            ),
         )
     )
-
-
-class _Hardened(wrapt.FunctionWrapper):  # type: ignore[type-arg]
-    """Marks the methods that this module has wrapped."""
-
-
-def _set_up(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> None:
-    if isinstance(instance, bases.SafeTestCase):
-        wrapped(*args, **kwargs)
-    else:
-        bases.guard(instance, wrapped)
-
-
-def _run(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-    with bases.prepared(instance):
-        return wrapped(output.masked(_result_of(*args, **kwargs)))
-
-
-def _run_test(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-    bases.require_guards(instance)
-    return wrapped(*args, **kwargs)
-
-
-def _result_of(result: Any = None) -> Any:
-    return result

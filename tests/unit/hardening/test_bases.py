@@ -393,7 +393,11 @@ class TestSuite(Shared):
         self.useFixture(
             fixtures.MonkeyPatch('safe_fixtures.hardening.suite._claimed', {})
         )
-        suite.claim(Tools, lambda each: 'hardened by the project')
+        suite.claim(
+            Tools,
+            lambda each: 'hardened by the project',
+            lambda run, case, args, kwargs: run(*args, **kwargs),
+        )
         self.assertEqual('', self.run_with(leak, Tools))
         self.assertIn('SF501', self.run_with(leak, AroundTheBase))
         self.useFixture(
