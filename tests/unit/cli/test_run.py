@@ -58,6 +58,8 @@ class TestRules(runs.TestCase):
         self.write(
             'test_options.py',
             """
+            import fixtures
+
             from safe_fixtures import conf
 
             class TestOptions(testtools.TestCase):
@@ -73,8 +75,11 @@ class TestRules(runs.TestCase):
                         settings.waivers_file,
                     )
                     # The environment counts no longer.
-                    os.environ['OS_SAFE_FIXTURES__MODE'] = 'off'
-                    self.assertEqual('enforce', conf.load().mode)
+                    variable = fixtures.EnvironmentVariable(
+                        'OS_SAFE_FIXTURES__MODE', 'off'
+                    )
+                    with variable:
+                        self.assertEqual('enforce', conf.load().mode)
             """,
         )
         waivers = self.home / 'safe-fixtures.toml'
