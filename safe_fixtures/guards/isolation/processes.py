@@ -59,6 +59,8 @@ class Processes(check.Check):
         if event == 'os.system':
             # A shell can run anything, whatever its command begins with.
             programs: tuple[str, ...] = ('/bin/sh',)
+        elif event == 'subprocess.Popen':
+            programs = (*_texts(args[0]), *_encoded(args[0]))
         else:
             programs = _texts(args[1] if event == 'os.spawn' else args[0])
         environment = args[3] if event == 'subprocess.Popen' else None
@@ -101,6 +103,20 @@ def report_fork_exec() -> Callable[[], None]:
             sys.audit(_FORK_EXEC, executables[0], args)
 
     return patching.call_before(_posixsubprocess, 'fork_exec', look)
+
+
+def _encoded(program: Any) -> tuple[str, ...]:
+    """Return what ``subprocess`` makes of a program.
+
+    It asks a string to encode itself, which a subclass can do otherwise.
+    """
+    if type(program) in (str, bytes):
+        return ()
+    try:
+        return (values.text(os.fsencode(program)),)
+    except TypeError:
+        # Starting it fails by itself.
+        return ()
 
 
 def _texts(program: Any) -> tuple[str, ...]:

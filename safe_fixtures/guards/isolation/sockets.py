@@ -64,20 +64,27 @@ def report_sends() -> Callable[[], None]:
 
     :returns: a callable that ends it.
     """
+    # Where eventlet patches, socket.socket is a green socket, which sends
+    # through one of another copy of the module. What was bound before is of
+    # the first copy.
+    owners = [
+        owner
+        for owner in _socket.socket.__subclasses__()
+        if owner.__module__ == socket.__name__
+    ]
+
+    def report_green(module: Any) -> Callable[[], None]:
+        original = module._original_socket
+        if original in owners:
+            return lambda: None
+        return _report_sends_of(original)
+
     return patching.patch_together(
-        functools.partial(_report_sends_of, socket.socket),
+        *(functools.partial(_report_sends_of, owner) for owner in owners),
         lambda: patching.patch_when_imported(
-            'eventlet.greenio.base', _report_green_sends
+            'eventlet.greenio.base', report_green
         ),
     )
-
-
-def _report_green_sends(module: Any) -> Callable[[], None]:
-    # What a green socket sends through, of another copy of the module.
-    original = module._original_socket
-    if original is socket.socket or not issubclass(original, _socket.socket):
-        return lambda: None
-    return _report_sends_of(original)
 
 
 def _report_sends_of(owner: Any) -> Callable[[], None]:

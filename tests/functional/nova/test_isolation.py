@@ -35,6 +35,7 @@ from tests.support import settings
 from tests.support import subtests
 
 ADDRESS = ('198.51.100.7', 80)
+PROBED = ('192.0.2.1', 9)
 URL = 'http://198.51.100.7/v2.1'
 
 
@@ -42,6 +43,26 @@ def connect():
     with contextlib.closing(socket.socket()) as endpoint:
         endpoint.settimeout(1)
         endpoint.connect(ADDRESS)
+
+
+def send(make=socket.socket):
+    with contextlib.closing(
+        make(socket.AF_INET, socket.SOCK_DGRAM)
+    ) as endpoint:
+        # This finds the address of this machine, and is no violation.
+        endpoint.connect(PROBED)
+        endpoint.send(b'x')
+
+
+def has_route():
+    with contextlib.closing(
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    ) as endpoint:
+        try:
+            endpoint.connect(PROBED)
+        except OSError:
+            return False
+    return True
 
 
 def green_ways(eventlet):
@@ -112,15 +133,26 @@ class TestWays(testtools.TestCase):
         for name, act in NETWORK.items():
             self.check('SF401', act, name)
 
+    @testtools.skipUnless(has_route(), 'no route to other hosts')
+    def test_datagrams(self):
+        self.check('SF401', send, 'send')
+        if 'eventlet' in sys.modules:
+            green = sys.modules['eventlet'].green.socket.socket
+            self.check('SF401', lambda: send(green), 'green send')
+
     def test_process(self):
         self.check('SF406', lambda: processutils.execute('true'), 'execute')
 
     def test_nothing_that_is_inside(self):
         with contextlib.closing(socket.create_server(('127.0.0.1', 0))) as it:
             address = it.getsockname()
-            result = inner.run_inner(
-                case_of(lambda: socket.create_connection(address).close())
-            )
+
+            def way():
+                with socket.create_connection(address) as connection:
+                    connection.send(b'x')
+                    connection.sendall(b'x')
+
+            result = inner.run_inner(case_of(way))
         self.assertEqual('', inner.problems(result))
         self.assertTrue(result.wasSuccessful())
 

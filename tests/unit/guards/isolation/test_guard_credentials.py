@@ -26,6 +26,7 @@ import testtools
 from safe_fixtures.guards import isolation
 from safe_fixtures.guards.isolation import credentials
 from tests.support import base
+from tests.support import lying
 from tests.unit.guards.isolation import test_credentials
 
 
@@ -74,6 +75,14 @@ def swallowed(path):
 WAYS = {
     'open': lambda path: open(path).close(),
     'open_bytes': lambda path: open(os.fsencode(path), 'rb').close(),
+    'open_member': lambda path: open(lying.member(path)).close(),
+    'open_lying': lambda path: open(lying.Text(path)).close(),
+    'open_lying_data': lambda path: open(
+        lying.Data(os.fsencode(path))
+    ).close(),
+    'os_open_lying': lambda path: os.close(
+        os.open(lying.Text(path), lying.Number(os.O_RDONLY))
+    ),
     'read_text': lambda path: pathlib.Path(path).read_text(),
     'os_open': lambda path: os.close(os.open(path, os.O_RDONLY)),
     'append': lambda path: open(path, 'a').close(),
@@ -129,6 +138,13 @@ class TestFiles(TestCase):
             with self.subTest(name):
                 self.refuse(functools.partial(way, path), path)
         self.assertEqual(before.st_mtime_ns, os.stat(path).st_mtime_ns)
+
+    def test_each_way_to_another_file(self):
+        path = f'{self.home}/{test_credentials.OTHERS[0]}'
+        for name, way in WAYS.items():
+            with self.subTest(name):
+                act = functools.partial(way, path)
+                self.assertEqual([], self.run_way(act))
 
     def test_each_file(self):
         for name in test_credentials.FILES:

@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import multiprocessing
 import os
+import pathlib
 import pty
 import subprocess
 from subprocess import Popen as early_bound
@@ -25,6 +26,7 @@ import testtools
 
 from safe_fixtures.guards import isolation
 from tests.support import base
+from tests.support import lying
 
 # Each would leave this behind.
 COMMAND = ('true', 'safe-fixtures')
@@ -57,7 +59,45 @@ def swallowed():
         subprocess.run(COMMAND)
 
 
+# Where there is another grep.
+PLACE = fixtures.TempDir()
+
+
+class Encoded(str):
+    """A program that is encoded as another one."""
+
+    def encode(self, *_):
+        return b'/bin/true'
+
+
+# As if grep of the system were meant.
+GREP = ('grep', '--version')
+
 WAYS = {
+    'member': lambda: subprocess.run([lying.member('true')]),
+    'lying': lambda: subprocess.run([lying.Text('true')]),
+    'lying_data': lambda: subprocess.run([lying.Data(b'true')]),
+    'lying_string': lambda: subprocess.run(lying.Text('true')),
+    'lying_executable': lambda: subprocess.run(
+        GREP, executable=lying.Text('/bin/true')
+    ),
+    'member_executable': lambda: subprocess.run(
+        GREP, executable=lying.member('/bin/true')
+    ),
+    'encoded': lambda: subprocess.run([Encoded('grep')]),
+    'encoded_executable': lambda: subprocess.run(
+        GREP, executable=Encoded('/bin/grep')
+    ),
+    'path_like': lambda: subprocess.run(pathlib.Path('/bin/true')),
+    'member_in_spawn': lambda: os.posix_spawn(
+        lying.member('/bin/true'), COMMAND, {}
+    ),
+    'member_in_path': lambda: subprocess.run(
+        GREP, env={'PATH': lying.member(PLACE.path)}
+    ),
+    'bytes_in_path': lambda: subprocess.run(
+        GREP, env={b'PATH': os.fsencode(PLACE.path)}
+    ),
     'Popen': lambda: subprocess.Popen(COMMAND).wait(),
     'early_bound': lambda: early_bound(COMMAND).wait(),
     'run': lambda: subprocess.run(COMMAND),
@@ -94,6 +134,24 @@ TWINS = {
     'grep_of_the_system': lambda: subprocess.check_output(
         ['/bin/grep', '--version']
     ),
+    'member': lambda: subprocess.check_output(
+        [lying.member('grep'), lying.member('--version')]
+    ),
+    'lying_data': lambda: subprocess.check_output(
+        [lying.Data(b'/bin/grep'), b'--version']
+    ),
+    'member_executable': lambda: subprocess.check_output(
+        GREP, executable=lying.member('/bin/grep')
+    ),
+    'path_like': lambda: subprocess.check_output(
+        [pathlib.Path('/bin/grep'), '--version']
+    ),
+    'member_in_path': lambda: subprocess.check_output(
+        GREP, env={'PATH': lying.member('/bin')}
+    ),
+    'member_as_directory': lambda: subprocess.check_output(
+        GREP, cwd=lying.member('/')
+    ),
     'none': os.getpid,
 }
 
@@ -115,6 +173,10 @@ class TestWays(base.TestCase):
 
     def test_each_is_refused(self):
         self.configure(mode='enforce')
+        self.useFixture(PLACE)
+        program = pathlib.Path(PLACE.path, 'grep')
+        program.write_text('#!/bin/sh')
+        program.chmod(0o755)
         for name, way in WAYS.items():
             with self.subTest(name):
                 texts = self.run_way(way)
