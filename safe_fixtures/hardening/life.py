@@ -36,6 +36,10 @@ _ident = _thread.get_ident
 _busy: set[int] = set()
 # The tests whose run is prepared. By identity: tests may be equal.
 _prepared: list[Any] = []
+# What runs the set-up and the method of a test.
+_OF_TESTTOOLS = '_run_setup', '_run_test_method'
+_OF_UNITTEST = '_callSetUp', '_callTestMethod'
+_PATCHED = '_safe_fixtures_patched'
 # Where a test can go past its guards.
 _PASSING = {'setUp', 'run', '_run_setup', '_callSetUp'}
 # Their set-up is the one to call.
@@ -82,6 +86,7 @@ def run(
         ))  # fmt: skip
     # The attribute of this one test. So it does not matter which set-up of
     # its bases it calls, and how.
+    _drop_copies(case)
     restore = patching.patch_attribute(
         case,
         'setUp',
@@ -116,17 +121,15 @@ def prepared(case: Any, root: type | None = None) -> Iterator[None]:
     if any(each is case for each in _prepared):
         yield
         return
-    of_testtools = isinstance(case, testtools.TestCase)
-    set_up, method = (
-        ('_run_setup', '_run_test_method')
-        if of_testtools
-        else ('_callSetUp', '_callTestMethod')
-    )
+    _drop_copies(case)
+    tools = isinstance(case, testtools.TestCase)
+    set_up, method = _OF_TESTTOOLS if tools else _OF_UNITTEST
     # Attributes of this one test, so that no class of it overrides them.
     restore = patching.patch_attributes(
         (
             (case, set_up, _requiring_guards(case, set_up, root)),
             (case, method, forks.ending_children(getattr(case, method))),
+            (case, _PATCHED, id(case)),
         )
     )
     guards.note_guarded(case, None)
@@ -138,6 +141,13 @@ def prepared(case: Any, root: type | None = None) -> Iterator[None]:
         _prepared[:] = [each for each in _prepared if each is not case]
         restore()
         guards.note_guarded(case, None)
+
+
+def _drop_copies(case: Any) -> None:
+    """Drop what a copy has of the test that is run, such as scenarios make."""
+    if vars(case).get(_PATCHED, id(case)) != id(case):
+        for name in ('setUp', *_OF_TESTTOOLS, *_OF_UNITTEST, _PATCHED):
+            vars(case).pop(name, None)
 
 
 def _requiring_guards(

@@ -16,6 +16,7 @@ import os
 import unittest
 
 from oslo_config import fixture as config_fixture
+import testscenarios
 import testtools
 
 import safe_fixtures
@@ -183,6 +184,29 @@ class WaysToTheBase:
                 case.run(result)
                 said = result.failures + result.errors
                 self.assertEqual(1, len(said))
+                self.assertIn('SF501', said[0][1])
+
+    def test_scenarios_are_guarded_each(self):
+        class Scenarios(testscenarios.WithScenarios):
+            scenarios = (('one', {}), ('two', {}))
+
+        ids = []
+        for base in BASES:
+            with self.subTest(base=base.__name__):
+                mixed = type('Mixed', (Scenarios, base), {})
+                ids.clear()
+                cls = self.made(mixed, lambda case: ids.append(case.id()))
+                result = testtools.TestResult()
+                cls('test_it').run(result)
+                said = result.failures + result.errors
+                self.assertEqual([], [text for _, text in said])
+                self.assertEqual(2, len(set(ids)))
+                cls = self.made(mixed)
+                os.environ.pop(NAME, None)
+                cls('test_it').run(result)
+                said = result.failures + result.errors
+                # The second one finds the variable as the first left it.
+                self.assertEqual(1, len(said), said)
                 self.assertIn('SF501', said[0][1])
 
     def test_leaves_no_trace(self):
