@@ -54,6 +54,8 @@ class Outcome:
     :ivar hardened: how far the test is hardened: ``fully``, ``partly``, or
         empty if it uses its guards itself.
     :ivar lacks: why it is hardened in part only.
+    :ivar expected: the blocks of ``expect_violation`` that it entered before
+        its first guard. They may be left after the test is concluded.
     :ivar settings: those of its first guard; None until it is followed.
     """
 
@@ -65,6 +67,7 @@ class Outcome:
         self.hardened = ''
         self.lacks = ''
         self.settings: conf.Settings | None = None
+        self.expected: list[object] = []
         # Weak, so that a test that is over is freed at once.
         self._test = weakref.ref(test)
         self._errors: list[BaseException] = []
@@ -204,6 +207,7 @@ def follow(
         outcome.followed = True
         outcome.hardened, outcome.lacks = hardened, lacks
         outcome.settings = conf.load()
+        outcome.expected = violations.expected_by(test)
         test.addCleanup(_conclude, test, trail, outcome)
 
 
@@ -215,7 +219,13 @@ def _conclude(test: Any, trail: audit.AuditTrail, outcome: Outcome) -> None:
     unused = []
     if succeeds:
         unused = _record_unused_waivers(test, trail, settings)
-    fails = bool(unused) or not trail.is_whole
+    # Each fails the test, by a cleanup that is still to come.
+    left_open = [
+        each
+        for each in violations.expected_by(test)
+        if not any(each is earlier for earlier in outcome.expected)
+    ]
+    fails = bool(unused or left_open) or not trail.is_whole
     trail.record(
         events.TEST_END,
         test.id(),

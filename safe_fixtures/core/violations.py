@@ -28,7 +28,7 @@ from safe_fixtures import rules
 from safe_fixtures.runtime import owners
 from safe_fixtures.runtime import stack
 
-__all__ = ['Verdict', 'expect_violation', 'verdict_on']
+__all__ = ['Verdict', 'expect_violation', 'expected_by', 'verdict_on']
 
 
 class _Expectation:
@@ -58,11 +58,12 @@ class _Expectation:
         here = _tests_here()
         if not self.tests:
             return not here and (test is None or self._place == _place())
-        return (test is None or self._is_of(test)) and (
-            any(map(self._is_of, here)) or (not here and test is not None)
+        return (test is None or self.is_of(test)) and (
+            any(map(self.is_of, here)) or (not here and test is not None)
         )
 
-    def _is_of(self, test: object) -> bool:
+    def is_of(self, test: object) -> bool:
+        """Whether a test has entered it."""
         # Equal tests are not the same test.
         return any(each is test for each in self.tests)
 
@@ -98,6 +99,11 @@ def _place() -> tuple[int, Any]:
     """Return this thread, and its greenlet if there are some."""
     getcurrent = getattr(sys.modules.get('greenlet'), 'getcurrent', None)
     return get_ident(), None if getcurrent is None else getcurrent()
+
+
+def expected_by(test: object) -> list[object]:
+    """Return the blocks of a test that are open now."""
+    return [each for each in _expectations if each.is_of(test)]
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ import unittest
 
 import testtools
 
+from safe_fixtures.audit import events
 from safe_fixtures import expect_violation
 from tests.support import base
 from tests.support import inner
@@ -83,6 +84,61 @@ class ExpectationTestCase(base.TestCase):
         """Assert that a swallowed violation fails a test."""
         result = self.run_inner(self.case(inner.swallowed(violate)))
         self.assertIn('real image', '\n'.join(base.problems(result)))
+
+
+class TestOutcomeOnRecord(ExpectationTestCase):
+    """The record of a test says what the runner says."""
+
+    def outcome_of(self, body, before=None):
+        """Run a test; return the outcome on record, and its problems."""
+        trails = []
+
+        class Inner(testtools.TestCase):
+            def setUp(self):
+                super().setUp()
+                if before is not None:
+                    before(self)
+                self.guard = inner.Watch(test=self)
+                self.guard.setUp()
+                trails.append(self.guard.trail)
+                self.addCleanup(self.guard.cleanUp)
+
+            def test_x(self):
+                body(self)
+
+        result = self.run_inner(Inner)
+        (event,) = inner.events_of(trails[0], events.TEST_END)
+        return event['outcome'], base.problems(result)
+
+    def test_left_open_is_a_failure(self):
+        for act in (enter, enter_by_a_stack, enter_in_a_cleanup):
+            with self.subTest(act=act.__name__):
+                outcome, problems = self.outcome_of(act)
+                self.assertIn(LEFT_OPEN, '\n'.join(problems))
+                self.assertEqual('failure', outcome)
+
+    def test_left_in_time_is_a_success(self):
+        def in_a_cleanup(test):
+            block = expect_violation('SF301')
+            block.__enter__()
+            test.addCleanup(block.__exit__, None, None, None)
+            violate(test)
+
+        for act in (expect, in_a_cleanup):
+            with self.subTest(act=act.__name__):
+                outcome, problems = self.outcome_of(inner.swallowed(act))
+                self.assertEqual([], problems)
+                self.assertEqual('success', outcome)
+
+    def test_entered_before_the_guards_may_be_left_after_them(self):
+        def before(test):
+            block = expect_violation('SF301')
+            test.addCleanup(block.__exit__, None, None, None)
+            block.__enter__()
+
+        outcome, problems = self.outcome_of(inner.swallowed(violate), before)
+        self.assertEqual([], problems)
+        self.assertEqual('success', outcome)
 
 
 def violate(test):
