@@ -41,11 +41,11 @@ PLACES = {
 }
 SCRIPT = f"""
 from safe_fixtures import redaction
-from safe_fixtures.guards.posture import probes
+from safe_fixtures.guards.posture import process_probes
 for place, value in {PLACES!r}.items():
     masked = {SECRET!r} not in str(redaction.Redactor().redact(value))
     print(place, masked)
-said = probes.EnvironProbe().describe('OS_HUSH_FILE', {SECRET!r})
+said = process_probes.EnvironProbe().describe('OS_HUSH_FILE', {SECRET!r})
 print('environment', {SECRET!r} not in said)
 """
 
