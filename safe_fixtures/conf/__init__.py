@@ -21,6 +21,7 @@ from safe_fixtures.conf.settings import loosened
 from safe_fixtures.conf.settings import Settings
 from safe_fixtures.conf.state import absolute
 from safe_fixtures.conf.state import CONF
+from safe_fixtures.conf.state import environ
 from safe_fixtures.conf.state import forget
 from safe_fixtures.conf.state import kept
 from safe_fixtures.conf.state import load
@@ -37,6 +38,7 @@ __all__ = [
     'Settings',
     'absolute',
     'check',
+    'environ',
     'forget',
     'is_microversion',
     'kept',

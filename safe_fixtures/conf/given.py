@@ -16,7 +16,7 @@ A test may change both. So nothing of it counts that comes later. A forked
 child keeps what its parent has read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 import dataclasses
 import os
 from typing import Any
@@ -43,6 +43,7 @@ class Given:
     :ivar directory: the current directory of then.
     :ivar home: the home directory of then.
     :ivar worker: the name of the worker, or None.
+    :ivar environ: the environment of then.
     :ivar fault: the arguments of the ConfigurationError that refuses it all,
         or None.
     """
@@ -51,6 +52,7 @@ class Given:
     directory: str
     home: str
     worker: str | None
+    environ: Mapping[str, str] = dataclasses.field(repr=False)
     fault: tuple[str, Any, str] | None
 
     def absolute(self, path: str) -> str:
@@ -114,6 +116,7 @@ def _now() -> Given:
         directory,
         os.path.expanduser('~'),
         os.environ.get(WORKER) or None,
+        dict(os.environ),
         fault,
     )
 

@@ -12,7 +12,7 @@
 
 """The options as ``oslo.config`` holds them, and who is told of a change."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import copy
 import functools
@@ -29,6 +29,7 @@ from safe_fixtures import exceptions
 __all__ = [
     'CONF',
     'absolute',
+    'environ',
     'forget',
     'kept',
     'load',
@@ -161,6 +162,11 @@ def forget() -> None:
     """Read environment and file anew: for this package's own tests."""
     given.forget()
     CONF.settings = _UNTOUCHED.settings = None
+
+
+def environ() -> Mapping[str, str]:
+    """Return the environment as it was when the settings were read."""
+    return given.read().environ
 
 
 def worker() -> str | None:

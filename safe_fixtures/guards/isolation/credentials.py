@@ -19,6 +19,7 @@ import errno
 import fnmatch
 import functools
 import glob
+import itertools
 import os
 import pwd
 import re
@@ -162,24 +163,34 @@ class CredentialFiles(check.Check):
     Files are identified by device and inode, so a link to one is that file.
 
     :param environ: the environment as it is outside the test.
+    :param first: the environment of the process when it began. A variable
+        that was changed since, such as HOME, hides nothing.
     """
 
     events: Collection[str] = ('open', 'socket.connect', *temporary.MAKING)
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        first: Mapping[str, str] | None = None,
+    ) -> None:
+        first = environ if first is None else first
         named: dict[str, str] = {}
         # An outer guard has taken some out.
-        for each in (*_hidden, environ):
+        for each in (first, *_hidden, environ):
             for name in _NAMING:
                 for entry in filter(None, each.get(name, '').split(':')):
-                    path = paths.absolute(os.path.expanduser(entry))
+                    path = paths.absolute(_expanded(entry, each))
                     if path is not None:
                         named[path] = name
         self._names = frozenset(map(os.path.basename, named))
-        places = tuple(map(environ.get, _PLACES))
+        patterns = [
+            _patterns(tuple(map(each.get, _PLACES)), paths.absolute(''))
+            for each in (environ, first)
+        ]
         self._where = (
             tuple(named.items()),
-            _patterns(places, paths.absolute('')),
+            tuple(dict.fromkeys(itertools.chain(*patterns))),
         )
         self._known = _first_look(*self._where)
 
@@ -238,6 +249,14 @@ class CredentialFiles(check.Check):
         if is_telling and any(keys):
             self._known = _look(*self._where)
         return keys
+
+
+def _expanded(path: str, environ: Mapping[str, str]) -> str:
+    """Return a path with the home directory of an environment."""
+    home = environ.get('HOME')
+    if home and (path == '~' or path.startswith('~/')):
+        return home + path[1:]
+    return os.path.expanduser(path)
 
 
 def _look(

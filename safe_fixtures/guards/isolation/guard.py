@@ -153,7 +153,9 @@ class IsolationGuard(guard.Guard):
         }
         checks: dict[str, Callable[[], check.Check]] = {
             'SF401': lambda: hosts.Network(allowed['allowed_hosts']),
-            'SF404': lambda: secrets.CredentialFiles(os.environ),
+            'SF404': lambda: secrets.CredentialFiles(
+                os.environ, conf.environ()
+            ),
             'SF405': lambda: host_files.HostFiles(allowed['allowed_paths']),
             'SF406': lambda: programs.Processes(allowed['allowed_programs']),
         }

@@ -50,7 +50,7 @@ class PostureGuard(guard.Guard):
     """Checks that a test leaves the process as it found it.
 
     At set-up and at cleanup it looks at the effective values of oslo.config,
-    the policy rules in force, the environment, the process, the interpreter,
+    the settings of the guards, the policy rules in force, the environment, the process, the interpreter,
     the TLS defaults, logging, warnings and wsgi intercepts, at functions that
     were replaced, and at threads, descriptors and child processes. A
     difference is SF501 or SF503, and the message has both values. Nothing is

@@ -22,10 +22,15 @@ import sys
 import tempfile
 
 import fixtures
+import testtools
 
+import safe_fixtures
+from safe_fixtures import conf
 from safe_fixtures.guards.isolation import credentials
 from tests.support import base
 from tests.support import host_files
+from tests.support import inner
+from tests.support import settings
 
 AUTHENTICATE = """
     OS_USERNAME OS_USER_ID OS_USER_DOMAIN_ID OS_USER_DOMAIN_NAME OS_PASSWORD
@@ -402,6 +407,44 @@ class TestFiles(TestCase):
         restore()
         self.use()
         self.assertFree(read, path)
+
+    def test_places_of_a_changed_environment(self):
+        path = f'{self.home}/.aws/credentials'
+        named = self.make('kubeconfig')
+        in_home = self.make('mine/kubeconfig')
+        elsewhere = {'HOME': self.own}
+        self.check = credentials.CredentialFiles(elsewhere)
+        for each in (path, named, in_home):
+            self.assertFree(read, each)
+        first = dict(self.environ, KUBECONFIG=f'{named}:~/mine/kubeconfig')
+        self.check = credentials.CredentialFiles(elsewhere, first)
+        for each in (path, named, in_home):
+            self.assertFound(each, read, each)
+        self.assertFree(read, f'{self.home}/{OTHERS[0]}')
+
+    def test_home_that_changed_before_the_guard(self):
+        path = f'{self.home}/.aws/credentials'
+        self.useFixture(
+            settings.Environment(
+                HOME=self.home, OS_SAFE_FIXTURES__MODE='enforce'
+            )
+        )
+        conf.read()
+        self.useFixture(fixtures.EnvironmentVariable('HOME', self.own))
+
+        def leave(case):
+            read(f'{self.home}/{OTHERS[0]}')
+
+        for act, fails in ((lambda case: read(path), True), (leave, False)):
+            with self.subTest(fails=fails):
+                case = inner.case_of(
+                    inner.swallowed(act),
+                    safe_fixtures.hardened(testtools.TestCase),
+                )
+                result = testtools.TestResult()
+                case('test_it').run(result)
+                text = str(result.errors + result.failures)
+                self.assertEqual(fails, 'SF404' in text, text)
 
     def test_agent(self):
         # As agents do; it is not the test's own all the same.
