@@ -50,12 +50,12 @@ class PostureGuard(guard.Guard):
     """Checks that a test leaves the process as it found it.
 
     At set-up and at cleanup it looks at the effective values of oslo.config,
-    the settings of the guards, the policy rules in force, the environment, the process, the interpreter,
-    the TLS defaults, logging, warnings and wsgi intercepts, at functions that
-    were replaced, and at threads, descriptors and child processes. A
-    difference is SF501 or SF503, and the message has both values. Nothing is
-    restored: add a cleanup to the test. The next test starts from what is
-    there then, so each change is reported once.
+    the settings of the guards, the policy rules in force, the environment, the
+    process, the interpreter, the TLS defaults, logging, warnings and wsgi
+    intercepts, at functions that were replaced, and at threads, descriptors
+    and child processes. A difference is SF501 or SF503, and the message has
+    both values. Nothing is restored: add a cleanup to the test. The next test
+    starts from what is there then, so each change is reported once.
 
     It compares when its cleanup runs, so use it before all that changes
     something. The hardened bases use it before Nova's own set-up.
