@@ -52,6 +52,7 @@ nitpick_ignore_regex = [
     ('py:.*', r'(testtools|unittest|wrapt|collections|contextlib)(\..*)?'),
     # What guards pass to each other.
     ('py:class', r'safe_fixtures\.core\.waivers\.Waivers'),
+    ('py:class', r'types\.CodeType'),
     # Type variables.
     ('py:class', r'safe_fixtures\.[\w.]+\._T'),
 ]

@@ -131,7 +131,7 @@ def load() -> settings.Settings:
 
     They come from ``OS_SAFE_FIXTURES__<OPTION>`` in the environment and from
     the file that ``SAFE_FIXTURES_CONFIG`` names. Both are read once in a
-    process. What a test sets in :data:`CONF` goes before that. Nothing is
+    process. What a test sets in ``CONF`` goes before that. Nothing is
     read from ``/etc`` or the home directory.
 
     :raises: ConfigurationError that names the option, the value and what is

@@ -13,11 +13,13 @@
 from safe_fixtures.nova import SafeNoDBTestCase  # isort: skip
 
 import locale
+import os
 
 from nova import conf
 from nova.tests import fixtures as nova_fixtures
 import testtools
 
+from safe_fixtures.guards.posture import Leak
 from safe_fixtures.guards.posture import PostureGuard
 from safe_fixtures.guards.posture import Probe
 from safe_fixtures.testing import expect_violation
@@ -47,6 +49,14 @@ class TestPosture(SafeNoDBTestCase):
             options={'DEFAULT.host': 'fake-mini'},
             tls=True,
         )
+
+
+class TestLeaks(testtools.TestCase):
+    def test_a_library_that_sets_a_variable(self):
+        leaks = [Leak('environ', 'GRPC_TRACE', "''", 'grpc sets it')]
+        with PostureGuard(leaks=leaks):
+            os.environ['GRPC_TRACE'] = ''
+        del os.environ['GRPC_TRACE']
 
 
 class LocaleProbe(Probe):

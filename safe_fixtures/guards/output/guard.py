@@ -65,7 +65,7 @@ class RedactedOutput(guard.Guard):
         active trail.
     :raises: ConfigurationError at set-up outside a running
         ``testtools.TestCase`` (or any test that reports to a
-        :class:`Reported`); SafetyViolation (SF601) at cleanup, if enforced.
+        ``guards.output.Reported``); SafetyViolation (SF601) at cleanup, if enforced.
     """
 
     def _prepare(self) -> None:

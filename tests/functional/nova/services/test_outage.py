@@ -28,7 +28,7 @@ from tests.functional.nova.services import computes
 class TestDeclared(computes.TestCase):
     def setUp(self):
         super().setUp()
-        self.configure(mode='enforce', rule_modes='SF406:audit')
+        self.configure(mode='enforce', rule_modes='SF406:audit,SF503:audit')
 
     def test_by_the_toggle(self):
         def act(case):
