@@ -64,7 +64,12 @@ class GuardedMixin:
 
     def setUp(self):
         self.useFixture(config_fixture.Config(conf.CONF)).config(
-            group='safe_fixtures', mode='enforce', **self.settings
+            group='safe_fixtures',
+            **{
+                'mode': 'enforce',
+                'rule_modes': 'SF503:audit',
+                **self.settings,
+            },
         )
         self.kept.trail = self.useFixture(audit.AuditTrail())
         self.useFixture(safe_nova.InstalledNova())
@@ -496,7 +501,10 @@ class TestLeft(StartTestCase):
         self.assertIn('was left running (a periodic timer runs)', problems)
         self.assertEqual(1, problems.count('Traceback'))
         self.assertEqual(
-            '', self.run_left(act, settings={'rule_modes': 'SF205:audit'})
+            '',
+            self.run_left(
+                act, settings={'rule_modes': 'SF205:audit,SF503:audit'}
+            ),
         )
         ((_, said),) = self.events('evaluate/violation')
         self.assertIn(__file__, said['stack'][0])
