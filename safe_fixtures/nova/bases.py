@@ -245,6 +245,8 @@ def _prepare_nova(case: Any, settings: Any) -> None:
     # The flavors of Nova's set-up are dummy.
     case.addCleanup(backend.BACKEND.dummy_source.record())
     case.addCleanup(backend.BACKEND.service_starts.note_started())
+    # Whose records are all new then.
+    case.addCleanup(backend.BACKEND.services.watch_from_start())
 
 
 def _guard_api(case: Any) -> None:

@@ -32,6 +32,9 @@ _PLACES = frozenset(
     for prefix in ('/', '/usr', '/usr/local')
     for name in ('bin', 'sbin')
 )
+# This raises an event itself. eventlet runs a copy, which is equal. A name
+# could be anybody's.
+_REPORTING = subprocess.Popen._execute_child.__code__  # type: ignore
 # An event that CPython lacks; report_fork_exec() raises it.
 _FORK_EXEC = 'safe_fixtures.fork_exec'
 
@@ -97,9 +100,8 @@ def report_fork_exec() -> Callable[[], None]:
 
     def look(args: Any, executables: Any, *_: Any) -> None:
         # Whoever calls the patched function.
-        caller = sys._getframe(2).f_globals.get('__name__', '')
-        # eventlet's copy of subprocess has a longer name.
-        if not caller.endswith(subprocess.__name__):
+        caller = sys._getframe(2)
+        if caller.f_code != _REPORTING or caller.f_globals.get('sys') != sys:
             sys.audit(_FORK_EXEC, executables[0], args)
 
     return patching.call_before(_posixsubprocess, 'fork_exec', look)

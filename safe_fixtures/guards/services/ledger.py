@@ -357,7 +357,7 @@ class Ledger:
         first = self._first.get(ref, wanted)
         if final or attempt.is_out_of_reach or actual == wanted == first:
             self._owed.pop(ref, None)
-            if attempt.is_out_of_reach:
+            if not attempt.is_done or attempt.is_out_of_reach:
                 # It was tried, and is not looked at again.
                 self._known.pop(ref, None)
         else:

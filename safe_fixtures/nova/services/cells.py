@@ -12,7 +12,7 @@
 
 """Find and read service records in every cell."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 import contextlib
 import contextvars
 from typing import Any, NamedTuple
@@ -32,7 +32,9 @@ __all__ = [
     'Record',
     'connected',
     'context_of',
+    'current_manager',
     'find',
+    'is_any_open',
     'managers',
     'read',
     'records_in',
@@ -43,6 +45,7 @@ __all__ = [
     'within',
 ]
 
+_NOVAS_OWN = db.get_context_manager
 # The columns of a record that ServiceState has.
 FIELDS = ('disabled', 'disabled_reason', 'forced_down')
 
@@ -126,9 +129,24 @@ def connected(manager: Any) -> Iterator[Any]:
         yield connection
 
 
+def current_manager() -> Any:
+    """Return the database of whoever targets no cell."""
+    return db.get_context_manager(nova.context.get_admin_context())
+
+
+def is_any_open() -> bool:
+    """Whether there may be records, as a database is open."""
+    return (
+        # A fixture of Nova has made cells.
+        db.get_context_manager is not _NOVAS_OWN
+        or db.context_manager.is_started
+        or api_db.context_manager.is_started
+    )
+
+
 def managers() -> list[Any]:
     """Return the databases of all cells, as far as they are open."""
-    found = [db.get_context_manager(nova.context.get_admin_context())]
+    found = [current_manager()]
     api = api_db.context_manager
     if api.is_started:
         with contextlib.suppress(Exception), connected(api) as connection:
@@ -139,14 +157,19 @@ def managers() -> list[Any]:
                 # The one that there is already, in a test.
                 with contextlib.suppress(Exception):
                     found.append(db.create_context_manager(url))
-    # A query would start any other.
-    return [manager for manager in found if manager.is_started]
+    # A query would start any other. The first one may be a cell's.
+    return [manager for manager in dict.fromkeys(found) if manager.is_started]
 
 
-def snapshot() -> dict[model.ServiceRef, model.ServiceState]:
-    """Return the state of every service in every cell that answers."""
+def snapshot(
+    managers: Iterable[Any],
+) -> dict[model.ServiceRef, model.ServiceState]:
+    """Return the state of every service, as far as its cell answers.
+
+    :param managers: the databases of the cells.
+    """
     found: dict[model.ServiceRef, model.ServiceState] = {}
-    for manager in managers():
+    for manager in managers:
         with contextlib.suppress(Exception), connected(manager) as connection:
             for record in records_in(connection).values():
                 found.setdefault(record.ref(manager), record.state)

@@ -72,7 +72,6 @@ class ServiceRecords:
 
     find = staticmethod(cells.find)
     read = staticmethod(cells.read)
-    snapshot = staticmethod(cells.snapshot)
 
     def __init__(self) -> None:
         self._watch = watch.ServiceWatch()
@@ -80,6 +79,14 @@ class ServiceRecords:
     def watch(self, watcher: model.Watcher) -> Callable[[], None]:
         """Show every change to *watcher*; see ``Services``."""
         return self._watch.watchers.add(watcher)
+
+    def watch_from_start(self) -> Callable[[], None]:
+        """Watch before there is any service; see ``ServiceWatch``."""
+        return self._watch.watch_from_start()
+
+    def snapshot(self) -> dict[model.ServiceRef, model.ServiceState]:
+        """Return the state of every service; see ``Services``."""
+        return self._watch.snapshot()
 
     @property
     def is_watched(self) -> bool:

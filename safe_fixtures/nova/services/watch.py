@@ -58,6 +58,18 @@ _CALLS: dict[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
 }
 
 
+class _Nobody:
+    """Has everything watched, and looks at nothing; a ``Watcher``."""
+
+    def _ignore(self, *_: Any) -> None:
+        pass
+
+    def changing(self, *_: Any) -> Callable[[model.ServiceState], None]:
+        return self._ignore
+
+    leaving = started = created = deleted = _ignore
+
+
 class ServiceWatch(service_start.Watcher):
     """Shows every change to a service to its watchers.
 
@@ -70,6 +82,34 @@ class ServiceWatch(service_start.Watcher):
         self._sent: dict[str, str] = {}
         # The databases of the cells, as far as they were looked up.
         self._managers: list[Any] = []
+        # Those of them where records were seen.
+        self._holding: dict[Any, None] = {}
+        # Whether every record of these databases was seen since it is there.
+        self._saw_all = False
+
+    def watch_from_start(self) -> Callable[[], None]:
+        """See every record from now on, before there is any.
+
+        :meth:`snapshot` then knows which databases hold records, and reads
+        no other: to connect to one takes milliseconds.
+
+        :returns: a callable that ends it.
+        """
+        first = not self.watchers.users
+        end = self.watchers.add(_Nobody())
+        if first:
+            self._saw_all = not cells.is_any_open()
+        return end
+
+    def snapshot(self) -> dict[model.ServiceRef, model.ServiceState]:
+        """Return the state of every service, as far as its cell answers."""
+        if not self._saw_all:
+            return cells.snapshot(cells.managers())
+        # Another thread may add one meanwhile. A query would start one that
+        # the test has stopped.
+        return cells.snapshot(
+            manager for manager in list(self._holding) if manager.is_started
+        )
 
     def sent_to(self, host: str) -> list[str]:
         """Return the uuids of the servers that were last sent to a host."""
@@ -107,6 +147,8 @@ class ServiceWatch(service_start.Watcher):
     def _forget(self) -> None:
         self._sent.clear()
         self._managers = []
+        self._holding = {}
+        self._saw_all = False
 
     def _look(
         self,
@@ -118,8 +160,10 @@ class ServiceWatch(service_start.Watcher):
         """See what a statement has done; see ``statements.watch``."""
         manager = self._manager_of(engine)
         if manager is None:
-            # No cell of this test.
+            # No cell of this test, unless it is mapped later.
+            self._saw_all = False
             return
+        self._holding[manager] = None
         with cells.within(connection, before):
             for uuid, record in before.items():
                 ref = record.ref(manager)
@@ -133,14 +177,20 @@ class ServiceWatch(service_start.Watcher):
                     watcher.created(ref, after[uuid].state)
 
     def _manager_of(self, engine: Any) -> Any:
-        for look_again in (False, True):
-            if look_again:
-                self._managers = cells.managers()
-            for manager in self._managers:
+        # The cheapest first. All are kept.
+        looks: list[Callable[[], list[Any]]] = [
+            lambda: self._managers,
+            lambda: [cells.current_manager()],
+            cells.managers,
+        ]
+        for known in looks:
+            for manager in known():
                 if (
                     manager.is_started
                     and manager.writer.get_engine().pool is engine.pool
                 ):
+                    if manager not in self._managers:
+                        self._managers.append(manager)
                     return manager
         return None
 

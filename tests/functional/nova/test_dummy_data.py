@@ -13,6 +13,7 @@
 """DummyDataGuard on real Nova."""
 
 import io
+import types
 
 import ddt
 from nova import context as nova_context
@@ -474,6 +475,24 @@ class TestPatches(DataTestCase):
             images.images[IMAGE]['direct_url'] = PUBLIC
 
         self.assert_refused('SF301', act, '(all images)', base=test.TestCase)
+
+    def test_function_that_is_named_as_one_of_nova(self):
+        asked = []
+
+        def pretend():
+            asked.append(1)
+            return types.SimpleNamespace(images={})
+
+        pretend.__module__ = glance.__name__
+
+        def act(test):
+            test.stub_out(
+                'nova.image.glance.get_default_image_service', pretend
+            )
+            test.assertOnlyDummyData()
+
+        self.assert_passes(act, base=safe_nova.SafeTestCase)
+        self.assertEqual([], asked)
 
     def test_no_database(self):
         def act(test):

@@ -16,17 +16,26 @@ import safe_fixtures.nova  # isort: skip
 
 import sqlite3
 
+from nova import context as nova_context
 from nova.db.main import api as db
+from nova import objects
+from nova import test
+from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional import integrated_helpers
-import testtools
+from oslo_utils.fixture import uuidsentinel
 
 from safe_fixtures import SafeServiceToggle
 from tests.functional.nova import inner
 from tests.functional.nova.services import computes
 from tests.functional.nova.services import restores
-from tests.support import subtests
+from tests.support import base
 
 UPDATE = "UPDATE services SET disabled = 1, disabled_reason = 'raw'"
+UNDO = 'UPDATE services SET disabled = 0, disabled_reason = NULL'
+REFUSE = (
+    'CREATE TRIGGER refuse BEFORE UPDATE OF disabled ON services '
+    "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+)
 RAW = (True, 'raw', False)
 
 
@@ -35,9 +44,9 @@ def engine_of(test, cell):
     return db.create_context_manager(url).writer.get_engine()
 
 
-def cursor(test, cell):
+def cursor(test, cell, statement=UPDATE):
     connection = engine_of(test, cell).raw_connection()
-    connection.cursor().execute(UPDATE)
+    connection.cursor().execute(statement)
     connection.commit()
     connection.close()
 
@@ -83,7 +92,7 @@ class Oops(Exception):
     """What an inner test raises on purpose."""
 
 
-class TestUnseen(subtests.SubTests, testtools.TestCase):
+class TestUnseen(base.TestCase):
     def test_restored_in_each_cell(self):
         for name, way in WAYS.items():
             for cell in ('cell0', 'cell1', 'cell2'):
@@ -200,6 +209,98 @@ class TestUnseen(subtests.SubTests, testtools.TestCase):
         self.assertEqual(
             [], computes.contents(seen['trail'], 'evaluate/order')
         )
+
+    def test_nothing_is_said_of_what_the_test_undid(self):
+        for undone in ('in the test', 'in a cleanup'):
+            with self.subTest(undone=undone):
+                self._check_undone(undone)
+
+    def _check_undone(self, undone):
+        self.configure(rule_modes='SF203:enforce')
+        seen = {}
+
+        class Inner(inner.SafeApiTestCase):
+            def test(self):
+                seen['ledger'] = self.service_toggle.ledger
+                inner.make_service(self, 'host')
+                if undone == 'in a cleanup':
+                    self.addCleanup(cursor, self, 'cell1', UNDO)
+                cursor(self, 'cell1')
+                if undone == 'in the test':
+                    cursor(self, 'cell1', UNDO)
+
+        self.assertEqual('', inner.problems(inner.run_inner(Inner)))
+        self.assertEqual([], seen['ledger'])
+
+    def test_nothing_is_said_of_databases_that_are_gone(self):
+        seen = {}
+
+        class Inner(inner.SafeApiTestCase):
+            def test(self):
+                seen['ledger'] = self.service_toggle.ledger
+                inner.make_service(self, 'host')
+                cursor(self, 'cell1')
+                with engine_of(self, 'cell1').connect() as connection:
+                    connection.exec_driver_sql('DROP TABLE services')
+                    connection.commit()
+
+        self.assertEqual('', inner.problems(inner.run_inner(Inner)))
+
+    def test_failed_restore_is_reported_once(self):
+        class Inner(inner.SafeApiTestCase):
+            def test(self):
+                inner.make_service(self, 'host')
+                self.service_toggle.disable('host', reason='seen')
+                cursor(self, 'cell1', REFUSE)
+
+        problems = inner.problems(inner.run_inner(Inner))
+        self.assertEqual(1, problems.count('RestoreFailed: SF201'), problems)
+
+    def test_cells_that_the_test_adds(self):
+        for mapped in ('first', 'last'):
+            with self.subTest(mapped=mapped):
+                self._check_added(mapped)
+
+    def _check_added(self, mapped):
+        seen = {}
+
+        class Inner(safe_fixtures.nova.hardened(test.TestCase)):
+            USES_DB = False
+            USES_DB_SELF = True
+
+            def test(self):
+                self.useFixture(nova_fixtures.Database(database='api'))
+                # Nova's fixture takes no more of them once it is set up.
+                cells = nova_fixtures.CellDatabases()
+                for cell in ('cell0', 'cell1'):
+                    self.cell_mappings[cell] = objects.CellMapping(
+                        nova_context.get_admin_context(),
+                        uuid=getattr(uuidsentinel, cell),
+                        database_connection=cell,
+                        transport_url='fake:///',
+                    )
+                    cells.add_cell_database(cell)
+                self.useFixture(cells)
+                if mapped == 'first':
+                    self.map()
+                with SafeServiceToggle(test=None):
+                    for cell in ('cell0', 'cell1'):
+                        inner.make_service(self, 'host', cell, mapped=False)
+                    if mapped == 'last':
+                        self.map()
+                    for cell in ('cell0', 'cell1'):
+                        cursor(self, cell)
+                seen['states'] = [
+                    inner.state_of(self, 'host', cell)
+                    for cell in ('cell0', 'cell1')
+                ]
+
+            def map(self):
+                for mapping in self.cell_mappings.values():
+                    mapping.create()
+
+        self.assertEqual('', inner.problems(inner.run_inner(Inner)))
+        self.assertEqual([restores.EXPECTED['enabled']] * 2, seen['states'])
 
     def test_a_database_of_its_own_is_none_of_novas(self):
         seen = {}

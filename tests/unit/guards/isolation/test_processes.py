@@ -12,14 +12,18 @@
 
 """Ways to start a process, each tried in an inner test run (SF406)."""
 
+import _posixsubprocess
 import asyncio
 import contextlib
 import multiprocessing
+from multiprocessing import util
 import os
 import pathlib
 import pty
 import subprocess
 from subprocess import Popen as early_bound
+import sys
+import types
 
 import fixtures
 import testtools
@@ -44,6 +48,31 @@ def child(method):
     process = multiprocessing.get_context(method).Process(target=print)
     process.start()
     process.join()
+
+
+def named_like_subprocess():
+    spawn = types.FunctionType(
+        util.spawnv_passfds.__code__,
+        {**vars(util), '__name__': 'my.subprocess'},
+    )
+    os.waitpid(spawn(b'/bin/true', COMMAND, ()), 0)
+
+
+def popen_that_tells_nobody():
+    quiet = types.SimpleNamespace(
+        audit=lambda *args: None,
+        getfilesystemencoding=sys.getfilesystemencoding,
+    )
+    execute = types.FunctionType(
+        subprocess.Popen._execute_child.__code__,
+        {
+            **vars(subprocess),
+            'sys': quiet,
+            '_fork_exec': _posixsubprocess.fork_exec,
+        },
+    )
+    popen = type('Popen', (subprocess.Popen,), {'_execute_child': execute})
+    popen(COMMAND).wait()
 
 
 async def asyncio_exec():
@@ -122,6 +151,8 @@ WAYS = {
     'posix_spawnp': lambda: os.posix_spawnp('true', COMMAND, {}),
     # Instead of this process, which would show.
     'exec': lambda: os.execv('/bin/true', COMMAND),
+    'named_like_subprocess': named_like_subprocess,
+    'popen_that_tells_nobody': popen_that_tells_nobody,
     'multiprocessing_fork': lambda: child('fork'),
     'multiprocessing_spawn': lambda: child('spawn'),
     'multiprocessing_forkserver': lambda: child('forkserver'),
