@@ -26,6 +26,7 @@ from safe_fixtures.audit import events
 from safe_fixtures.runtime import audit_hook
 from safe_fixtures.runtime import files
 from safe_fixtures.runtime import printable
+from safe_fixtures.runtime import system
 
 __all__ = ['LOGGER', 'PID', 'File', 'as_line', 'log']
 
@@ -37,7 +38,8 @@ LOGGER = logging.getLogger('safe_fixtures.audit')
 LOGGER.propagate = False
 LOGGER.setLevel(logging.INFO)
 
-_FIRST = os.getpid()
+_FIRST = system.os.getpid()
+_flock = fcntl.flock
 # Details that repeat the rule.
 _ATTEMPTS = 500  # to write to a full pipe, a hundredth of a second each
 _LEFT_OUT = ('cwe', 'mode', 'remedy')
@@ -82,16 +84,16 @@ class File:
             descriptor = posix.open(path, flags, 0o600)
             undo.callback(posix.close, descriptor)
             # A process forked meanwhile would keep the lock.
-            undo.callback(fcntl.flock, descriptor, fcntl.LOCK_UN)
+            undo.callback(_flock, descriptor, fcntl.LOCK_UN)
             self._append(descriptor, data)
 
     def _append(self, descriptor: int, data: bytes) -> None:
         # O_APPEND does not keep a line whole if a write is partial.
-        found = os.fstat(descriptor)
+        found = system.os.fstat(descriptor)
         if not files.is_null(found):
             # All processes share the device, and its lock.
             files.lock(descriptor, self._path)
-            found = os.fstat(descriptor)
+            found = system.os.fstat(descriptor)
         which = found.st_dev, found.st_ino
         if self._known not in (None, which):
             raise OSError(
@@ -114,7 +116,7 @@ class File:
         except BaseException:
             if len(left) < len(data):
                 with contextlib.suppress(OSError):
-                    os.ftruncate(descriptor, found.st_size)
+                    system.os.ftruncate(descriptor, found.st_size)
             raise
         if stat.S_ISREG(found.st_mode):
             self._size = found.st_size + len(data)
@@ -135,13 +137,16 @@ def _ends_a_line(path: str, found: os.stat_result) -> bool:
     if not stat.S_ISREG(found.st_mode):
         return True
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = system.os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return True
     try:
-        return os.pread(descriptor, 1, found.st_size - 1) in (b'\n', b'')
+        return system.os.pread(descriptor, 1, found.st_size - 1) in (
+            b'\n',
+            b'',
+        )
     finally:
-        os.close(descriptor)
+        system.os.close(descriptor)
 
 
 def path_of(name: str) -> str:
@@ -149,7 +154,7 @@ def path_of(name: str) -> str:
 
     :param name: as in ``[safe_fixtures] audit_file``.
     """
-    pid = os.getpid()
+    pid = system.os.getpid()
     if PID in name:
         return name.replace(PID, str(pid))
     if pid == _FIRST:

@@ -14,7 +14,6 @@
 
 from collections.abc import Iterable, Mapping
 import itertools
-import os
 import threading
 from typing import Any
 
@@ -38,6 +37,7 @@ from safe_fixtures import redaction
 from safe_fixtures import rules
 from safe_fixtures.runtime import clock
 from safe_fixtures.runtime import printable
+from safe_fixtures.runtime import system
 
 __all__ = ['MAX_EVENTS', 'AuditTrail', 'current']
 
@@ -158,7 +158,7 @@ class AuditTrail(fixtures.Fixture):
         )
 
     def _process(self) -> '_Process':
-        pid = os.getpid()
+        pid = system.os.getpid()
         found = self._processes.get(pid)
         if found is None:
             name = printable.block(

@@ -26,6 +26,8 @@ import signal
 import stat
 from typing import BinaryIO
 
+from safe_fixtures.runtime import system
+
 __all__ = ['is_null', 'lock', 'open_regular', 'open_to_read', 'pause']
 
 _PAUSE = 0.01  # seconds between two attempts
@@ -37,6 +39,7 @@ _SILENT = 300.0  # seconds for a writer to write something
 _locked: set[tuple[int, int]] = set()
 
 _sleep = signal.sigtimedwait
+_flock = fcntl.flock
 
 
 def pause() -> None:
@@ -59,10 +62,10 @@ def open_regular(path: str) -> BinaryIO:
     """
     descriptor = _open(path)
     try:
-        _refuse_unless(_is_plain(os.fstat(descriptor)), path)
+        _refuse_unless(_is_plain(system.os.fstat(descriptor)), path)
         return open(descriptor, 'rb')
     except BaseException:
-        os.close(descriptor)
+        system.os.close(descriptor)
         raise
 
 
@@ -76,19 +79,21 @@ def open_to_read(path: str) -> BinaryIO:
     """
     descriptor = _open(path)
     try:
-        found = os.fstat(descriptor)
+        found = system.os.fstat(descriptor)
         if stat.S_ISFIFO(found.st_mode):
             return io.BufferedReader(_Pipe(descriptor, path))
         _refuse_unless(_is_plain(found), path)
         return open(descriptor, 'rb')
     except BaseException:
-        os.close(descriptor)
+        system.os.close(descriptor)
         raise
 
 
 def _open(path: str) -> int:
     # Opening a pipe would wait for the other end.
-    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor: int = system.os.open(path, flags)
+    return descriptor
 
 
 def _is_plain(found: os.stat_result) -> bool:
@@ -130,9 +135,10 @@ class _Pipe(io.RawIOBase):
 
     def _try(self, buffer: memoryview) -> int | None:
         try:
-            return os.readv(self._descriptor, [buffer])
+            count: int = system.os.readv(self._descriptor, [buffer])
         except BlockingIOError:
             return None
+        return count
 
     def _wait(self, seconds: float, what: str) -> None:
         # eventlet removes it; then this reads what is there.
@@ -148,7 +154,7 @@ class _Pipe(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            os.close(self._descriptor)
+            system.os.close(self._descriptor)
         super().close()
 
 
@@ -160,14 +166,14 @@ def lock(descriptor: int, path: str) -> None:
 
     :raises: OSError if it stays locked.
     """
-    found = os.fstat(descriptor)
+    found = system.os.fstat(descriptor)
     which = found.st_dev, found.st_ino
     attempts = 1 if which in _locked else _LOCK
     for attempt in range(attempts):
         if attempt:
             pause()
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             continue
         _locked.discard(which)

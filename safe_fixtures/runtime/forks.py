@@ -19,10 +19,11 @@ tests a second time.
 from collections.abc import Callable, Iterator
 import contextlib
 import functools
-import os
 import sys
 import traceback
 from typing import Any
+
+from safe_fixtures.runtime import system
 
 __all__ = ['child_ends_here', 'end_child', 'ending_children', 'process']
 
@@ -30,8 +31,8 @@ __all__ = ['child_ends_here', 'end_child', 'ending_children', 'process']
 __unittest = True
 
 #: The number of this process, whatever a test has done to ``os``.
-process = os.getpid
-_exit = os._exit
+process = system.os.getpid
+_exit = system.os._exit
 
 
 @contextlib.contextmanager

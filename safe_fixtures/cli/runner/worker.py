@@ -56,10 +56,10 @@ class _Stream(io.FileIO):
         super().__init__(descriptor, 'wb')
         # Processes that a test starts must not keep it open.
         os.set_inheritable(descriptor, False)
-        self._process = os.getpid()
+        self._process = forks.process()
 
     def write(self, data: Any) -> int:
-        if os.getpid() != self._process:
+        if forks.process() != self._process:
             # A test has forked, and its child has returned to our code.
             return len(data)
         return super().write(data)

@@ -34,6 +34,10 @@ _LOGGING_FIXTURE = (
     'StandardLogging, which every test uses, sets this level and does not '
     'restore it'
 )
+_KEY_MANAGER = (
+    'Nova keeps the key manager that it has made; the vTPM tests of libvirt '
+    'let it make one of their own, and the next one makes it anew'
+)
 _CELLS = (
     'Nova keeps the cells that it has found; its TestCase forgets them when '
     'it sets up the next test'
@@ -72,6 +76,12 @@ LEAKS: tuple[posture.Leak, ...] = (
         'nova.context.CELL_CACHE *',
         "['<_TransactionContextManager object>'*",
         _CELLS,
+    ),
+    _Leak(
+        'nova caches',
+        'nova.crypto._KEYMGR',
+        '<*KeyManager object>*',
+        _KEY_MANAGER,
     ),
     _Leak(
         'nova caches',

@@ -10,6 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import fcntl
 import io
 import itertools
 import json
@@ -82,6 +83,24 @@ class TestFile(base.TestCase):
         trail = self.useFixture(audit.AuditTrail())
         trail.record('disable', 'host1')
         self.assertEqual(trail.events, self.lines())
+
+    def test_functions_that_a_test_replaces(self):
+        self.configure(audit_file=self.path)
+        replaced = {
+            os: ('close', 'fork', 'fstat', 'ftruncate', 'getpid', 'open',
+                 'pread', 'readv', 'write'),
+            fcntl: ('flock', 'lockf'),
+        }  # fmt: skip
+        for module, names in replaced.items():
+            for name in names:
+                with self.subTest(name=name):
+                    with audit.AuditTrail('test') as trail:
+                        with fixtures.MonkeyPatch(
+                            f'{module.__name__}.{name}', lambda *_: 1
+                        ):
+                            trail.record('enable', name)
+                    (event,) = list(summary.read([self.path]))[-1:]
+                    self.assertEqual(name, event['target']['name'])
 
     def test_file_is_for_its_owner(self):
         self.configure(audit_file=self.path)

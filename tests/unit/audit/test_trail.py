@@ -194,7 +194,11 @@ class TestNumbers(base.TestCase):
         trail.record('enable', 'host1')
         # As if it was forked.
         process = 2
-        self.useFixture(fixtures.MonkeyPatch('os.getpid', lambda: 1))
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'safe_fixtures.runtime.system.os.getpid', lambda: 1
+            )
+        )
         trail.record('enable', 'host1')
         self.assertEqual(['first'], seen)
         old, *new = trail.events

@@ -24,6 +24,7 @@ from nova import test
 from nova.tests.functional.api import client
 from nova.tests.functional import integrated_helpers
 from oslo_messaging._drivers import impl_fake
+from sqlalchemy.engine import default
 
 from safe_fixtures import audit
 from safe_fixtures.nova import waiting
@@ -162,10 +163,18 @@ class TestOnABase(cases.WaitingTestCase):
         self.assertEqual(1, len(result.errors))
 
     def test_switched_off(self):
-        before = cases.patched()
+        def waited_in():
+            # The record of services patches the dialect, too.
+            return {
+                key: value
+                for key, value in cases.patched().items()
+                if key[0] is not default.DefaultDialect
+            }
+
+        before = waited_in()
 
         def body(inner):
-            inner.assertEqual(before, cases.patched())
+            inner.assertEqual(before, waited_in())
             inner.assertIs(time, integrated_helpers.time)
             inner.assertIs(time, impl_fake.time)
 
