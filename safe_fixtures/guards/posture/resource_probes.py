@@ -60,7 +60,7 @@ class ThreadProbe(probe.Probe):
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - clock.monotonic()))
             if thread.is_alive():
-                yield thread.name, probe.ABSENT, 'alive'
+                yield _name_of(thread), probe.ABSENT, 'alive'
 
 
 class DaemonProbe(probe.Probe):
@@ -85,7 +85,15 @@ class DaemonProbe(probe.Probe):
             if thread is None:
                 yield f'thread {ident}', probe.ABSENT, 'alive'
             elif thread.daemon and thread.is_alive():
-                yield thread.name, probe.ABSENT, 'alive'
+                yield _name_of(thread), probe.ABSENT, 'alive'
+
+
+def _name_of(thread: threading.Thread) -> str:
+    kind = type(thread)
+    if kind is threading.Thread:
+        return thread.name
+    # The name alone is a number.
+    return f'{kind.__module__}.{kind.__qualname__} {thread.name}'
 
 
 class DescriptorProbe(probe.Probe):

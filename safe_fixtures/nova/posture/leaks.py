@@ -38,6 +38,10 @@ _KEY_MANAGER = (
     'Nova keeps the key manager that it has made; the vTPM tests of libvirt '
     'let it make one of their own, and the next one makes it anew'
 )
+_POOLS = (
+    'services leave the threads of their pools, which wait for work till the '
+    'process ends'
+)
 _CELLS = (
     'Nova keeps the cells that it has found; its TestCase forgets them when '
     'it sets up the next test'
@@ -53,6 +57,7 @@ LEAKS: tuple[posture.Leak, ...] = (
     _Leak('config', '[oslo_policy] enforce_new_defaults', 'False', _PLACEMENT),
     # Until Nova 33; from oslo.policy 6 on there is no such option.
     _Leak('config', '[oslo_policy] enforce_scope', 'False', _PLACEMENT),
+    _Leak('daemons', 'futurist._thread.ThreadWorker *', "'alive'", _POOLS),
     _Leak('environ', 'OS_DEBUG', "'true'", _SERVER_SHARES),
     _Leak(
         'logging',
