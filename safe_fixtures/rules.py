@@ -208,7 +208,7 @@ _CATALOGUE = (
     ),
     Rule(
         'SF503',
-        'thread, descriptor or process left behind',
+        'thread, descriptor, process or client left behind',
         'End, close or wait for it in a cleanup.',
         cwe='CWE-459',
         finding='A5',

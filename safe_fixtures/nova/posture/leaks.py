@@ -34,10 +34,6 @@ _LOGGING_FIXTURE = (
     'StandardLogging, which every test uses, sets this level and does not '
     'restore it'
 )
-_KEY_MANAGER = (
-    'Nova keeps the key manager that it has made; the vTPM tests of libvirt '
-    'let it make one of their own, and the next one makes it anew'
-)
 _POOLS = (
     'services leave the threads of their pools, which wait for work till the '
     'process ends'
@@ -71,25 +67,19 @@ LEAKS: tuple[posture.Leak, ...] = (
         for name in ('alembic', 'migrate.versioning.api', 'oslo_db.sqlalchemy')
     ),
     _Leak(
-        'nova caches',
+        'nova cells',
         'nova.context.CELLS',
         '<CellMappingList object>*',
         _CELLS,
     ),
     _Leak(
-        'nova caches',
+        'nova cells',
         'nova.context.CELL_CACHE *',
         "['<_TransactionContextManager object>'*",
         _CELLS,
     ),
     _Leak(
-        'nova caches',
-        'nova.crypto._KEYMGR',
-        '<*KeyManager object>*',
-        _KEY_MANAGER,
-    ),
-    _Leak(
-        'nova caches',
+        'nova clients',
         'nova.scheduler.client.report.PLACEMENTCLIENT',
         '<SchedulerReportClient object>*',
         'Nova makes it once for the process',

@@ -114,7 +114,8 @@ class NovaPosture:
         return [
             PolicyProbe(),
             state_probes.NovaProbe(),
-            state_probes.NovaCacheProbe(),
+            state_probes.NovaCellProbe(),
+            state_probes.NovaClientProbe(),
             state_probes.NovaModulesProbe(),
         ]
 

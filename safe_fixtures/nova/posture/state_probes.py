@@ -19,7 +19,12 @@ from typing import Any, ClassVar, Final
 from safe_fixtures.guards.posture import modules_probe
 from safe_fixtures.guards.posture import probe
 
-__all__ = ['NovaCacheProbe', 'NovaModulesProbe', 'NovaProbe']
+__all__ = [
+    'NovaCellProbe',
+    'NovaClientProbe',
+    'NovaModulesProbe',
+    'NovaProbe',
+]
 
 # What decides what later tests may do, or what they get.
 _SETTINGS: Final = (
@@ -28,10 +33,10 @@ _SETTINGS: Final = (
     'nova.rpc.ALLOWED_EXMODS',
     'nova.rpc.EXTRA_EXMODS',
 )
-# Connections and credentials that Nova keeps for the next request.
-_CACHES: Final = (
-    'nova.context.CELLS',
-    'nova.context.CELL_CACHE',
+# Connections to the cells that Nova keeps for the next request.
+_CELLS: Final = ('nova.context.CELLS', 'nova.context.CELL_CACHE')
+# Clients and credentials that it keeps.
+_CLIENTS: Final = (
     'nova.crypto._KEYMGR',
     'nova.limit.utils.IDENTITY_CLIENT',
     'nova.scheduler.client.report.PLACEMENTCLIENT',
@@ -74,15 +79,15 @@ class NovaProbe(probe.ObjectProbe):
         return super().describe(key, value)
 
 
-class NovaCacheProbe(NovaProbe):
-    """Connections and credentials that Nova keeps.
+class NovaCellProbe(NovaProbe):
+    """Connections to cells that Nova keeps.
 
     What it has forgotten it finds out again, so that is no change.
     """
 
-    name = 'nova caches'
+    name = 'nova cells'
     remedy = 'Reset it in a cleanup.'
-    owners = _CACHES
+    owners: ClassVar[tuple[str, ...]] = _CELLS
 
     def changes(
         self, before: dict[str, Any], after: dict[str, Any]
@@ -90,6 +95,14 @@ class NovaCacheProbe(NovaProbe):
         for key, old, new in super().changes(before, after):
             if new is not probe.ABSENT and new not in (None, ()):
                 yield key, old, new
+
+
+class NovaClientProbe(NovaCellProbe):
+    """Clients and credentials that Nova keeps; its own tests leave some."""
+
+    name = 'nova clients'
+    rule = 'SF503'
+    owners = _CLIENTS
 
 
 class NovaModulesProbe(modules_probe.ModulesProbe):

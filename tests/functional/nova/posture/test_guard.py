@@ -138,7 +138,7 @@ class TestLeft(TestCase):
         (leave_root_level, 'logging: root level: '),
         (leave_nova_logger, 'nova.policy propagate: True -> False'),
         (leave_allowed_exceptions, 'nova: nova.rpc.ALLOWED_EXMODS: '),
-        (leave_cell, 'nova caches: nova.context.CELL_CACHE a cell: '),
+        (leave_cell, 'nova cells: nova.context.CELL_CACHE a cell: '),
         (leave_open_policy, 'nova modules: nova.policy.authorize: '),
         (changes.intercept, 'wsgi_intercept: left.test:80: (absent) -> '),
         (changes.start_thread, 'threads: left behind: (absent) -> '),
