@@ -51,8 +51,6 @@ _DEPTH = 3
 _MOST_UNPACKED = 1024 * 1024  # bytes
 # A longer text is reduced to its different words first: that pays.
 _LONG_TEXT = 10_000
-# In a shorter one, to search for a few fixed strings is faster.
-_SHORT_TEXT = 1000
 # Of more learned secrets than this, a set rules out most.
 _MANY = 20
 # Not learned, without - and _: masking one of these would wreck every text.
@@ -68,7 +66,7 @@ _WORDS = frozenset(
     """.split()
 )
 # What is in any text with a secret that has a name, or is an argument.
-_GATES = (*names.ROOTS, *statements.GATES, *commands.GATES)
+_GATES = shapes.by_rarest((*names.ROOTS, *statements.GATES, *commands.GATES))
 _NOTHING: Mapping[Any, str] = types.MappingProxyType({})
 # Guards concurrent calls of learn().
 _learning = threading.RLock()
@@ -137,7 +135,10 @@ class Redactor:
             its items, a plain dict or list. Text and bytes are plain.
         :raises: ValueError if a container holds itself.
         """
-        return self.redact_and_count(value)[0]
+        masked: _T = _Pass(self._learned, collections.defaultdict(int)).any(
+            value
+        )
+        return masked
 
     def redact_and_count(self, value: _T) -> tuple[_T, _Counts]:
         """Return *value* with its secrets masked, and how many there were.
@@ -155,7 +156,7 @@ class Redactor:
 class _Pass:
     """Masks one value, and counts what it masks."""
 
-    def __init__(self, learned: _Learned, counts: _Counts) -> None:
+    def __init__(self, learned: _Learned, counts: dict[str, int]) -> None:
         self._learned = learned
         self._counts = counts
         # The ids of the containers that are open: one may hold itself.
@@ -326,7 +327,8 @@ class _Pass:
         found: _Counts = collections.Counter()
         _Pass(self._learned, found).text(content)
         if found:
-            self._counts.update(found)
+            for kind, number in found.items():
+                self._counts[kind] += number
             return True
         return depth > 1 and any(
             self._holds_secret(match[0], depth - 1)
@@ -358,25 +360,15 @@ class _Pass:
             spans += encoded.encoded_keys(text)
         if spans:
             text = self._without(text, spans)
-        gates = [gate for gate in _GATES if gate in lowered]
+        gates = shapes.those_in(_GATES, lowered)
         # Calls only for what needs them: most texts are short lines.
         quoted = ('%' in lowered or '\\' in lowered) and unquoted.may_have(
             lowered
         )
-        options = quoted or (
-            (
-                len(lowered) > _SHORT_TEXT
-                or ' -' in lowered
-                or "'-" in lowered
-                or '"-' in lowered
-                or '\n-' in lowered
-                or lowered.startswith('-')
-            )
-            and commands.have_options(lowered)
-        )
+        options = quoted or ('-' in lowered and commands.have_options(lowered))
         if gates or options:
             text = self._without_named(text, words, gates, options, quoted)
-        if '@' in words or '%40' in words:
+        if '@' in words or ('%' in words and '%40' in words):
             for find in urls.FINDERS:
                 text = self._without(text, find(text))
             if quoted:

@@ -12,11 +12,14 @@
 
 """Find secrets by their shape alone: keys, tokens, password hashes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 import re
 from typing import NamedTuple
 
-__all__ = ['Shape', 'find']
+__all__ = ['Shape', 'by_rarest', 'find', 'those_in']
+
+# The characters of logs, from the rarest on; all others are common.
+_RAREST = 'QZXJKVYWqzjxHGBkwyPFUbvLMOAECSNRDT'
 
 # For each shape: how it begins, its kind, a pattern for the rest. To search
 # for a fixed string takes a small part of the time of a regular expression.
@@ -27,8 +30,8 @@ _WORD = r'[A-Za-z0-9_-]'
 # Between the lines of a key: white space, also escaped, quotes, and the signs
 # with which logs, diffs and mails quote.
 _BREAK = r'(?>(?:\s|\\+[nrt]|%0[AaDd]|["\'|>+,()]|&#(?:10|13|xA|xD);)++)'
-_SHAPES = tuple(
-    (anchor, kind, re.compile(re.escape(anchor) + rest))
+_SHAPES = {
+    anchor: (kind, re.compile(re.escape(anchor) + rest))
     for anchor, kind, rest in (
         ('gAAAA', 'fernet token', rf'{_WORD}{{60,}}+(?:=|%3[Dd]){{0,2}}'),
         ('AKIA', 'AWS key', r'[A-Z0-9]{16}'),
@@ -73,7 +76,7 @@ _SHAPES = tuple(
             rf'(?:{_BREAK}[A-Za-z0-9+/]++={{1,2}})?',
         ),
     )
-)
+}
 
 # A key in PEM (OpenSSL, OpenSSH, PGP), in SSH2's format, or URL-quoted.
 _BEGIN = re.compile(
@@ -94,6 +97,36 @@ _LINES = re.compile(
 _BARE_BEGINS = ('b3BlbnNzaC1rZXktdjE', 'BgkqhkiG9w0BAQEFAASC')
 _BARE_LINES = rf'[A-Za-z0-9+/=]*+(?:{_BREAK}[A-Za-z0-9+/=]{{16,}}+)*+'
 _SHORTEST_BARE = 64
+
+
+_Groups = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def by_rarest(parts: Iterable[str]) -> _Groups:
+    """Group strings by their rarest character, for :func:`those_in`."""
+    groups: dict[str, list[str]] = {}
+    for part in parts:
+        rarest = min(part, key=lambda each: _RAREST.find(each) % 99)
+        groups.setdefault(rarest, []).append(part)
+    return tuple((rarest, tuple(alike)) for rarest, alike in groups.items())
+
+
+def those_in(groups: _Groups, text: str) -> list[str]:
+    """Return which strings are in a text.
+
+    To search for one character takes a tenth of the time of a string.
+    """
+    return [
+        part
+        for rarest, alike in groups
+        if rarest in text
+        for part in alike
+        if part in text
+    ]
+
+
+_ANCHORS = by_rarest(_SHAPES)
+_KEYS = by_rarest(('PRIVATE', *_BARE_BEGINS))
 
 
 class Shape(NamedTuple):
@@ -122,22 +155,22 @@ def find(text: str, words: str | None = None) -> Iterator[Shape]:
     """
     if words is None:
         words = text
-    for anchor, kind, shape in _SHAPES:
-        if anchor in words:
-            position = text.find(anchor)
-            while position >= 0:
-                match = shape.match(text, position)
-                if match and match.lastgroup is None:
-                    yield Shape(kind, *match.span())
-                end = match.end() if match else position + 1
-                position = text.find(anchor, end)
-    if 'PRIVATE' in words:
-        yield from _private_keys(text)
-    for begin in _BARE_BEGINS:
-        if begin in words:
-            for match in re.finditer(begin + _BARE_LINES, text):
-                if len(match[0]) >= _SHORTEST_BARE:
-                    yield Shape('private key', *match.span())
+    for anchor in those_in(_ANCHORS, words):
+        kind, shape = _SHAPES[anchor]
+        position = text.find(anchor)
+        while position >= 0:
+            match = shape.match(text, position)
+            if match and match.lastgroup is None:
+                yield Shape(kind, *match.span())
+            end = match.end() if match else position + 1
+            position = text.find(anchor, end)
+    for begin in those_in(_KEYS, words):
+        if begin == 'PRIVATE':
+            yield from _private_keys(text)
+            continue
+        for match in re.finditer(begin + _BARE_LINES, text):
+            if len(match[0]) >= _SHORTEST_BARE:
+                yield Shape('private key', *match.span())
 
 
 def _private_keys(text: str) -> Iterator[Shape]:
