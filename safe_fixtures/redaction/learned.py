@@ -13,7 +13,7 @@
 """Find learned secrets in a text, in every encoding."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import functools
 import html
 import json
@@ -142,6 +142,18 @@ def _base64_forms(data: bytes) -> Iterator[str]:
             yield encode(b'\0' * shift + data + b'\0').decode()[first:last]
 
 
+_ESCAPES: tuple[Callable[[str], str], ...] = (
+    html.escape,
+    functools.partial(html.escape, quote=False),
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    lambda text: repr(text)[1:-1],
+    # As it is where double quotes stand around.
+    lambda text: repr('"\'' + text)[4:-1],
+    parse.quote_plus,
+)
+
+
 def _forms_of(secret: str) -> Iterator[str]:
     """Yield the forms that a secret can have, but for base64 and hex."""
     data = secret.encode('utf-8', 'surrogateescape')
@@ -151,15 +163,14 @@ def _forms_of(secret: str) -> Iterator[str]:
             yield quoted
             yield re.sub('%..', lambda each: each[0].lower(), quoted)
     yield secret
-    yield html.escape(secret)
-    yield html.escape(html.escape(secret))
-    for plain in (True, False):
-        escaped = json.dumps(secret, ensure_ascii=plain)[1:-1]
-        yield escaped
-        yield json.dumps(escaped, ensure_ascii=plain)[1:-1]
-    for form in (repr(secret)[1:-1], repr(data)[2:-1]):
-        yield form
-        yield repr(form)[1:-1]
+    for escape in _ESCAPES:
+        once = escape(secret)
+        yield once
+        for again in _ESCAPES:
+            yield again(once)
+    once = repr(data)[2:-1]
+    yield once
+    yield repr(once)[1:-1]
     for mark in ('\\u{:04x}', '\\u{:04X}'):
         yield ''.join(mark.format(ord(each)) for each in secret)
     for mark in ('\\x{:02x}', '\\x{:02X}'):

@@ -36,7 +36,7 @@ __all__ = ['HostFiles']
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _DEVICES = frozenset((
     '/dev/null', '/dev/zero', '/dev/full', '/dev/tty', '/dev/ptmx',
-    '/dev/pts/ptmx',
+    '/dev/pts/ptmx', '/dev/random', '/dev/urandom',
 ))  # fmt: skip
 _TERMINALS = '/dev/pts/'
 _STANDARD_STREAMS = (0, 1, 2)

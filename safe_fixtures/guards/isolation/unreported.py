@@ -28,7 +28,8 @@ ATTACH = 'safe_fixtures.sqlite3.attach'
 MKFIFO = 'safe_fixtures.mkfifo'
 MKNOD = 'safe_fixtures.mknod'
 _ATTACHED = re.compile(
-    r"\s*ATTACH\s+(?:DATABASE\s+)?'((?:[^']|'')*)'\s+AS\b", re.IGNORECASE
+    r'(?:\s|--[^\n]*\n|/\*.*?\*/)*ATTACH\b\s*(?:DATABASE\b)?(.*)\bAS\b',
+    re.IGNORECASE | re.DOTALL,
 )
 # The codes of SQLite; the module may not be imported yet.
 _OK, _DENY, _ATTACH = 0, 1, 24
@@ -99,7 +100,7 @@ def _authorizer(module: Any) -> Callable[..., int]:
         if action != _ATTACH:
             return _OK
         if name is None:
-            # It is a parameter; the text with its value comes later.
+            # It is an expression; the text with its values comes later.
             for each in gc.get_referrers(authorize):
                 if isinstance(each, module.Connection):
                     each.set_trace_callback(_interrupter(authorize, module))
@@ -121,13 +122,25 @@ def _interrupter(
 
     def look(statement: str) -> None:
         match = _ATTACHED.match(statement)
-        if match is None:
+        name = match and _value_of(match[1], module)
+        if not name:
             return
         try:
-            sys.audit(ATTACH, match[1].replace("''", "'"))
+            sys.audit(ATTACH, name)
         except Exception:
             for each in gc.get_referrers(authorize):
                 if isinstance(each, module.Connection):
                     each.interrupt()
 
     return look
+
+
+def _value_of(expression: str, module: Any) -> Any:
+    """Return the value of an expression of SQL, None if it has none."""
+    connection = module.Connection(':memory:')
+    try:
+        return connection.execute(f'SELECT {expression}').fetchone()[0]
+    except module.Error:
+        return None
+    finally:
+        connection.close()

@@ -15,6 +15,7 @@ import collections
 import copy
 import gzip
 import html
+import itertools
 import json
 import os
 import threading
@@ -446,6 +447,23 @@ class TestRedactor(base.TestCase):
 
 
 class TestLearned(base.TestCase):
+    def test_signs_escaped_twice(self):
+        # Nothing in them stays as it is.
+        for secret in (
+            ':\u00e4\u00e4\u00e4&"',
+            ':::\'\u00e4\u00e4',
+            '<"\'&\u0439>',
+        ):
+            redactor = redaction.Redactor([secret])
+            ways = (json.dumps, repr, html.escape, parse.quote_plus)
+            for escape, again in itertools.product(ways, ways):
+                text = f'see {again(escape(secret))}'
+                with self.subTest(text=text):
+                    self.assertIn('***', redactor.redact(text))
+            text = html.escape(secret, quote=False)
+            self.assertEqual('***', redactor.redact(text))
+            self.assertEqual('see &amp;', redactor.redact('see &amp;'))
+
     def test_every_encoding(self):
         for secret in LEARNED:
             redactor = redaction.Redactor([secret])

@@ -91,6 +91,10 @@ UNREPORTED = {
         f"attach  database '{d}/it''s.db' AS other"
     ),
     'attach_parameter': lambda d: attached('ATTACH ? AS other', d + '/s.db'),
+    'attach_expression': lambda d: attached("ATTACH ? || '/s.db' AS other", d),
+    'attach_commented': lambda d: attached(
+        '-- one\n/* two */ ATTACH ? AS "other"', d + '/s.db'
+    ),
     'attach_uri': lambda d: attached(
         'ATTACH ? AS other', f'file:{d}/s.db?mode=rwc', uri=True
     ),
@@ -109,6 +113,9 @@ READS = dict(
     host_files.READS,
     attach=lambda d: attached("ATTACH ':memory:' AS other"),
     attach_parameter=lambda d: attached('ATTACH ? AS other', ':memory:'),
+    attach_expression=lambda d: attached(
+        "/* one */ ATTACH ? || '' AS other", ':memory:'
+    ),
     attach_temporary=lambda d: attached("ATTACH '' AS other"),
     vacuum=lambda d: attached('VACUUM'),
 )
