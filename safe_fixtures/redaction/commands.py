@@ -278,7 +278,7 @@ class _Arguments:
         if option:
             return self._value_of(option, word)
         base = word.rpartition('/')[2]
-        if base in _COMMANDS:
+        if base in _COMMANDS and '://' not in word:
             self._begin(base)
             return None
         if word.startswith('-'):

@@ -41,7 +41,7 @@ class Learned:
         self._reach = 12 * len(secret) + 12
         forms = {
             form
-            for form in _forms_of(secret)
+            for form in _forms_of(secret, twice=len(self._core) < 4)
             if len(self._core) < 4 or self._core not in form
         }
         forms.update(_base64_forms(data))
@@ -154,8 +154,11 @@ _ESCAPES: tuple[Callable[[str], str], ...] = (
 )
 
 
-def _forms_of(secret: str) -> Iterator[str]:
-    """Yield the forms that a secret can have, but for base64 and hex."""
+def _forms_of(secret: str, twice: bool) -> Iterator[str]:
+    """Yield the forms that a secret can have, but for base64 and hex.
+
+    :param twice: those that are escaped twice, too.
+    """
     data = secret.encode('utf-8', 'surrogateescape')
     for quote in (parse.quote, parse.quote_plus):
         for safe in ('', '/'):
@@ -166,7 +169,7 @@ def _forms_of(secret: str) -> Iterator[str]:
     for escape in _ESCAPES:
         once = escape(secret)
         yield once
-        for again in _ESCAPES:
+        for again in _ESCAPES if twice else ():
             yield again(once)
     once = repr(data)[2:-1]
     yield once

@@ -46,7 +46,7 @@ SECRET_NAMES = {
     'key': (
         '(?:access|secret|api|account|shared|encryption|signing|master|storage'
         '|auth|client|private|session|hmac|rndc)[_-]?keys?',
-        'access[_-]?key[_-]?id', 'encrypted_key', 'fernetkey', 'sslkey',
+        'access[_-]?key[_-]?id', 'encrypted_key', 'fernet_?key', 'sslkey',
         'cephadminkey', 'cephmdskey', 'cephmonkey', 'cephrgwkey',
         'migrationsshkey', 'octaviaheartbeatkey',
     ),
@@ -190,7 +190,7 @@ def is_secret(
     expression = _EXPRESSION.fullmatch(value)
     if expression and (
         after == '('
-        or expression[1].lower() == name.lower()
+        or expression[1].lower() == name.lower().rpartition('.')[2]
         or ('.' in value and is_secret_name(expression[1]))
     ):
         return False

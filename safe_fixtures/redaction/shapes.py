@@ -49,6 +49,12 @@ _SHAPES = {
         ('k_live_', 'Stripe key', r'[A-Za-z0-9]{16,}+'),
         ('npm_', 'npm token', r'[A-Za-z0-9]{36}'),
         ('pypi-AgE', 'PyPI token', rf'{_WORD}{{40,}}+'),
+        (
+            'Bearer',
+            'token',
+            r'(?: |\+|%20)(?=[A-Za-z_.~+/-]*+[0-9])(?=[0-9_.~+/-]*+[A-Za-z])'
+            r'[\w.~+/-]{20,}+=*+',
+        ),
         ('hvs.', 'Vault token', rf'{_WORD}{{24,}}+'),
         ('AGE-SECRET-KEY-', 'private key', r'1[A-Z0-9]{58}'),
         # As crypt() makes them: $6$salt$hash.

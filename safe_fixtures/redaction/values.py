@@ -28,7 +28,8 @@ BETWEEN = (
     rf'(?P<close>{_Q})?'
     r'(?:'
     # password=x, 'password': 'x', password: !!str x, password=Secret('x')
-    rf'(?:(?<=["\';])\s*+|[ \t]*+)(?:=>|[:=]|%(?:25)*3[AaDd])(?P<gap>{_GAP}*+)'
+    rf'(?:(?<=["\';])\s*+|[ \t]*+)(?:=>|:?=|:|%(?:25)*3[AaDd])'
+    rf'(?P<gap>{_GAP}*+)'
     rf'(?:(?:!!?|&)\w++[ \t]++)*+'
     rf'(?:(?:secret(?:str|bytes)?|str|bytes|password)?\(\s*+(?={_OPEN}))?'
     rf'(?P<open>{_OPEN})?'
@@ -174,6 +175,9 @@ class Reader:
             re.search(r'(?:\A|[\s\'"])-\Z', before)
         )
         if field['gap'] is not None:
+            if name.startswith('os-') and before.endswith('api:'):
+                # A policy: os_compute_api:os-server-password:show
+                return False
             return (
                 closed
                 or not _has_break(field['gap'])
@@ -183,7 +187,10 @@ class Reader:
         if field['said']:
             return not closed
         if field['pair']:
-            return closed and bool(_NAMED.search(before))
+            # <password value="x"/>, too
+            return bool(closed and _NAMED.search(before)) or (
+                not closed and before.endswith('<')
+            )
         flag = field['flag'] or field['flag_item']
         if flag:
             return not is_option and ('.' in name or flag in _VALUE_FLAGS)

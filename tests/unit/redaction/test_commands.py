@@ -24,7 +24,8 @@ UUID = '7d3f2c64-0f1b-4b0e-9c53-3a8b2cf0a1de'
 # $ stands for the secret.
 LEAKS = (
     'iscsiadm -m node --op update -n node.session.auth.password -v $',
-    'curl -u user:$ http://a/', 'curl -s --user user:$ http://a/',
+    'curl https://a/docker -u user:$', 'curl -u user:$ http://a/',
+    'curl -s --user user:$ http://a/',
     'curl --user=user:$ http://a/', 'curl -uuser:$ http://a/',
     'curl -sku admin:$ http://a/', 'curl --proxy-user u:$ http://a/',
     'curl --oauth2-bearer $ http://a/', 'curl -b sid=$ http://a/',

@@ -23,6 +23,8 @@ TOKEN = '7b0c1fe2' + 'd94a4b3f8c6e5d1a2b3c4d5e'
 UUID = '7d3f2c64-0f1b-4b0e-9c53-3a8b2cf0a1de'
 # $ stands for the secret.
 LEAKS = (
+    '<adminPass value="$"/>',
+    'password := "$"', 'fernet_key=$',
     # Line breaks, quotes, literals.
     '"password":\n  "$"', '{"password":\r\n\t"$"}', 'password =\n  $\n',
     'password = """$"""', "password='''$'''", 'password = """\n$\n"""',
@@ -75,6 +77,10 @@ VALUES = (
     {'headers': {'X-Auth-Token': [SECRET]}},
 )  # fmt: skip
 ORDINARY = (
+    'self.token = token', 'a.password := password',
+    'os_compute_api:os-server-password:show',
+    '"os_compute_api:os-server-password:show": "rule:admin"',
+    'nmcli connection up psk-home1', 'git config pass.store1 true',
     'Changing password:\n  this may take a while',
     "KeyError: 'password': \nTypeError: no value1",
     'password =\nuser = nova1x', 'token:\n- a: b1', ':param token:\n    a str',

@@ -16,6 +16,7 @@ from tests.support import base
 from tests.support import secret_shapes
 
 FOUND = [
+    ('Bearer ' + 'aB3-' * 6, 'token'),
     (secret_shapes.JWT, 'JWT'),
     (secret_shapes.JWE, 'JWT'),
     (secret_shapes.FERNET, 'fernet token'),
@@ -37,6 +38,9 @@ FOUND = [
     ('b3BlbnNzaC1r' + 'ZXktdjEAAAAA' + 'aB3c' * 20, 'private key'),
 ]
 NOT_FOUND = [
+    'Bearer token-authentication-is-required',
+    'Bearer realm="https://a1/token"',
+    'Bearer 12345678901234567890123',
     '',
     'eyJ',
     'eyJhbGciOiJSUzI1NiJ9',
