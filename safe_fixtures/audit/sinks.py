@@ -15,11 +15,8 @@
 import contextlib
 import errno
 import fcntl
-import json
 import logging
-import os
 import posix
-import stat
 from typing import Any
 
 from safe_fixtures.audit import events
@@ -27,6 +24,8 @@ from safe_fixtures.runtime import audit_hook
 from safe_fixtures.runtime import files
 from safe_fixtures.runtime import printable
 from safe_fixtures.runtime import system
+from safe_fixtures.runtime.system import os
+from safe_fixtures.runtime.system import stat
 
 __all__ = ['LOGGER', 'PID', 'File', 'as_line', 'log']
 
@@ -38,7 +37,7 @@ LOGGER = logging.getLogger('safe_fixtures.audit')
 LOGGER.propagate = False
 LOGGER.setLevel(logging.INFO)
 
-_FIRST = system.os.getpid()
+_FIRST = os.getpid()
 _flock = fcntl.flock
 # Details that repeat the rule.
 _ATTEMPTS = 500  # to write to a full pipe, a hundredth of a second each
@@ -69,7 +68,7 @@ class File:
         return f'[safe_fixtures] audit_file {path_of(self._name)}'
 
     def __call__(self, stored: dict[str, Any]) -> None:
-        data = json.dumps(stored, allow_nan=False).encode() + b'\n'
+        data = system.as_json(stored).encode() + b'\n'
         path = path_of(self._name)
         if path != self._path:
             self._path, self._known, self._size = path, None, 0
@@ -89,11 +88,11 @@ class File:
 
     def _append(self, descriptor: int, data: bytes) -> None:
         # O_APPEND does not keep a line whole if a write is partial.
-        found = system.os.fstat(descriptor)
+        found = os.fstat(descriptor)
         if not files.is_null(found):
             # All processes share the device, and its lock.
             files.lock(descriptor, self._path)
-            found = system.os.fstat(descriptor)
+            found = os.fstat(descriptor)
         which = found.st_dev, found.st_ino
         if self._known not in (None, which):
             raise OSError(
@@ -116,7 +115,7 @@ class File:
         except BaseException:
             if len(left) < len(data):
                 with contextlib.suppress(OSError):
-                    system.os.ftruncate(descriptor, found.st_size)
+                    os.ftruncate(descriptor, found.st_size)
             raise
         if stat.S_ISREG(found.st_mode):
             self._size = found.st_size + len(data)
@@ -137,16 +136,16 @@ def _ends_a_line(path: str, found: os.stat_result) -> bool:
     if not stat.S_ISREG(found.st_mode):
         return True
     try:
-        descriptor = system.os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return True
     try:
-        return system.os.pread(descriptor, 1, found.st_size - 1) in (
+        return os.pread(descriptor, 1, found.st_size - 1) in (
             b'\n',
             b'',
         )
     finally:
-        system.os.close(descriptor)
+        os.close(descriptor)
 
 
 def path_of(name: str) -> str:
@@ -154,7 +153,7 @@ def path_of(name: str) -> str:
 
     :param name: as in ``[safe_fixtures] audit_file``.
     """
-    pid = system.os.getpid()
+    pid = os.getpid()
     if PID in name:
         return name.replace(PID, str(pid))
     if pid == _FIRST:

@@ -20,7 +20,6 @@ from typing import Any
 import fixtures
 from pycadf import cadftaxonomy
 from pycadf import host
-from pycadf import identifier
 from pycadf import resource
 from pycadf import tag
 from pycadf import timestamp
@@ -215,7 +214,7 @@ class AuditTrail(fixtures.Fixture):
             target_id,
         )
         stored['initiator'] = process.initiator
-        stored['id'] = identifier.generate_uuid()
+        stored['id'] = str(system.uuid.uuid4())
         stored['eventTime'] = clock.utcnow().strftime(timestamp.TIME_FORMAT)
         number = str(next(process.numbers))
         stored['tags'] = [tag.generate_name_value_tag(events.SEQUENCE, number)]

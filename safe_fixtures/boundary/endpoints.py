@@ -19,6 +19,10 @@ from urllib import parse
 
 __all__ = ['Hosts', 'is_intercepted', 'is_loopback', 'is_test_endpoint']
 
+# Bound at import, so that a test that patches them changes nothing here.
+_ip_address = ipaddress.ip_address
+_ip_network = ipaddress.ip_network
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _DEFAULT_PORTS = {'http': 80, 'https': 443}
@@ -36,7 +40,7 @@ class Hosts:
         self._networks = []
         for entry in entries:
             try:
-                network = ipaddress.ip_network(entry, strict=False)
+                network = _ip_network(entry, strict=False)
                 self._networks.append(network)
             except ValueError:
                 self.names.add(canonical(entry))
@@ -58,7 +62,7 @@ def is_loopback(host: str) -> bool:
     if host == 'localhost' or host.endswith('.localhost'):
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return _ip_address(host).is_loopback
     except ValueError:
         return False
 

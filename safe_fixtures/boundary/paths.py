@@ -17,10 +17,10 @@ own references to the few system calls that it makes.
 """
 
 from collections.abc import Iterator
-import os
-import stat
 from typing import Any
 
+from safe_fixtures.runtime.system import os
+from safe_fixtures.runtime.system import stat
 from safe_fixtures.runtime import values
 
 __all__ = [

@@ -28,6 +28,9 @@ from safe_fixtures.boundary import temporary
 
 __all__ = ['Reference', 'leads_outside', 'shown', 'urls_in']
 
+# Bound at import, so that a test that patches them changes nothing here.
+_ip_address = ipaddress.ip_address
+
 # With a scheme, or relative to the scheme of a page.
 _URL_START = re.compile(
     r'[a-z][a-z0-9+.-]*://|(?<![\w:/])//(?=\w)', re.IGNORECASE
@@ -181,7 +184,7 @@ def address(host: str) -> endpoints.Address | None:
     # The zone is an interface of this machine.
     text = host.partition('%')[0]
     try:
-        found: endpoints.Address = ipaddress.ip_address(text)
+        found: endpoints.Address = _ip_address(text)
     except ValueError:
         try:
             # 127.1, 0x7f000001 and the like, as the C library reads them.

@@ -19,24 +19,13 @@ the monotonic clock, so the calendar is read once and then carried on.
 """
 
 import datetime
-import importlib.machinery
-import importlib.util
-import types
+
+from safe_fixtures.runtime import system
 
 __all__ = ['monotonic', 'utcnow']
 
 
-def _private(name: str) -> types.ModuleType:
-    """Return a copy of a built-in module that only the caller holds."""
-    spec = importlib.machinery.BuiltinImporter.find_spec(name)
-    if spec is None or spec.loader is None:
-        raise ImportError(f'there is no built-in module {name}', name=name)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_TIME = _private('time')
+_TIME = system.private('time')
 # The tuple keeps the class out of reach of freezegun, which replaces it in
 # the attributes of modules.
 _DATETIME = (datetime.datetime, datetime.UTC)

@@ -20,13 +20,12 @@ anything else that a test may replace.
 import errno
 import fcntl
 import io
-import os
 import select
 import signal
-import stat
 from typing import BinaryIO
 
-from safe_fixtures.runtime import system
+from safe_fixtures.runtime.system import os
+from safe_fixtures.runtime.system import stat
 
 __all__ = ['is_null', 'lock', 'open_regular', 'open_to_read', 'pause']
 
@@ -62,10 +61,10 @@ def open_regular(path: str) -> BinaryIO:
     """
     descriptor = _open(path)
     try:
-        _refuse_unless(_is_plain(system.os.fstat(descriptor)), path)
+        _refuse_unless(_is_plain(os.fstat(descriptor)), path)
         return open(descriptor, 'rb')
     except BaseException:
-        system.os.close(descriptor)
+        os.close(descriptor)
         raise
 
 
@@ -79,20 +78,20 @@ def open_to_read(path: str) -> BinaryIO:
     """
     descriptor = _open(path)
     try:
-        found = system.os.fstat(descriptor)
+        found = os.fstat(descriptor)
         if stat.S_ISFIFO(found.st_mode):
             return io.BufferedReader(_Pipe(descriptor, path))
         _refuse_unless(_is_plain(found), path)
         return open(descriptor, 'rb')
     except BaseException:
-        system.os.close(descriptor)
+        os.close(descriptor)
         raise
 
 
 def _open(path: str) -> int:
     # Opening a pipe would wait for the other end.
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor: int = system.os.open(path, flags)
+    descriptor: int = os.open(path, flags)
     return descriptor
 
 
@@ -135,7 +134,7 @@ class _Pipe(io.RawIOBase):
 
     def _try(self, buffer: memoryview) -> int | None:
         try:
-            count: int = system.os.readv(self._descriptor, [buffer])
+            count: int = os.readv(self._descriptor, [buffer])
         except BlockingIOError:
             return None
         return count
@@ -154,7 +153,7 @@ class _Pipe(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            system.os.close(self._descriptor)
+            os.close(self._descriptor)
         super().close()
 
 
@@ -166,7 +165,7 @@ def lock(descriptor: int, path: str) -> None:
 
     :raises: OSError if it stays locked.
     """
-    found = system.os.fstat(descriptor)
+    found = os.fstat(descriptor)
     which = found.st_dev, found.st_ino
     attempts = 1 if which in _locked else _LOCK
     for attempt in range(attempts):

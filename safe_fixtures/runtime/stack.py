@@ -26,6 +26,8 @@ import unittest
 import fixtures
 import testtools
 
+from safe_fixtures.runtime import system
+
 __all__ = [
     'calling_test',
     'in_cleanup',
@@ -176,7 +178,7 @@ def without_own_frames(trace: TracebackType | None) -> TracebackType | None:
 
 def _frames(frame: FrameType | None = None) -> Iterator[FrameType]:
     """Yield a frame, or else the caller's, and all that led to it."""
-    frame = frame or sys._getframe(1)
+    frame = frame or system.frame(1)
     while frame is not None:
         yield frame
         frame = frame.f_back

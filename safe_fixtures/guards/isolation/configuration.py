@@ -28,6 +28,9 @@ from safe_fixtures.runtime import values
 
 __all__ = ['faults', 'check_url']
 
+# Bound at import, so that a test that patches them changes nothing here.
+_ip_address = ipaddress.ip_address
+
 _CODES = {'database': 'SF402', 'transport': 'SF403', 'endpoint': 'SF401'}
 # The types of options that lead to a host, whatever they are called.
 _ADDRESS_TYPES = (
@@ -315,7 +318,7 @@ def _is_plain_address(text: str) -> bool:
     # Not 1.2, a version to all but the C library, nor a:b::c, as in the
     # catalog.
     try:
-        found = ipaddress.ip_address(text.partition('%')[0])
+        found = _ip_address(text.partition('%')[0])
     except ValueError:
         return False
     return found.version == 4 or text.find(':') == 4

@@ -20,17 +20,17 @@ import fnmatch
 import functools
 import glob
 import itertools
-import os
 import pwd
 import re
 import socket
-import stat
 from typing import Any
 
 from safe_fixtures.boundary import paths
 from safe_fixtures.boundary import temporary
 from safe_fixtures.guards.isolation import check
 from safe_fixtures.guards.isolation import sockets
+from safe_fixtures.runtime.system import os
+from safe_fixtures.runtime.system import stat
 from safe_fixtures.runtime import values
 
 __all__ = ['CredentialFiles', 'hide', 'variables']

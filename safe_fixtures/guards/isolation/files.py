@@ -16,9 +16,7 @@ from collections.abc import Collection, Iterable
 import fcntl
 import fnmatch
 import mmap
-import os
 import socket
-import stat
 import sys
 from typing import Any
 from urllib import parse
@@ -29,6 +27,8 @@ from safe_fixtures import conf
 from safe_fixtures.guards.isolation import check
 from safe_fixtures.guards.isolation import sockets
 from safe_fixtures.guards.isolation import unreported
+from safe_fixtures.runtime.system import os
+from safe_fixtures.runtime.system import stat
 from safe_fixtures.runtime import values
 
 __all__ = ['HostFiles']

@@ -14,7 +14,6 @@
 
 import _posixsubprocess
 from collections.abc import Callable, Collection, Iterable
-import os
 import shutil
 import subprocess
 import sys
@@ -22,10 +21,13 @@ from typing import Any
 
 from safe_fixtures.guards.isolation import check
 from safe_fixtures.runtime import patching
+from safe_fixtures.runtime import system
+from safe_fixtures.runtime.system import os
 from safe_fixtures.runtime import values
 
 __all__ = ['Processes', 'report_fork_exec']
 
+_which = shutil.which
 # Where programs that are allowed by their mere names are looked for.
 _PLACES = frozenset(
     os.path.join(prefix, name)
@@ -82,7 +84,7 @@ class Processes(check.Check):
         if not directory:
             # Find what the name stands for, as whoever starts it does.
             places = os.get_exec_path(environment)
-            found = shutil.which(name, path=os.pathsep.join(places))
+            found = _which(name, path=os.pathsep.join(places))
             if found is None:
                 # Starting it fails by itself.
                 return True
@@ -100,7 +102,7 @@ def report_fork_exec() -> Callable[[], None]:
 
     def look(args: Any, executables: Any, *_: Any) -> None:
         # Whoever calls the patched function.
-        caller = sys._getframe(2)
+        caller = system.frame(2)
         if caller.f_code != _REPORTING or caller.f_globals.get('sys') != sys:
             sys.audit(_FORK_EXEC, executables[0], args)
 

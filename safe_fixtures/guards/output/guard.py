@@ -12,7 +12,6 @@
 
 """Mask the secrets in the output of a test."""
 
-import sys
 import traceback
 from typing import Any
 import unittest
@@ -28,6 +27,7 @@ from safe_fixtures import exceptions
 from safe_fixtures.guards.output import api_secrets
 from safe_fixtures.guards.output import result as output_result
 from safe_fixtures.guards.output import streams
+from safe_fixtures.runtime import system
 
 __all__ = ['RedactedOutput', 'Reported', 'masked']
 
@@ -65,7 +65,8 @@ class RedactedOutput(guard.Guard):
         active trail.
     :raises: ConfigurationError at set-up outside a running
         ``testtools.TestCase`` (or any test that reports to a
-        ``guards.output.Reported``); SafetyViolation (SF601) at cleanup, if enforced.
+        ``guards.output.Reported``); SafetyViolation (SF601) at cleanup, if
+        enforced.
     """
 
     def _prepare(self) -> None:
@@ -230,7 +231,7 @@ def _run_of(test: unittest.TestCase | None) -> Any:
     After the last cleanup, the test is reported to the result that is its
     attribute ``result``. It ends with the run.
     """
-    for frame, _ in traceback.walk_stack(sys._getframe()):
+    for frame, _ in traceback.walk_stack(system.frame()):
         if frame.f_code.co_varnames[:1] == ('self',):
             run = frame.f_locals.get('self')
             if isinstance(run, testtools.RunTest) and run.case is test:

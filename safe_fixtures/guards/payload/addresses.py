@@ -19,6 +19,9 @@ import re
 
 __all__ = ['find_addresses']
 
+# Bound at import, so that a test that patches them changes nothing here.
+_ip_network = ipaddress.ip_network
+
 # The numbers of an IPv4 address without the first one: a pattern that begins
 # with a dot is found quickly. More than four numbers are an OID. A filter is
 # a regular expression, in which the dots may be escaped.
@@ -120,7 +123,7 @@ def _with_prefix(address: str, text: str, end: int) -> Iterator[str]:
     prefix = _PREFIX.match(text, end)
     whole = address + (prefix[0] if prefix else '')
     try:
-        network = ipaddress.ip_network(whole)
+        network = _ip_network(whole)
     except ValueError:
         # The address of a host in a network, or the path of a URL.
         yield address

@@ -26,6 +26,9 @@ from safe_fixtures.redaction import shapes
 
 __all__ = ['Finding', 'find']
 
+# Bound at import, so that a test that patches them changes nothing here.
+_ip_address = ipaddress.ip_address
+
 _EMAIL = re.compile(r'[\w+%-]@((?:[\w-]+\.)+[^\W\d_](?:[\w-]*\w))(?![\w@])')
 # What follows the host in git@github.com:openstack/nova.
 _REMOTE_PATH = re.compile(r':[\w.~-]*/')
@@ -122,7 +125,7 @@ class _Search(NamedTuple):
         where = self._in(in_base64)
         if '.' in text or ':' in text:
             for address in addresses.find_addresses(text, self.name):
-                found = ipaddress.ip_address(address.partition('/')[0])
+                found = _ip_address(address.partition('/')[0])
                 if not self.allowed.has_address(found):
                     yield Finding(where, f'public address {address}')
         if '@' in text:

@@ -28,6 +28,9 @@ from safe_fixtures.redaction import names
 
 __all__ = ['EnvironProbe', 'ProcessProbe', 'SignalProbe']
 
+# The C library sets them when ``import readline`` looks at the terminal, past
+# os.environ.
+_OF_READLINE = ('COLUMNS', 'LINES')
 # What runs the tests sets these for each of them, or once it has begun.
 _OF_RUNNERS = re.compile(
     r'PYTEST_(CURRENT_TEST|VERSION|XDIST_\w+)|TEST_RUN_CONCURRENCY'
@@ -95,8 +98,10 @@ class EnvironProbe(probe.Probe):
                 yield change
         actual = after.of_process()
         for name, old, is_ in super().changes(before.of_process(), actual):
+            if name in _OF_READLINE or name in seen:
+                continue
             # Otherwise os.environ has changed along with it.
-            if actual.get(name) != new.get(name) and name not in seen:
+            if actual.get(name) != new.get(name):
                 yield f'os.putenv() of {name}', old, is_
 
     def describe(self, key: str, value: Any) -> str:

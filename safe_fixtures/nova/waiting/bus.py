@@ -13,7 +13,6 @@
 """Receive messages of the fake bus when they are sent."""
 
 from collections.abc import Callable
-import sys
 import threading
 import time
 from typing import Any
@@ -23,6 +22,7 @@ from oslo_messaging._drivers import impl_fake
 
 from safe_fixtures.nova.waiting import sleep
 from safe_fixtures.runtime import patching
+from safe_fixtures.runtime import system
 
 __all__ = ['PromptBus']
 
@@ -85,7 +85,7 @@ class PromptBus(fixtures.Fixture):
         if self._ended:
             time.sleep(seconds)
             return
-        if sys._getframe(1).f_locals.get('deadline') is None:
+        if system.frame(1).f_locals.get('deadline') is None:
             # Whatever it waits for wakes it.
             seconds = _AT_MOST
         # None before the first sleep, so that it looks again at once.

@@ -26,7 +26,6 @@ import contextlib
 import contextvars
 import dataclasses
 import functools
-import sys
 import time
 from types import CodeType
 from types import FunctionType
@@ -41,6 +40,7 @@ from safe_fixtures.audit import events
 from safe_fixtures.nova.waiting import changes
 from safe_fixtures.nova.waiting import sleep
 from safe_fixtures.runtime import patching
+from safe_fixtures.runtime import system
 
 __all__ = ['WaitForChange']
 
@@ -125,7 +125,7 @@ class WaitForChange(fixtures.Fixture):
 
     def _sleep(self, seconds: float) -> None:
         wait = _current.get()
-        if wait is None or sys._getframe(1).f_code is not wait.code:
+        if wait is None or system.frame(1).f_code is not wait.code:
             time.sleep(seconds)
             return
         if wait.asking:

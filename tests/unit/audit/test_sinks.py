@@ -20,6 +20,7 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 
 import fixtures
 from oslo_config import fixture as config_fixture
@@ -90,6 +91,8 @@ class TestFile(base.TestCase):
             os: ('close', 'fork', 'fstat', 'ftruncate', 'getpid', 'open',
                  'pread', 'readv', 'write'),
             fcntl: ('flock', 'lockf'),
+            json: ('dumps', 'JSONEncoder'),
+            uuid: ('UUID', 'uuid4'),
         }  # fmt: skip
         for module, names in replaced.items():
             for name in names:

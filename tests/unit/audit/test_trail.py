@@ -13,6 +13,7 @@
 import json
 import os
 import threading
+from unittest import mock
 import tracemalloc
 
 import fixtures
@@ -40,6 +41,18 @@ class TestAuditTrail(base.TestCase):
     def lines(self):
         with open(self.path) as lines:
             return [json.loads(line) for line in lines]
+
+    def test_classes_that_a_test_replaces(self):
+        for number, name in enumerate(('datetime.datetime', 'uuid.UUID')):
+            with self.subTest(name=name):
+                # Neither was recorded before.
+                target, action = f'host {name}', f'update/first{number}'
+                trail = self.useFixture(audit.AuditTrail())
+                with mock.patch(name):
+                    trail.record(action, target)
+                (recorded,) = trail.events
+                self.assertEqual(target, recorded['target']['name'])
+                self.assertEqual(action, recorded['action'])
 
     def test_content(self):
         trail = self.useFixture(audit.AuditTrail())

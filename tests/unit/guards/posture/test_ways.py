@@ -288,6 +288,18 @@ class TestRunners(support.WaysTestCase):
         self.addCleanup(os.environ.pop, 'PYTEST_XDIST_WORKER', None)
         self.assertPasses(self.inner(act, restore=True))
 
+    def test_what_readline_sets(self):
+        def act(test):
+            # So does the C library, as a test imports readline.
+            os.putenv('COLUMNS', '80')
+            os.putenv('LINES', '24')
+            return lambda: None
+
+        for name in ('COLUMNS', 'LINES'):
+            self.useFixture(fixtures.EnvironmentVariable(name))
+            self.addCleanup(os.unsetenv, name)
+        self.assertPasses(self.inner(act, restore=True))
+
     def test_others_of_pytest(self):
         self.addCleanup(os.environ.pop, 'PYTEST_ADDOPTS', None)
         self.assertFails(
