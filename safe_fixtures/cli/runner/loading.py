@@ -221,22 +221,26 @@ class Listing:
         try:
             with self._in_time():
                 suite = load(source)
+            # A test makes its id itself, so that may fail, too.
+            return self._found(suite, source)
         except unittest.SkipTest as skip:
             self.skipped[source] = str(skip)
-            return {}
         except (Exception, SystemExit):
             self.errors[source] = traceback.format_exc()
-            return {}
+        return {}
+
+    def _found(self, suite: unittest.TestSuite, source: str) -> dict[str, str]:
+        """Return the tests of a suite; note what it could not load."""
         found = {}
         for test in program.iterate_tests(suite):
-            if test.id().startswith(_FAILED):
+            test_id = test.id()
+            if test_id.startswith(_FAILED):
                 try:
                     test.debug()
                 except Exception as error:
-                    name = test.id().removeprefix(_FAILED)
-                    self.errors[name] = str(error)
+                    self.errors[test_id.removeprefix(_FAILED)] = str(error)
             else:
-                found[printable.block(test.id())] = source
+                found[printable.block(test_id)] = source
         return found
 
     @contextlib.contextmanager

@@ -13,8 +13,8 @@
 """The report directory of a run, and what is written to it."""
 
 from collections.abc import Callable, Iterable
+import codecs
 import collections
-import contextlib
 import dataclasses
 import datetime
 import functools
@@ -30,6 +30,7 @@ import testtools
 from safe_fixtures import audit
 from safe_fixtures.audit import events
 from safe_fixtures.cli.runner import packets
+from safe_fixtures.runtime import files
 from safe_fixtures.runtime import printable
 
 __all__ = ['Outcome', 'Records', 'Report', 'private', 'size', 'store']
@@ -39,6 +40,7 @@ __all__ = ['Outcome', 'Records', 'Report', 'private', 'size', 'store']
 FAILURES = ('fail', 'uxsuccess', 'timeout', 'died', 'lost')
 _RUN = 'safe-fixtures run'
 _LARGEST = 1 << 20  # bytes of a detail in the repository
+_Decoder = codecs.getincrementaldecoder('utf-8')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Records:
         self.outcomes: dict[str, Outcome] = {}
         #: Those of them that fail the run, in order.
         self.failures: dict[str, Outcome] = {}
+        self._unkept = ''
 
     def close(self) -> None:
         """Close the stream."""
@@ -150,12 +153,13 @@ class Records:
             seconds=round(seconds, 3),
             interrupted=interrupted,
         )
+        lost = [f'failures.txt: {self._unkept}'] if self._unkept else []
         try:
             self._trail.check()
         except audit.AuditFailed as error:
             # The summary is shown all the same.
-            return str(error)
-        return ''
+            lost.append(str(error))
+        return '\n'.join(lost)
 
     def _record(self, action: str, name: str, kind: str, **more: Any) -> None:
         self._trail.record(
@@ -188,6 +192,15 @@ class Records:
             return
         self.failures[test_id] = outcome
         title = printable.line(f'{outcome.status}: {test_id}')
+        text = printable.block(outcome.text.rstrip())
+        try:
+            self._keep(f'{title}\n\n{text}\n\n\n')
+        except OSError as error:
+            # Such as of a test that has removed the directory.
+            self._unkept = f'{printable.line(test_id)} is not in it: {error}'
+        self._say(title)
+
+    def _keep(self, text: str) -> None:
         with open(
             os.path.join(self._directory, 'failures.txt'),
             'a',
@@ -195,9 +208,7 @@ class Records:
             errors='replace',
             opener=private,
         ) as file:
-            text = printable.block(outcome.text.rstrip())
-            file.write(f'{title}\n\n{text}\n\n\n')
-        self._say(title)
+            file.write(text)
 
     def conclude(
         self, test_id: str, outcome: Outcome, started: bool = False
@@ -251,30 +262,66 @@ def size(path: str) -> int:
         return 0
 
 
-def store(directory: str) -> None:
-    """Load the stream of a report into a stestr repository beside it."""
-    made = repository.RepositoryFactory().initialise(directory)
-    os.chmod(os.path.join(directory, '.stestr'), 0o700)
-    path = os.path.join(directory, 'stream.subunit')
-    # subunit prints when it reads a failure whose id has a line break.
-    with open(path, 'rb') as stream, contextlib.redirect_stdout(sys.stderr):
-        inserter = _Shortening(made.get_inserter())
-        inserter.startTestRun()
-        subunit.ByteStreamToStreamResult(stream).run(inserter)
-        inserter.stopTestRun()
+def store(directory: str) -> str:
+    """Load the stream of a report into a stestr repository beside it.
+
+    :returns: why that failed, if it did: a test may have changed the files,
+        and the summary is shown all the same.
+    """
+    try:
+        made = repository.RepositoryFactory().initialise(directory)
+        os.chmod(os.path.join(directory, '.stestr'), 0o700)
+        path = os.path.join(directory, 'stream.subunit')
+        with files.open_regular(path) as stream:
+            inserter = _Storable(made.get_inserter())
+            inserter.startTestRun()
+            subunit.ByteStreamToStreamResult(stream).run(inserter)
+            inserter.stopTestRun()
+    # subunit and stestr raise Exception itself, too.
+    except Exception as error:
+        return f'stestr cannot read the results: {error}'
+    return ''
 
 
-class _Shortening(testtools.CopyStreamResult):
-    """Cuts each detail to what stestr can read back."""
+class _Storable(testtools.CopyStreamResult):
+    """Makes of each packet what stestr can read back.
+
+    It writes a name on a line of its own, decodes texts strictly, and takes
+    only so much of a detail.
+    """
 
     def __init__(self, target: Any) -> None:
         super().__init__([target])
         self._sizes = collections.Counter[tuple[str, str]]()
+        self._decoders: dict[tuple[str, str], codecs.IncrementalDecoder] = {}
 
     def status(self, *arguments: Any, **packet: Any) -> None:
-        data = packet['file_bytes']
-        if data is not None:
-            name = packet['test_id'], packet['file_name']
-            packet['file_bytes'] = data[: max(0, _LARGEST - self._sizes[name])]
-            self._sizes[name] += len(data)
+        for each in ('test_id', 'file_name'):
+            if packet[each] is not None:
+                packet[each] = printable.line(packet[each])
+        if packet['file_bytes'] is not None:
+            self._shorten(packet)
+            if packet['mime_type']:
+                self._type(packet)
         super().status(*arguments, **packet)
+
+    def _shorten(self, packet: dict[str, Any]) -> None:
+        name, data = (
+            (packet['test_id'], packet['file_name']),
+            packet['file_bytes'],
+        )
+        packet['file_bytes'] = data[: max(0, _LARGEST - self._sizes[name])]
+        self._sizes[name] += len(data)
+
+    def _type(self, packet: dict[str, Any]) -> None:
+        """Make a text UTF-8, and anything else bytes."""
+        if not packet['mime_type'].startswith('text/'):
+            packet['mime_type'] = 'application/octet-stream'
+            return
+        packet['mime_type'] = 'text/plain;charset=utf8'
+        # A character may begin in one packet and end in the next.
+        decoder = self._decoders.setdefault(
+            (packet['test_id'], packet['file_name']), _Decoder('replace')
+        )
+        text = decoder.decode(packet['file_bytes'], bool(packet['eof']))
+        packet['file_bytes'] = text.encode()

@@ -64,7 +64,7 @@ def run(
         and seed give the same order.
     """
     directory = os.path.abspath(directory)
-    groups = _groups(tests.tests, seed)
+    groups = _groups(tests.tests, seed, concurrency)
     workers = max(1, min(concurrency, len(groups)))
     total = len(tests.tests) + len(tests.errors) + len(tests.skipped)
     own = {
@@ -100,19 +100,24 @@ def run(
         finally:
             supervisor.close()
         lost = kept.end(time.monotonic() - began, supervisor.interrupted)
-    records.store(directory)
+    lost = '\n'.join(filter(None, (lost, records.store(directory))))
     return records.Report(
         kept.outcomes, kept.failures, supervisor.interrupted, lost
     )
 
 
-def _groups(tests: Mapping[str, str], seed: int | None) -> list[child.Group]:
+def _groups(
+    tests: Mapping[str, str], seed: int | None, concurrency: int
+) -> list[child.Group]:
     classes: dict[str, list[str]] = {}
     for test_id in tests:
         name = test_id.partition('(')[0].rpartition('.')[0]
         classes.setdefault(name, []).append(test_id)
-    # The longest first: nobody should wait for one that starts last.
-    groups = sorted(classes.values(), key=len, reverse=True)
+    groups = list(classes.values())
+    if concurrency > 1:
+        # The longest first: nobody should wait for one that starts last. One
+        # process keeps the order of other runners: some tests need it.
+        groups.sort(key=len, reverse=True)
     if seed is not None:
         shuffle = random.Random(seed).shuffle
         # The order in which they were named or found must not count.

@@ -145,6 +145,24 @@ class TestHostileRuns(runs.TestCase):
                     out.replace('\n', '').replace('\r', '').isprintable(), out
                 )
 
+    def test_ids_that_cannot_be_had(self):
+        self.write(
+            'test_ids.py',
+            """
+            class TestIds(testtools.TestCase):
+                def test(self):
+                    pass
+
+                def id(self):
+                    raise ValueError('no id')
+            """,
+        )
+        self.write('test_twin.py', runs.PLAIN)
+        done = self.run_cli('test_ids', 'test_twin', status=1)
+        self.assertIn('fail: test_ids\n', done.stderr)
+        self.assertIn('ValueError: no id', done.stderr)
+        self.assertIn('3/3 done, 1 failed', done.stderr)
+
     def test_hostile_event(self):
         self.write(
             'test_event.py',

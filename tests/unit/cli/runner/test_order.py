@@ -15,6 +15,7 @@
 import itertools
 import re
 
+from safe_fixtures.cli.runner import supervisor
 from tests.unit.cli import runs
 
 MODULE = """
@@ -66,6 +67,32 @@ class TestOrder(runs.TestCase):
         ids, said = self.order('1')
         self.assertEqual(sorted(ids), ids)
         self.assertNotIn('shuffled', said)
+
+    def test_one_process_keeps_the_order_of_other_runners(self):
+        self.write(
+            'test_grown.py',
+            MODULE.replace('class TestC(Base):\n    pass', """
+class TestC(Base):
+    def test_d(self):
+        pass
+
+    def test_e(self):
+        pass
+"""),
+        )  # fmt: skip
+        kept = self.home / 'order'
+        self.run_cli(
+            '--concurrency', '1', 'test_grown.TestA', 'test_grown.TestB',
+            'test_grown.TestC', status=1, report='1',
+        )  # fmt: skip
+        ids = kept.read_text().split()
+        self.assertEqual(sorted(ids), ids)
+        # Several start with the class that has the most tests.
+        tests = dict.fromkeys(reversed(ids), 'test_grown')
+        [*_, first] = supervisor._groups(tests, None, 1)
+        self.assertIn('TestA', first.ids[0])
+        [first, *_] = supervisor._groups(tests, None, 2)
+        self.assertIn('TestC', first.ids[0])
 
     def test_seed(self):
         ids, said = self.order('1', '--shuffle', '9')

@@ -13,6 +13,7 @@
 """What a run leaves in its report directory."""
 
 import os
+import shutil
 
 from stestr.repository import file as repository
 import testtools
@@ -121,6 +122,99 @@ class TestRecords(runs.TestCase):
         self.assertIn(['Tests', 'failed', 1], [
             [row['Section'], row['Item'], row['Count']] for row in done.rows
         ])  # fmt: skip
+
+    def test_details_that_stestr_could_not_read(self):
+        self.write(
+            'test_details.py',
+            r"""
+            from testtools import content, content_type
+
+            class TestDetails(testtools.TestCase):
+                def fail_with(self, kind, data, name='log'):
+                    self.addDetail(
+                        name, content.Content(kind, lambda: data)
+                    )
+                    self.fail('said')
+
+                def test_no_utf8(self):
+                    self.fail_with(content_type.UTF8_TEXT, [b'\xff', b'x'])
+
+                def test_parts_of_a_character(self):
+                    self.fail_with(
+                        content_type.UTF8_TEXT, [b'\xe4\xb8', b'\xad']
+                    )
+
+                def test_name_of_two_lines(self):
+                    self.fail_with(
+                        content_type.UTF8_TEXT, [b'x\n0\r\n]\n'], 'a\n]\nb'
+                    )
+
+            setattr(TestDetails, 'test_of\n]\nthree', lambda self: self.fail(
+                'said'))
+            """,
+        )
+        done = self.run_cli('test_details', status=1)
+        self.assertNotIn('stestr cannot', done.stderr)
+        store = repository.RepositoryFactory().open(str(self.report))
+        problems = problems_of(store.get_latest_run())
+        self.assertEqual(4, len(problems), sorted(problems))
+        for test_id, text in problems.items():
+            with self.subTest(test_id):
+                self.assertIn('AssertionError: said', text)
+        self.assertIn(
+            '\N{CJK UNIFIED IDEOGRAPH-4E2D}',
+            problems['test_details.TestDetails.test_parts_of_a_character'],
+        )
+
+    def test_files_that_a_test_changes(self):
+        self.write(
+            'test_changed.py',
+            """
+            import pathlib, shutil
+
+            def files():
+                return list(pathlib.Path('report').glob('*'))
+
+            class TestA(testtools.TestCase):
+                def test_truncates(self):
+                    for each in files():
+                        each.write_bytes(b'')
+
+            class TestB(testtools.TestCase):
+                def test_moves(self):
+                    for each in files():
+                        each.rename(f'{each}.1')
+
+            class TestC(testtools.TestCase):
+                def test_puts_pipes(self):
+                    for each in files():
+                        each.unlink()
+                        os.mkfifo(each)
+
+            class TestD(testtools.TestCase):
+                def test_removes(self):
+                    shutil.rmtree('report')
+
+            class TestZ(testtools.TestCase):
+                def test_fails(self):
+                    self.fail('said')
+            """,
+        )
+        for name, status in (
+            ('TestA', 1), ('TestB', 1), ('TestC', 1), ('TestD', 3),
+        ):  # fmt: skip
+            with self.subTest(name):
+                done = self.run_cli(
+                    '--concurrency', '1', f'test_changed.{name}',
+                    'test_changed.TestZ', status=status,
+                )  # fmt: skip
+                self.assertIn('stestr cannot read the results', done.stderr)
+                self.assertIn(
+                    'fail: test_changed.TestZ.test_fails', done.stderr
+                )
+                self.assertIn('2/2 done', done.stderr)
+                self.assertIn('Records', {row['Section'] for row in done.rows})
+            shutil.rmtree(self.report, ignore_errors=True)
 
     def test_is_nobody_else_s_business(self):
         self.write(
