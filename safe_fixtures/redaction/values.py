@@ -28,7 +28,9 @@ BETWEEN = (
     rf'(?P<close>{_Q})?'
     r'(?:'
     # password=x, 'password': 'x', password: !!str x, password=Secret('x')
-    rf'(?:(?<=["\';])\s*+|[ \t]*+)(?:=>|:?=|:|%(?:25)*3[AaDd])'
+    # (no heading that is underlined)
+    rf'(?:(?<=["\';])\s*+|[ \t]*+|{_GAP}++(?==(?!=)))'
+    r'(?:=>|:?=|:|%(?:25)*3[AaDd])'
     rf'(?P<gap>{_GAP}*+)'
     rf'(?:(?:!!?|&)\w++[ \t]++)*+'
     rf'(?:(?:secret(?:str|bytes)?|str|bytes|password)?\(\s*+(?={_OPEN}))?'
@@ -41,8 +43,8 @@ BETWEEN = (
     rf'|{_GAP}*+,?{_GAP}*+(?:{_Q})?value(?:{_Q})?\s*+[:=]\s*+(?P<pair>{_OPEN})'
     # -n x.password -v x; also in a list
     rf'|[ \t]++(?P<flag>--?[a-z][\w-]*+)(?:[ \t]++|=)(?P<flagged>{_OPEN})?'
-    rf'|[ \t]*+,[ \t]*+{_OPEN}(?P<flag_item>--?[a-z][\w-]*+){_Q}'
-    rf'[ \t]*+,[ \t]*+(?P<item_flagged>{_OPEN})'
+    rf'|{_GAP}*+,{_GAP}*+{_OPEN}(?P<flag_item>--?[a-z][\w-]*+){_Q}'
+    rf'{_GAP}*+,{_GAP}*+(?P<item_flagged>{_OPEN})'
     # password is 'x', --password x
     rf'|(?P<space>{_GAP}++)(?:(?:is|to)[ \t]++(?P<said>{_Q})'
     rf'|(?P<option>{_OPEN})?)'
@@ -199,8 +201,17 @@ class Reader:
                 is_option or self._is_pair(field, before, start)
             )
         # Only white space, and maybe quotes, separates name and value.
-        if closed or (_has_break(field['space']) and not is_option):
+        if closed:
             return False
+        if _has_break(field['space']) and not is_option:
+            return bool(
+                field['option']
+                and names.is_chance(
+                    self._text[
+                        slice(*self._quotes.span(field['option'], start))
+                    ]
+                )
+            )
         return (
             field['option'] is not None
             or is_option

@@ -23,6 +23,8 @@ TOKEN = '7b0c1fe2' + 'd94a4b3f8c6e5d1a2b3c4d5e'
 UUID = '7d3f2c64-0f1b-4b0e-9c53-3a8b2cf0a1de'
 # $ stands for the secret.
 LEAKS = (
+    'password\n  = "$"', 'adminPass\n=$', 'auth_token\n"$"',
+    "['-n', 'a.password',\n '--op',\n '$']", "['token',\n '--value', '$']",
     '<adminPass value="$"/>',
     'password := "$"', 'fernet_key=$',
     # Line breaks, quotes, literals.
@@ -77,6 +79,8 @@ VALUES = (
     {'headers': {'X-Auth-Token': [SECRET]}},
 )  # fmt: skip
 ORDINARY = (
+    'Password\n========\nabc123', 'a token\n"is it"', 'token\n"key12ab": 1',
+    "the secret\n'7d3f2c64-0f1b-4b0e-9c53-3a8b2cf0a1de'",
     'self.token = token', 'a.password := password',
     'os_compute_api:os-server-password:show',
     '"os_compute_api:os-server-password:show": "rule:admin"',
