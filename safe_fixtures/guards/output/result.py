@@ -13,6 +13,7 @@
 """Pass the outcome of a test on to its result, masked."""
 
 from collections.abc import Callable, Iterable, Mapping
+import codecs
 import collections
 import functools
 from typing import Any
@@ -90,10 +91,12 @@ class Masker:
 
         def read() -> Iterable[bytes]:
             data = _bytes_of(detail)
-            charset = detail.content_type.parameters.get('charset', 'utf8')
+            charset = _usable(detail.content_type).parameters.get(
+                'charset', 'utf8'
+            )
             return [self._data(sink, data, charset.lower())]
 
-        kind = self._content_type(sink, detail.content_type)
+        kind = self._content_type(sink, _usable(detail.content_type))
         if self._counts:
             chunks = read()
             return _MaskedContent(kind, lambda: chunks)
@@ -167,11 +170,36 @@ def _bytes_of(detail: content.Content) -> bytes:
     """Return what a detail holds, joined, as a secret can be in two chunks.
 
     A message with a surrogate has no encoding. Its line alone is left then.
+    What cannot be read says so, and costs no other detail, nor the outcome.
     """
     try:
         return b''.join(detail.iter_bytes())
     except UnicodeEncodeError as error:
         return error.object.encode(errors='backslashreplace')
+    except fixtures.TimeoutException:
+        raise
+    except Exception as error:
+        text = f'(this detail cannot be read: {type(error).__name__})'
+        return text.encode(errors='backslashreplace')
+
+
+def _usable(kind: content_type.ContentType) -> content_type.ContentType:
+    """Return a content type that a result can send and decode.
+
+    One with line breaks becomes bytes, and an unknown charset Latin-1, which
+    decodes anything.
+    """
+    if not repr(kind).isprintable():
+        return content_type.ContentType('application', 'octet-stream')
+    try:
+        codecs.lookup(kind.parameters.get('charset', 'utf8'))
+    except (LookupError, TypeError, ValueError):
+        return content_type.ContentType(
+            kind.type,
+            kind.subtype,
+            {**kind.parameters, 'charset': 'iso-8859-1'},
+        )
+    return kind
 
 
 class _MaskedContent(content.Content):

@@ -144,6 +144,24 @@ class TestRecords(runs.TestCase):
                         content_type.UTF8_TEXT, [b'\xe4\xb8', b'\xad']
                     )
 
+                def test_no_such_charset(self):
+                    self.fail_with(
+                        content_type.ContentType(
+                            'text', 'plain', {'charset': 'none'}
+                        ),
+                        [b'\xffx'],
+                    )
+
+                def test_type_of_two_lines(self):
+                    self.fail_with(
+                        content_type.ContentType('te\nxt', 'pl\nain'), [b'x']
+                    )
+
+                def test_raises(self):
+                    self.addDetail('log', content.Content(
+                        content_type.UTF8_TEXT, lambda: 1 // 0))
+                    self.fail('said')
+
                 def test_name_of_two_lines(self):
                     self.fail_with(
                         content_type.UTF8_TEXT, [b'x\n0\r\n]\n'], 'a\n]\nb'
@@ -157,10 +175,14 @@ class TestRecords(runs.TestCase):
         self.assertNotIn('stestr cannot', done.stderr)
         store = repository.RepositoryFactory().open(str(self.report))
         problems = problems_of(store.get_latest_run())
-        self.assertEqual(4, len(problems), sorted(problems))
+        self.assertEqual(7, len(problems), sorted(problems))
         for test_id, text in problems.items():
             with self.subTest(test_id):
                 self.assertIn('AssertionError: said', text)
+        self.assertIn(
+            'this detail cannot be read: ZeroDivisionError',
+            problems['test_details.TestDetails.test_raises'],
+        )
         self.assertIn(
             '\N{CJK UNIFIED IDEOGRAPH-4E2D}',
             problems['test_details.TestDetails.test_parts_of_a_character'],
