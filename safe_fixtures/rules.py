@@ -209,7 +209,7 @@ _CATALOGUE = (
     Rule(
         'SF503',
         'thread, descriptor, process or client left behind',
-        'End, close or wait for it in a cleanup.',
+        'End, stop, close or wait for it in a cleanup.',
         cwe='CWE-459',
         finding='A5',
         default='audit',

@@ -24,6 +24,7 @@ from safe_fixtures.guards.posture import modules_probe
 from safe_fixtures.guards.posture import probe
 from safe_fixtures.guards.posture import process_probes
 from safe_fixtures.guards.posture import resource_probes
+from safe_fixtures.guards.posture import stub_probes
 from safe_fixtures.guards.posture import tls_probe
 
 __all__ = ['DEFAULT']
@@ -57,4 +58,6 @@ DEFAULT: tuple[type[probe.Probe], ...] = (
     resource_probes.DaemonProbe,
     resource_probes.DescriptorProbe,
     resource_probes.ChildProbe,
+    stub_probes.PatchProbe,
+    stub_probes.StubProbe,
 )

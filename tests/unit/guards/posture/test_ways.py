@@ -13,13 +13,17 @@
 
 """What tests leak, way by way, and what is none of their doing."""
 
+import colorsys
+import functools
 import logging
 import os
 import subprocess
 import sys
 import textwrap
 import threading
+import types
 import unittest
+from unittest import mock
 import warnings
 
 import fixtures
@@ -142,6 +146,29 @@ def leave_zombie(test):
     return lambda: os.waitpid(number, 0)
 
 
+def start_patch(test):
+    patch = mock.patch('colorsys.rgb_to_hsv', autospec=True)
+    patch.start()
+    return patch.stop
+
+
+def start_patch_of_dict(test):
+    patch = mock.patch.dict({}, a=1)
+    patch.start()
+    return patch.stop
+
+
+def add_stub(test):
+    sys.modules['no_such_package'] = mock.MagicMock()
+    return lambda: sys.modules.pop('no_such_package', None)
+
+
+def replace_module(test):
+    undo = functools.partial(sys.modules.__setitem__, 'colorsys', colorsys)
+    sys.modules['colorsys'] = types.ModuleType('colorsys')
+    return undo
+
+
 class TestResources(testscenarios.WithScenarios, support.WaysTestCase):
     """What still runs or is open; by default it is only recorded."""
 
@@ -150,6 +177,10 @@ class TestResources(testscenarios.WithScenarios, support.WaysTestCase):
         ('file', {'act': staticmethod(open_file), 'key': 'descriptors: '}),
         ('pipe', {'act': staticmethod(open_pipe), 'key': "'pipe:["}),
         ('process', {'act': staticmethod(start_process), 'key': 'children: '}),
+        ('patch', {'act': staticmethod(start_patch), 'key': 'rgb_to_hsv: '}),
+        ('dict', {'act': staticmethod(start_patch_of_dict), 'key': '.dict: '}),
+        ('stub', {'act': staticmethod(add_stub), 'key': 'stubs: no_such_'}),
+        ('module', {'act': staticmethod(replace_module), 'key': 'colorsys: '}),
         ('zombie', {'act': staticmethod(leave_zombie), 'key': ', not waited'}),
     ]
 
