@@ -21,6 +21,7 @@ import wrapt
 
 from safe_fixtures.core import plugins
 from safe_fixtures.hardening import life
+from safe_fixtures.runtime import forks
 from safe_fixtures.runtime import patching
 
 __all__ = ['claim', 'harden', 'own_hardening_of']
@@ -29,6 +30,13 @@ _Hardener = Callable[[type], Any]
 _Runner = Callable[[Any, Any, Any, Any], Any]
 # Bases that a project hardens itself, and its functions that do.
 _claimed: dict[type, tuple[_Hardener, _Runner]] = {}
+# What of a suite runs the fixtures of classes and modules.
+_FIXTURES = (
+    '_handleClassSetUp',
+    '_handleModuleFixture',
+    '_handleModuleTearDown',
+    '_tearDownPreviousClass',
+)
 
 
 def claim(base: type, hardened: _Hardener, run: _Runner) -> None:
@@ -61,21 +69,34 @@ def harden() -> Callable[[], None]:
     guards that need no Nova, whenever its class is imported. A test of a
     project that has guards of its own, such as Nova, gets these instead,
     which include the others. A test that runs within another one is a part
-    of it. No class is replaced: two methods are wrapped. A second call
-    changes nothing.
+    of it. A process that a fixture of a class or module, or the run of a
+    test, forks ends with that. No class is replaced: methods are wrapped. A
+    second call changes nothing.
 
     :returns: a callable that restores ``unittest`` and ``testtools``.
     """
     if isinstance(vars(unittest.TestCase)['run'], _Hardened):
         return lambda: None
+    wrapped = [
+        (unittest.TestCase, 'run', _run),
+        (testtools.TestCase, 'run', _run),
+        # Around a run that a test has of its own.
+        (unittest.TestCase, '__call__', _end_children),
+        *((unittest.TestSuite, name, _end_children) for name in _FIXTURES),
+    ]
     return patching.patch_attributes(
-        (case, 'run', _Hardened(vars(case)['run'], _run))
-        for case in (unittest.TestCase, testtools.TestCase)
+        (owner, name, _Hardened(getattr(owner, name), wrapper))
+        for owner, name, wrapper in wrapped
     )
 
 
 class _Hardened(wrapt.FunctionWrapper):  # type: ignore[type-arg]
     """Marks the methods that this module has wrapped."""
+
+
+def _end_children(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    with forks.child_ends_here():
+        return wrapped(*args, **kwargs)
 
 
 def _run(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:

@@ -68,6 +68,46 @@ LEAKS = (
     '    def test_passes(self):\n'
     '        pass\n'
 )
+# Each child that comes back to the runner runs what is left of it.
+FORKS = """
+import os
+import unittest
+
+def fork():
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+
+def setUpModule():
+    fork()
+
+def tearDownModule():
+    fork()
+
+class TestForks(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        fork()
+
+    @classmethod
+    def tearDownClass(cls):
+        fork()
+
+    def test(self):
+        os.write(1, b'ran test\\n')
+
+class TestRun(unittest.TestCase):
+    def run(self, result=None):
+        fork()
+        return super().run(result)
+
+    def test(self):
+        pass
+
+class TestTwin(unittest.TestCase):
+    def test(self):
+        os.write(1, b'ran twin\\n')
+"""
 
 
 class TestMain(base.TestCase):
@@ -104,6 +144,16 @@ class TestMain(base.TestCase):
             done.stdout.splitlines(),
         )
         self.assertEqual(0, done.returncode)
+
+    def test_forks_outside_a_test_end_there(self):
+        self.write('forks.py', FORKS)
+        for runner in 'unittest', 'testtools.run':
+            with self.subTest(runner=runner):
+                done = self.run_main('-m', runner, 'forks')
+                self.assertEqual(0, done.returncode, done.stderr)
+                said = done.stdout + done.stderr
+                for once in 'ran test', 'ran twin', 'Ran 3 tests':
+                    self.assertEqual(1, said.count(once), said)
 
     def test_runs_a_package(self):
         self.write('show/__init__.py', '')

@@ -113,7 +113,9 @@ class _Lines(patching.SharedPatch[result.Masker]):
 
     def _put(self, text: str) -> None:
         if text:
-            for masker in self.users:
+            # The latest first: it counts for the test that runs, an earlier
+            # one for what belongs to no test.
+            for masker in reversed(list(self.users)):
                 text = masker.text(self._name, text)
             self._write(text)
 

@@ -51,6 +51,19 @@ class TestClass(unittest.TestCase):
         pass
 """
 
+PRINTS = """
+class TestPlain(unittest.TestCase):
+    def test_secret(self):
+        print('adminPass=' + 'x7' + 'Qm2-vKp9')
+
+    def test_twin(self):
+        print('adminPass is not said')
+
+class TestTools(testtools.TestCase):
+    def test_secret(self):
+        print('adminPass=' + 'x7' + 'Qm2-vKp9', file=sys.stderr, end='')
+"""
+
 FAILS_IN_WORKER = """
 if 'run' in sys.argv:
     raise ValueError('load adminPass=' + 'x7' + 'Qm2-vKp9')
@@ -87,6 +100,18 @@ class TestMasked(runs.TestCase):
             'load',
         ):  # fmt: skip
             self.assertIn(f'{said} adminPass=***'.encode(), every)
+
+    def test_what_a_test_prints_counts_for_the_test(self):
+        self.write('test_prints.py', PRINTS)
+        self.run_cli('--mode', 'enforce', 'test_prints', status=2)
+        self.assertEqual(
+            {
+                'test_prints.TestPlain.test_secret': 'fail',
+                'test_prints.TestPlain.test_twin': 'success',
+                'test_prints.TestTools.test_secret': 'fail',
+            },
+            self.outcomes(),
+        )
 
     def test_what_cannot_be_imported(self):
         texts = {'test_password': f'ValueError: adminPass={SECRET}'}

@@ -148,6 +148,13 @@ class TestStreams(base.TestCase):
             before, [vars(each) for each in self.streams.values()]
         )
 
+    def test_it_counts_for_the_latest(self):
+        first, second = self.masked(), self.masked()
+        with first, second:
+            print(LEAK)
+        self.assertEqual({}, first.masker.take())
+        self.assertEqual({'stdout': {'password': 1}}, second.masker.take())
+
     def test_a_stream_that_is_closed_meanwhile(self):
         with self.masked():
             thread = threading.Thread(target=sys.stdout.write, args=(PLAIN,))
