@@ -42,10 +42,14 @@ MODULES = {
         'test_update_from_provider_tree',
     ],
     # _IntegratedTestBase
-    'test_aggregates': ['AggregatesTest', 'AggregatePostTest'],
-    'test_flavor_extraspecs': ['FlavorExtraSpecsTest'],
-    'test_instance_actions': ['InstanceActionsTestV221'],
-    'test_legacy_v2_compatible_wrapper': ['LegacyV2CompatibleTestBase'],
+    'test_aggregates': ['AggregatesTest'],
+    'test_flavor_extraspecs': ['FlavorExtraSpecsTest:test_create'],
+    'test_instance_actions': [
+        'InstanceActionsTestV221:test_get_instance_actions_deleted'
+    ],
+    'test_legacy_v2_compatible_wrapper': [
+        'LegacyV2CompatibleTestBase:test_request_with_microversion_headers'
+    ],
     'test_policy': [
         'HostStatusPolicyTestCase:test_get_server_host_status_unknown_only'
     ],
@@ -54,7 +58,11 @@ MODULES = {
         'test_create_and_rebuild_server',
         'ServerMovingTests:test_evacuate_with_no_compute',
     ],
-    'wsgi.test_servers': ['ServersPreSchedulingTestCase'],
+    'wsgi.test_servers': [
+        'ServersPreSchedulingTestCase:'
+        'test_bfv_delete_build_request_pre_scheduling,'
+        'test_instance_from_buildrequest_old_service'
+    ],
     # ProviderUsageBaseTestCase
     'regressions.test_bug_1794996': [
         'TestEvacuateDeleteServerRestartOriginalCompute'
@@ -64,14 +72,19 @@ MODULES = {
         'test_evacuate_then_delete_compute_service',
         'ComputeStatusFilterTest',
     ],
-    'test_servers_provider_tree': ['TraitsTrackingTests'],
+    'test_servers_provider_tree': [
+        'TraitsTrackingTests:test_driver_removing_trait_via_upt,'
+        'test_resource_provider_traits'
+    ],
     # the libvirt base
     'libvirt.test_migration_addr': [
         'LibvirtMigrationAddrTest:test_evacuate_with_ip'
     ],
     'libvirt.test_power_manage': ['PowerManagementTestsGovernor'],
-    'libvirt.test_rt_servers': ['RealTimeServersTest'],
-    'libvirt.test_vif_model': ['LibvirtVifModelTest'],
+    'libvirt.test_rt_servers': ['RealTimeServersTest:test_success'],
+    'libvirt.test_vif_model': [
+        'LibvirtVifModelTest:test_boot_with_vif_model_igb_old_qemu'
+    ],
     # several cells
     'regressions.test_bug_1823370': ['MultiCellEvacuateTestCase'],
 }

@@ -107,7 +107,11 @@ class TestLost(base.TestCase):
 
     def test_cannot_be_locked(self):
         def spoil(_):
-            self.useFixture(fixtures.MonkeyPatch('fcntl.flock', refuse))
+            self.useFixture(
+                fixtures.MonkeyPatch(
+                    'safe_fixtures.runtime.files._flock', refuse
+                )
+            )
 
         def refuse(*_):
             raise OSError(errno.ENOLCK, 'no locks available')

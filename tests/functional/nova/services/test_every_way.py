@@ -12,7 +12,6 @@
 
 """Each way to change a service, and its restore."""
 
-import itertools
 from unittest import mock
 
 import ddt
@@ -368,6 +367,13 @@ WAYS = {
     )
 }
 EXITS = ['pass', 'fail', 'error in setUp']
+# How a service was changed does not matter to how a test ends, so some ways
+# are tried with every exit.
+RUNS = [
+    (way, way_out)
+    for number, way in enumerate(WAYS)
+    for way_out in (EXITS if number % 5 == 0 else EXITS[:1])
+]
 
 
 class Oops(Exception):
@@ -405,7 +411,7 @@ class TestEveryWay(subtests.SubTests, testtools.TestCase):
         result = inner.run_inner(Inner)
         return result, seen, changed
 
-    @ddt.data(*itertools.product(WAYS, EXITS))
+    @ddt.data(*RUNS)
     @ddt.unpack
     def test_restored(self, way, way_out):
         result, seen, changed = self._run(WAYS[way], way_out)
