@@ -28,6 +28,7 @@ from oslo_config import fixture as config_fixture
 from oslo_policy import policy as oslo_policy
 
 from safe_fixtures import conf
+from safe_fixtures import MicroversionPin
 from safe_fixtures.testing import expect_violation
 
 
@@ -114,6 +115,8 @@ class TestCaught(SafeIntegratedTestBase):
         """A test that says what it needs does not ask for latest."""
         settings = self.useFixture(config_fixture.Config(conf.CONF))
         settings.config(group='safe_fixtures', latest_policy='refuse')
+        # A guard keeps the settings that it was set up with.
+        self.useFixture(MicroversionPin())
         self.api.microversion = 'latest'
         with expect_violation('SF101'):
             self.api.get_servers()
