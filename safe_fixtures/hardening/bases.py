@@ -24,7 +24,7 @@ __all__ = ['SafeTest', 'hardened', 'subclass_of']
 
 
 class SafeTest:
-    """Comes before a test base, and runs its tests guarded.
+    """Runs the tests of a base guarded; inherit it before that base.
 
     :ivar audit_trail: the record of what the guards did
         (:class:`~safe_fixtures.AuditTrail`).

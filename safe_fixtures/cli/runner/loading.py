@@ -123,8 +123,8 @@ class Listing:
     ) -> list[str]:
         """Add those tests that are wanted; return ids that are not there.
 
-        Other runners list a test once that has scenarios, as it is before it
-        is multiplied. All its scenarios are wanted then.
+        Other runners list a test with scenarios once, without the scenario.
+        All its scenarios are wanted then.
         """
         missing = []
         others: dict[str, list[str]] = {}

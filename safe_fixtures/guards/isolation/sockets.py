@@ -64,8 +64,8 @@ def report_sends() -> Callable[[], None]:
 
     :returns: a callable that ends it.
     """
-    # Where eventlet patches, socket.socket is a green socket, which sends
-    # through one of another copy of the module. What was bound before is of
+    # eventlet makes socket.socket a green socket, which sends through a
+    # second copy of the module. What was bound before eventlet patched uses
     # the first copy.
     owners = [
         owner

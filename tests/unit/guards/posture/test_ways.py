@@ -57,7 +57,7 @@ class TestWays(testscenarios.WithScenarios, support.WaysTestCase):
         self.assertEqual([], support.seen(self.trail))
 
     def test_given_back_in_another_order(self):
-        """Cleanups of other things come before and after."""
+        """Other cleanups run before and after the one that restores."""
 
         def act(test):
             undo = support.set_variable(test)
