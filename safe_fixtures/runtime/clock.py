@@ -14,8 +14,9 @@
 
 Tests patch ``time``, and libraries such as freezegun replace its functions in
 every module that holds them. So the clock uses a copy of the module that
-nobody else holds. time-machine changes the calendar underneath both, but not
-the monotonic clock, so the calendar is read once and then carried on.
+nobody else holds. time-machine changes the calendar underneath both, and
+before its version 3 the monotonic clock, too. It leaves the performance
+counter alone, so the calendar is read once and then carried on by that.
 """
 
 import datetime
@@ -29,13 +30,13 @@ _TIME = system.private('time')
 # The tuple keeps the class out of reach of freezegun, which replaces it in
 # the attributes of modules.
 _DATETIME = (datetime.datetime, datetime.UTC)
-# Seconds since the epoch when the monotonic clock was at zero.
-_ZERO = _TIME.time() - _TIME.monotonic()
+# Seconds since the epoch when the performance counter was at zero.
+_ZERO = _TIME.time() - _TIME.perf_counter()
 
 
 def monotonic() -> float:
     """Return the seconds of a clock that only goes forward."""
-    seconds: float = _TIME.monotonic()
+    seconds: float = _TIME.perf_counter()
     return seconds
 
 

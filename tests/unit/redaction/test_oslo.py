@@ -116,8 +116,6 @@ class TestLikeOslo(base.TestCase):
                     {'a': [{name: SECRET}, 'b']},
                     {name: SECRET.encode()},
                 ):
-                    masked = strutils.mask_dict_password(value)
-                    self.assertNotIn(SECRET, str(masked))
                     self.assertNotIn(SECRET, str(self.redactor.redact(value)))
 
     def test_texts_in_a_mapping(self):
@@ -128,8 +126,7 @@ class TestLikeOslo(base.TestCase):
             {'somekey': f'test = cmd --password my\xe9\x80\x80{SECRET}'},
         ):
             with self.subTest(value=value):
-                masked = strutils.mask_dict_password(value)
-                self.assertNotIn(SECRET, str(masked))
+                # The lowest version of oslo.utils masks none of these.
                 self.assertNotIn(SECRET, str(self.redactor.redact(value)))
 
     def test_what_names_no_secret_stays(self):
