@@ -41,6 +41,47 @@ class _Default(NamedTuple):
     value: Any
 
 
+class _Group:
+    """What the options of a group took their values from."""
+
+    def __init__(self, opts: Mapping[str, dict[str, Any]]) -> None:
+        self.opts = dict(opts)
+        self._defaults = [info['opt'].default for info in opts.values()]
+        self._set = {
+            dest: info.copy()
+            for dest, info in opts.items()
+            if len(info) > _UNSET
+        }
+
+    def __eq__(self, other: object) -> bool:
+        """Whether nothing has changed; quick if nothing has."""
+        return (
+            isinstance(other, _Group)
+            and self.opts == other.opts
+            and self._defaults == other._defaults
+            and self._set == other._set
+        )
+
+    @functools.cached_property
+    def _default_of(self) -> dict[str, Any]:
+        return dict(zip(self.opts, self._defaults, strict=True))
+
+    def entry(self, dest: str) -> _Entry | None:
+        """Return the entry of an option, None if it is not registered."""
+        if dest not in self.opts:
+            return None
+        was_set = self._set.get(dest, {})
+        return (
+            self.opts[dest]['opt'],
+            self._default_of[dest],
+            was_set.get('default', probe.ABSENT),
+            was_set.get('override', probe.ABSENT),
+        )
+
+
+_NO_GROUP = _Group({})
+
+
 class _State:
     """What the options of one ``ConfigOpts`` took their values from.
 
@@ -52,44 +93,25 @@ class _State:
         self.conf = conf
         #: The files and the command line.
         self.sources = (_copy_of(conf._namespace), _copy_of(conf._mutable_ns))
-        # There are a thousand of them, of which hardly any is set.
         owners = {None: conf, **conf._groups}
-        self._opts = {
-            group: each._opts.copy() for group, each in owners.items()
-        }
-        infos = [
-            info for opts in self._opts.values() for info in opts.values()
-        ]
-        self._defaults = [info['opt'].default for info in infos]
-        self._set = {
-            id(info): info.copy() for info in infos if len(info) > _UNSET
+        self._groups = {
+            group: _Group(each._opts) for group, each in owners.items()
         }
 
-    def __eq__(self, other: object) -> bool:
-        """Whether nothing has changed; quick if nothing has."""
-        return (
-            isinstance(other, _State)
-            and self.sources == other.sources
-            and self._opts == other._opts
-            and self._defaults == other._defaults
-            and self._set == other._set
-        )
+    def differing(self, other: '_State') -> Iterator[_Key]:
+        """Yield each option whose entry is another one in *other*."""
+        for group in self._groups.keys() | other._groups.keys():
+            mine = self._groups.get(group, _NO_GROUP)
+            theirs = other._groups.get(group, _NO_GROUP)
+            # There are a thousand options, of which hardly any changes.
+            if self.sources != other.sources or mine != theirs:
+                for dest in mine.opts.keys() | theirs.opts.keys():
+                    yield group, dest
 
-    @functools.cached_property
-    def entries(self) -> dict[_Key, _Entry]:
-        absent = probe.ABSENT
-        defaults = iter(self._defaults)
-        found = {}
-        for group, opts in self._opts.items():
-            for dest, info in opts.items():
-                was_set = self._set.get(id(info), {})
-                found[group, dest] = (
-                    info['opt'],
-                    next(defaults),
-                    was_set.get('default', absent),
-                    was_set.get('override', absent),
-                )
-        return found
+    def entry(self, key: _Key) -> _Entry | None:
+        """Return the entry of an option, None if it is not registered."""
+        group, dest = key
+        return self._groups.get(group, _NO_GROUP).entry(dest)
 
     def value(self, key: _Key, other: _Entry) -> Any:
         """Return the effective, interpolated value of an option.
@@ -99,10 +121,9 @@ class _State:
         if isinstance(other[0], cfg.SubCommandOpt):
             return None
         unset: _Entry = (*other[:2], probe.ABSENT, probe.ABSENT)
-        entries = {key: unset, **self.entries}
         group = None if key[0] is None else self.conf._groups.get(key[0])
         try:
-            return self._view(entries)._do_get(key[1], group)[0]
+            return self._view(key, unset)._do_get(key[1], group)[0]
         except (cfg.Error, ValueError) as error:
             return f'(invalid: {type(error).__name__})'
 
@@ -110,17 +131,22 @@ class _State:
         """Whether an option has the default it was registered with."""
         if self.sources != (None, None):
             return False
-        now = self.entries.get(key)
+        now = self.entry(key)
         return now is None or (
             now[2:] == (probe.ABSENT, probe.ABSENT)
             and (before is None or before[1] is now[1])
         )
 
-    def _view(self, entries: dict[_Key, _Entry]) -> Any:
-        """Return a ``ConfigOpts`` whose options have the noted values."""
+    def _view(self, key: _Key, unset: _Entry) -> Any:
+        """Return a ``ConfigOpts`` whose options have the noted values.
+
+        :param key: the option that has the entry *unset* if it is not
+            registered.
+        """
 
         def get_opt_info(name: str, group: Any = None) -> dict[str, Any]:
-            entry = entries.get((getattr(group, 'name', group), name))
+            wanted = (getattr(group, 'name', group), name)
+            entry = self.entry(wanted) or (unset if wanted == key else None)
             if entry is None:
                 # It may know a deprecated name of the option.
                 info: dict[str, Any] = self.conf._get_opt_info(name, group)
@@ -185,17 +211,13 @@ class ConfigProbe(probe.Probe):
     def _changes(
         self, name: str, before: _State, after: _State
     ) -> Iterator[tuple[str, Any, Any]]:
-        if before == after:
-            return
-        all_of_them = before.sources != after.sources
-        keys = [
-            key
-            for key in before.entries.keys() | after.entries.keys()
-            if all_of_them or before.entries.get(key) != after.entries.get(key)
-        ]
+        by_source = before.sources != after.sources
+        keys = before.differing(after)
         for key in sorted(keys, key=lambda key: (key[0] or '', key[1])):
-            was = before.entries.get(key)
-            entry = after.entries.get(key) or before.entries[key]
+            was, now = before.entry(key), after.entry(key)
+            entry = now or was
+            if entry is None or (was == now and not by_source):
+                continue
             old, new = before.value(key, entry), after.value(key, entry)
             if old != new:
                 text = f'{name} [{key[0] or "DEFAULT"}] {key[1]}'.strip()

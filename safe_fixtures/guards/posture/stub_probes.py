@@ -56,16 +56,18 @@ class StubProbe(probe.ObjectProbe):
     def changes(
         self, before: dict[str, Any], after: dict[str, Any]
     ) -> Iterator[tuple[str, Any, Any]]:
-        for name, now in after.items():
-            was = before.get(name, probe.ABSENT)
+        absent = probe.ABSENT
+        replaced = [
+            name
+            for name, now in after.items()
+            if before.get(name, absent) is not now
+        ]
+        for name in replaced:
+            was, now = before.get(name, absent), after[name]
             # Some libraries make a new module without a spec as they are
             # imported. None replaces one by itself.
-            if (
-                was is not now
-                and not isinstance(_spec_of(now), ModuleSpec)
-                and not (
-                    was is probe.ABSENT and isinstance(now, types.ModuleType)
-                )
+            if not isinstance(_spec_of(now), ModuleSpec) and not (
+                was is absent and isinstance(now, types.ModuleType)
             ):
                 yield name, was, now
 
