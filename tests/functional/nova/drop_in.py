@@ -14,8 +14,10 @@
 
 By module of ``nova.tests.functional``: the classes that run, and after a
 colon the methods, if not all of them run. All pass unhardened on every
-release that is tested here.
+release that is tested here, but for those that NOT_ON leaves out.
 """
+
+from nova import version
 
 MODULES = {
     # nova.test.NoDBTestCase, some with databases that they set up themselves
@@ -88,3 +90,11 @@ MODULES = {
     # several cells
     'regressions.test_bug_1823370': ['MultiCellEvacuateTestCase'],
 }
+
+# By release, what fails there unhardened, too. In this class the scheduler of
+# Nova 32 reads instances in a second greenlet with the context with which
+# its service is created: "Can't upgrade a READER transaction to a WRITER".
+NOT_ON = {'32': ['test_middleware']}
+
+for _module in NOT_ON.get(version.version_string().partition('.')[0], ()):
+    del MODULES[_module]
