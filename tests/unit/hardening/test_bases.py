@@ -91,7 +91,8 @@ class Shared(base.TestCase):
     def run_case(self, case):
         result = testtools.TestResult()
         case.run(result)
-        self.assertEqual(1, result.testsRun)
+        # Python 3.12.1 does not count a test that a decorator skips.
+        self.assertEqual(1, result.testsRun or len(result.skip_reasons))
         return '\n'.join(
             text for _, text in result.failures + result.errors
         )  # fmt: skip

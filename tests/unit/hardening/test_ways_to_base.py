@@ -79,7 +79,8 @@ class WaysToTheBase:
         case = cls('test_it')
         result = testtools.TestResult()
         case.run(result)
-        self.assertEqual(1, result.testsRun)
+        # Python 3.12.1 does not count a test that a decorator skips.
+        self.assertEqual(1, result.testsRun or len(result.skip_reasons))
         said = result.failures + result.errors
         return case, result, '\n'.join(text for _, text in said)
 

@@ -589,6 +589,37 @@ class TestCheckUrl(base.TestCase):
         self.assertIsNotNone(check(f'sqlite:///{here}/newer.db'))
         self.assertIsNotNone(check('mysql:///newer.db'))
 
+    def test_server_for_tests(self):
+        url = 'mysql+pymysql://openstack_citest:openstack_citest@localhost'
+        for inside in (
+            url,
+            f'{url}/',
+            f'{url}/openstack_citest?charset=utf8',
+            f'{url}:3306/a_b1',
+            'postgresql://openstack_citest:***@localhost/postgres',
+            'postgresql+psycopg2://openstack_citest@127.0.0.1/x',
+            'mysql://openstack_citest:x@[::1]/',
+        ):
+            with self.subTest(url=inside):
+                self.assertIsNone(configuration.check_url('database', inside))
+
+    def test_server_for_tests_elsewhere(self):
+        url = 'mysql+pymysql://openstack_citest:x@localhost/x'
+        for outside in (
+            url.replace('localhost', 'db.acme.com'),
+            url.replace('localhost', 'localhost.acme.com'),
+            url.replace('openstack_citest', 'nova'),
+            url.replace('openstack_citest:x', 'openstack_citest:x@db'),
+            f'{url}?host=db.acme.com',
+            f'{url}?charset=utf8&host=db.acme.com',
+            f'{url}?unix_socket=/run/mysqld.sock',
+            f'{url}\n',
+            f'mysql://nova@db/?{url}',
+        ):
+            with self.subTest(url=outside):
+                found = configuration.check_url('database', outside)
+                self.assertEqual('SF402', found.code)
+
     def test_transport(self):
         found = configuration.check_url('transport', 'rabbit://u:s3cret@bus/')
         self.assertEqual(('SF403', 'rabbit://***@bus'), found[::2][:2])
