@@ -18,6 +18,7 @@ often bound before a guard is there.
 
 from collections.abc import Callable
 import functools
+import os
 import sys
 from typing import Any
 
@@ -45,8 +46,14 @@ def _transport_url(transport: Any, driver: Any) -> str | None:
 
 
 def _psycopg2_url(dsn: str, *_: Any, **__: Any) -> str:
-    parse_dsn = sys.modules['psycopg2.extensions'].parse_dsn
-    return f'postgresql://{parse_dsn(dsn).get("host", "")}/'
+    given = sys.modules['psycopg2.extensions'].parse_dsn(dsn)
+    host = given.get('host', '')
+    # These lead elsewhere, whatever the host is.
+    if any(name in given or f'PG{name.upper()}' in os.environ
+           for name in ('hostaddr', 'service')):  # fmt: skip
+        return f'postgresql://{host}/'
+    user = given.get('user')
+    return f'postgresql://{user}@{host}/' if user else f'postgresql://{host}/'
 
 
 # For each module: the class in it, the function to patch, the kind of what

@@ -47,6 +47,8 @@ _TARGETS = (
     (psycopg2, '_connect'),
 )
 _URL = 'postgresql+psycopg2://nova:s3cret@db.acme.com:5432/nova'
+# A port that nobody listens on.
+_OF_TESTS = 'user=openstack_citest host=localhost port=1'
 _BUS = 'rabbit://nova:s3cret@bus.acme.com:5672/'
 
 
@@ -99,6 +101,13 @@ def cell(database='sqlite://', transport='fake://'):
         main_db.get_engine(context=context)
     finally:
         nova_context.CELL_CACHE.pop(uuids.cell, None)
+
+
+def connect_to_none(dsn):
+    try:
+        connect(dsn)
+    except psycopg2.OperationalError:
+        pass
 
 
 class TestMaking(
@@ -171,6 +180,13 @@ class TestMaking(
                 ),
                 'db.acme.com',
                 '',
+            ),
+            (
+                'SF402',
+                'psycopg2_of_tests',
+                connect_to_none,
+                f'{_OF_TESTS} hostaddr=192.0.2.1',
+                _OF_TESTS,
             ),
             (
                 'SF402',
