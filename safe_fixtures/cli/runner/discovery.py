@@ -39,6 +39,7 @@ class Tests:
     """The tests that :func:`find` found; see :class:`.loading.Listing`."""
 
     tests: dict[str, str]
+    together: list[str]
     errors: dict[str, str]
     skipped: dict[str, str]
     unknown: dict[str, str]

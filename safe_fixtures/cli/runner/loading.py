@@ -82,6 +82,9 @@ class Listing:
         self._limit = limit
         #: The source of each test, by its id.
         self.tests: dict[str, str] = {}
+        #: The modules whose tests belong together: a function makes their
+        #: classes, and may have made a suite that they need.
+        self.together: set[str] = set()
         #: The traceback of each module that cannot be loaded.
         self.errors: dict[str, str] = {}
         #: The reason of each module that skips itself.
@@ -241,6 +244,8 @@ class Listing:
                     self.errors[test_id.removeprefix(_FAILED)] = str(error)
             else:
                 found[printable.block(test_id)] = source
+                if not _has_name(type(test)):
+                    self.together.add(source)
         return found
 
     @contextlib.contextmanager
@@ -288,6 +293,12 @@ def _module_of(name: str) -> str | None:
             break
         module = prefix
     return module
+
+
+def _has_name(cls: type) -> bool:
+    """Whether a class can be found by its name."""
+    first = cls.__qualname__.partition('.')[0]
+    return hasattr(sys.modules.get(cls.__module__), first)
 
 
 def _without_scenario(test_id: str) -> str:

@@ -64,7 +64,7 @@ def run(
         and seed give the same order.
     """
     directory = os.path.abspath(directory)
-    groups = _groups(tests.tests, seed, concurrency)
+    groups = _groups(tests, seed, concurrency)
     workers = max(1, min(concurrency, len(groups)))
     total = len(tests.tests) + len(tests.errors) + len(tests.skipped)
     own = {
@@ -107,11 +107,14 @@ def run(
 
 
 def _groups(
-    tests: Mapping[str, str], seed: int | None, concurrency: int
+    found: discovery.Tests, seed: int | None, concurrency: int
 ) -> list[child.Group]:
+    tests, together = found.tests, set(found.together)
     classes: dict[str, list[str]] = {}
-    for test_id in tests:
+    for test_id, source in tests.items():
         name = test_id.partition('(')[0].rpartition('.')[0]
+        if source in together:
+            name = source
         classes.setdefault(name, []).append(test_id)
     groups = list(classes.values())
     if concurrency > 1:
@@ -128,10 +131,12 @@ def _groups(
     return [
         child.Group(
             ids,
-            list(dict.fromkeys(tests[each] for each in ids)),
-            shuffled=seed is not None,
+            sources,
+            # Their suite has an order of its own.
+            shuffled=seed is not None and together.isdisjoint(sources),
         )
         for ids in groups
+        for sources in [list(dict.fromkeys(tests[each] for each in ids))]
     ]
 
 

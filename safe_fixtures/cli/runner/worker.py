@@ -138,6 +138,7 @@ def _list(options: argparse.Namespace) -> int:
     masker = _masker(options.unhardened)
     answer = {
         'tests': tests,
+        'together': sorted(listing.together),
         'errors': _masked(masker, listing.errors),
         'skipped': _masked(masker, listing.skipped),
         'unknown': listing.unknown,

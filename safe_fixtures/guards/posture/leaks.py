@@ -37,6 +37,14 @@ LEAKS: Final[tuple[source.Leak, ...]] = (
         module='oslo_config.fixture',
     ),
     source.Leak(
+        'config',
+        '[cors] *',
+        '*',
+        'the CORS middleware of oslo.middleware writes the values that it is '
+        'given into the options of the process, when an application is made',
+        module='oslo_middleware.cors',
+    ),
+    source.Leak(
         'logging',
         'root handlers',
         "['StreamHandler NOTSET']",

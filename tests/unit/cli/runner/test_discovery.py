@@ -229,6 +229,36 @@ class TestSelection(runs.TestCase):
             self.ids(),
         )
 
+    def test_classes_without_a_name_stay_together(self):
+        self.write(
+            'test_made.py',
+            """
+            class Suite(unittest.TestSuite):
+                def run(self, *args):
+                    with open(HERE / 'suites', 'a') as file:
+                        file.write('x')
+                    return super().run(*args)
+
+            def load_tests(loader, tests, pattern):
+                made = []
+                for name in 'bca':
+                    def test(self, name=name):
+                        with open(HERE / 'tests', 'a') as file:
+                            file.write(name)
+                    cls = type(name, (testtools.TestCase,), {'test': test})
+                    made.append(cls('test'))
+                return Suite(made)
+            """,
+        )
+        for options in ((), ('--concurrency', '2'), ('--shuffle', '3')):
+            with self.subTest(options=options):
+                for name in ('suites', 'tests'):
+                    (self.home / name).unlink(missing_ok=True)
+                report = '-'.join(('report', *options))
+                self.run_cli(*options, 'test_made', report=report)
+                self.assertEqual('x', (self.home / 'suites').read_text())
+                self.assertEqual('bca', (self.home / 'tests').read_text())
+
     def test_module_that_is_skipped(self):
         self.write('test_no.py', 'raise unittest.SkipTest("not here")\n')
         self.run_cli('test_no')

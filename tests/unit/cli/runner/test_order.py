@@ -15,6 +15,7 @@
 import itertools
 import re
 
+from safe_fixtures.cli.runner import discovery
 from safe_fixtures.cli.runner import supervisor
 from tests.unit.cli import runs
 
@@ -88,7 +89,9 @@ class TestC(Base):
         ids = kept.read_text().split()
         self.assertEqual(sorted(ids), ids)
         # Several start with the class that has the most tests.
-        tests = dict.fromkeys(reversed(ids), 'test_grown')
+        tests = discovery.Tests(
+            dict.fromkeys(reversed(ids), 'test_grown'), [], {}, {}, {}, []
+        )
         [*_, first] = supervisor._groups(tests, None, 1)
         self.assertIn('TestA', first.ids[0])
         [first, *_] = supervisor._groups(tests, None, 2)
