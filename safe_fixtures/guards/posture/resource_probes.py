@@ -13,6 +13,7 @@
 """Compare what runs and what is open."""
 
 from collections.abc import Iterator
+import gc
 import io
 import os
 import sys
@@ -34,6 +35,7 @@ _readlink = os.readlink
 _waitid = os.waitid
 _enumerate = threading.enumerate
 _current_frames = sys._current_frames
+_collects, _start, _stop = gc.isenabled, gc.enable, gc.disable
 
 
 class ThreadProbe(probe.Probe):
@@ -63,6 +65,19 @@ class ThreadProbe(probe.Probe):
                 yield _name_of(thread), probe.ABSENT, 'alive'
 
 
+def _idents() -> list[int]:
+    """Return the idents of all threads that run Python."""
+    collects = _collects()
+    # CPython 3.11 keeps all threads from starting meanwhile. A collection
+    # that waits for one of them would wait for good.
+    _stop()
+    try:
+        return list(_current_frames())
+    finally:
+        if collects:
+            _start()
+
+
 class DaemonProbe(probe.Probe):
     """Daemon threads, and threads that ``threading`` does not know."""
 
@@ -71,7 +86,7 @@ class DaemonProbe(probe.Probe):
     rule = 'SF503'
 
     def snapshot(self) -> dict[int, Any]:
-        found: dict[int, Any] = dict.fromkeys(_current_frames())
+        found: dict[int, Any] = dict.fromkeys(_idents())
         for thread in _enumerate():
             if thread.ident is not None:
                 found[thread.ident] = thread

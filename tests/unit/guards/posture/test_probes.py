@@ -12,6 +12,7 @@
 
 """The other default probes."""
 
+import gc
 import logging
 import os
 import shutil
@@ -25,6 +26,8 @@ import testtools
 
 from safe_fixtures import exceptions
 from safe_fixtures.guards import posture
+from safe_fixtures.guards.posture import resource_probes
+from tests.support import base
 from tests.support import posture as support
 
 
@@ -122,3 +125,26 @@ class TestProbes(support.WaysTestCase):
         self.useFixture(fixtures.MonkeyPatch('os.umask', self.fail))
         with posture.PostureGuard():
             pass
+
+
+class TestDaemonProbe(base.TestCase):
+    def test_no_collection_within(self):
+        # In CPython 3.11 it would wait for good for a thread that starts.
+        for collects in (True, False):
+            with self.subTest(collects=collects):
+                self.addCleanup(gc.enable)
+                (gc.enable if collects else gc.disable)()
+                seen = []
+
+                def look(seen=seen):
+                    seen.append(gc.isenabled())
+                    return {1: None}
+
+                with fixtures.MonkeyPatch(
+                    'safe_fixtures.guards.posture.resource_probes'
+                    '._current_frames',
+                    look,
+                ):
+                    self.assertIn(1, resource_probes.DaemonProbe().snapshot())
+                self.assertEqual([False], seen)
+                self.assertIs(collects, gc.isenabled())
