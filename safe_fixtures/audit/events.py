@@ -52,6 +52,8 @@ REQUESTS: Final = 'monitor/microversion'
 # What the helpers of a test waited for, and the RPC casts made calls.
 WAIT: Final = 'monitor/wait'
 CAST: Final = 'monitor/cast'
+# What was taken from memory while a test was set up.
+SPEED_UP: Final = 'monitor/speed_up'
 
 # A test ended, as its guards saw it and as the runner saw it.
 TEST_END: Final = 'evaluate/test'
@@ -121,6 +123,18 @@ def _are_waits(value: Any) -> bool:
     )
 
 
+def _are_hits(value: Any) -> bool:
+    """Whether it maps names to two counts each."""
+    return isinstance(value, dict) and all(
+        isinstance(pair, list) and len(pair) == 2 and all(map(_is_count, pair))
+        for pair in value.values()
+    )
+
+
+def _are_named_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
 _Check = Callable[[Any], bool]
 _ANY: dict[str, _Check] = {
     'seconds': _is_number,
@@ -147,6 +161,7 @@ _OF_ACTIONS: dict[str, dict[str, _Check]] = {
         'seconds_won': _is_number,
         'helpers': _are_waits,
     },
+    SPEED_UP: {'cures': _are_hits, 'off': _are_named_texts},
     TEST_END: {'hardened': _is_text, 'lacks': _is_text},
     TEST_OUTCOME: {'status': _is_text},
     RUN: {

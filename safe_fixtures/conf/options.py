@@ -163,6 +163,12 @@ def _check_writable(value: str) -> None:
         )
 
 
+# As safe_fixtures.nova.speed calls them.
+_CURES = (
+    'collection', 'statements', 'connections', 'policy', 'options', 'routes',
+    'databases', 'schemas',
+)  # fmt: skip
+
 OPTS = [
     cfg.StrOpt(
         'mode',
@@ -262,6 +268,18 @@ OPTS = [
         default=True,
         help="Whether the waits of Nova's test helpers end as soon as what "
         'they wait for is there, rather than at their next poll.',
+    ),
+    cfg.BoolOpt(
+        'speed_up',
+        default=True,
+        help="Whether Nova's tests are set up from what earlier tests of "
+        'the process left, with the same results.',
+    ),
+    cfg.Opt(
+        'speed_up_without',
+        type=_CheckedList(types.String(choices=_CURES)),
+        default=[],
+        help='What not to speed up: ' + ', '.join(_CURES) + '.',
     ),
     cfg.Opt(
         'audit_file',

@@ -56,6 +56,7 @@ from safe_fixtures.nova.bases import SafeProviderUsageBaseTestCase  # noqa
 from safe_fixtures.nova.bases import SafeTestCase  # noqa: E402
 from safe_fixtures.nova.cast_as_call import SafeCastAsCall  # noqa: E402
 from safe_fixtures.nova.environment import InstalledNova  # noqa: E402
+from safe_fixtures.nova.speed import WarmNova  # noqa: E402
 from safe_fixtures.nova.waiting import PromptBus  # noqa: E402
 from safe_fixtures.nova.waiting import WaitForChange  # noqa: E402
 
@@ -69,6 +70,7 @@ __all__ = [
     'SafeServersTestBase',
     'SafeTestCase',
     'WaitForChange',
+    'WarmNova',
     'hardened',
 ]
 

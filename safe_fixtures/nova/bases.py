@@ -38,6 +38,7 @@ from safe_fixtures.hardening import suite as hardening_suite
 from safe_fixtures.nova import backend
 from safe_fixtures.nova import cast_as_call
 from safe_fixtures.nova import environment
+from safe_fixtures.nova import speed
 from safe_fixtures.nova import waiting
 from safe_fixtures.runtime import patching
 
@@ -237,6 +238,9 @@ def _guard_process(case: Any) -> audit.AuditTrail:
 
 def _prepare_nova(case: Any, settings: Any) -> None:
     """Watch Nova before it starts a service or creates its flavors."""
+    if settings.speed_up:
+        # First: what it sets up is for all of Nova.
+        case.useFixture(speed.WarmNova())
     if settings.wait_for_change:
         # Until the last service has stopped.
         case.useFixture(waiting.PromptBus())

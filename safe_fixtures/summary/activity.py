@@ -26,6 +26,7 @@ __all__ = [
     'Records',
     'Services',
     'SlowestRestores',
+    'SpeedUp',
     'Waiting',
 ]
 
@@ -199,6 +200,32 @@ class Waiting(sections.Section):
         for helper, seconds in most:
             waits = sections.plural(self._counts[helper], 'wait')
             yield helper, seconds, f'seconds saved in {waits}'
+
+
+class SpeedUp(sections.Section):
+    """What was taken from memory instead of being made anew."""
+
+    title = 'Warm set-up'
+
+    def __init__(self) -> None:
+        self._hits: collections.Counter[str] = collections.Counter()
+        self._misses: collections.Counter[str] = collections.Counter()
+        # Why a cure has switched itself off.
+        self._off: dict[str, str] = {}
+
+    def add(self, event: events.Event) -> None:
+        if event.action != events.SPEED_UP:
+            return
+        for cure, (hits, misses) in event.details.get('cures', {}).items():
+            self._hits[cure] += hits
+            self._misses[cure] += misses
+        self._off.update(event.details.get('off', {}))
+
+    def rows(self) -> sections.Rows:
+        for cure, hits in self._hits.most_common():
+            yield cure, hits, f'from memory; {self._misses[cure]} made anew'
+        for cure, reason in sorted(self._off.items()):
+            yield f'without {cure}', 0, reason
 
 
 class Records(sections.Section):

@@ -67,6 +67,7 @@ class Summary:
             activity.Microversions(),
             activity.Checks(),
             activity.Waiting(),
+            activity.SpeedUp(),
             records,
         )
 

@@ -66,6 +66,11 @@ SENSIBLE = {
     'dummy_image_name': [('fake-.*', 'fake-.*')],
     'dummy_flavor_name': [('m1[.].*', 'm1[.].*')],
     'wait_for_change': [('true', True), ('False', False), ('0', False)],
+    'speed_up': [('true', True), ('False', False)],
+    'speed_up_without': [
+        ('policy,databases', ['policy', 'databases']),
+        ('', []),
+    ],
     'audit_file': [('{tmp}/audit.jsonl', '{tmp}/audit.jsonl')],
     'waivers_file': [('{tmp}/waivers.toml', '{tmp}/waivers.toml')],
     'posture_leaks_file': [('{tmp}/leaks.toml', '{tmp}/leaks.toml')],
@@ -136,6 +141,8 @@ NONSENSE = {
     'dummy_image_name': [('[', 'regular expression'), ('', 'empty')],
     'dummy_flavor_name': [('(', 'regular expression'), ('', 'empty')],
     'wait_for_change': [('sometimes', 'boolean'), ('', 'boolean')],
+    'speed_up': [('sometimes', 'boolean'), ('', 'boolean')],
+    'speed_up_without': [('waiting', 'connections')],
     'audit_file': [
         ('{tmp}', 'a file'),
         ('{tmp}/absent/audit.jsonl', 'directory that exists'),

@@ -36,6 +36,8 @@ CHANGES = {
     'dummy_image_name': ('x', ['x.*', None], ['x']),
     'dummy_flavor_name': ('x', ['x.*', None], ['x']),
     'wait_for_change': (True, [], [True, False]),
+    'speed_up': (True, [], [True, False]),
+    'speed_up_without': ([], [], [[], ['policy']]),
     'audit_file': ('/tmp/x', ['/tmp/y', None], ['/tmp/x']),
     'waivers_file': ('/tmp/x', ['/tmp/y'], ['/tmp/x', None]),
     'posture_leaks_file': ('/tmp/x', ['/tmp/y'], ['/tmp/x', None]),
