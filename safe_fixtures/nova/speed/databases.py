@@ -126,6 +126,10 @@ def _is_schema(nova_fixtures: Any, script: Any) -> bool:
     )
 
 
+# The tables that are filled in.
+_FILLED = ('traits', 'resource_classes')
+
+
 class _Filling:
     """A database of placement that is being made.
 
@@ -145,6 +149,13 @@ _filling: contextvars.ContextVar[_Filling | None] = contextvars.ContextVar(
 )
 
 
+def _module(name: str) -> Any:
+    try:
+        return sys.modules[name]
+    except KeyError:
+        raise cure.Unknown(f'placement does not import {name}') from None
+
+
 class _Placement:
     """What of placement decides how a new database looks.
 
@@ -153,30 +164,42 @@ class _Placement:
     """
 
     def __init__(self, fixtures: Any) -> None:
-        self.fixtures = fixtures
-        modules = ('migration', 'deploy', 'trait', 'resource_class')
-        migration, deploy, trait, resource_class = (
-            cure.known(fixtures, each) for each in modules
+        migration, deploy, trait, resource_class, models = (
+            _module(f'placement.{each}')
+            for each in (
+                'db.sqlalchemy.migration',
+                'deploy',
+                'objects.trait',
+                'objects.resource_class',
+                'db.sqlalchemy.models',
+            )
         )
-        self.migration, self.trait = migration, trait
-        self.resource_class = resource_class
-        self.models = cure.known(migration, 'models')
-        self.table_names = ('traits', 'resource_classes')
-        self._expected = [
-            *((fixtures, each) for each in modules),
-            (migration, 'models'),
-            (deploy, 'update_database'),
-            (deploy, 'db_api'),
-            (deploy, 'trait'),
-            (deploy, 'resource_class'),
-            (trait, 'ensure_sync'),
-            (trait, '_trait_sync'),
-            (trait, '_TRAIT_TBL'),
-            (resource_class, 'ensure_sync'),
-            (resource_class, '_resource_classes_sync'),
-            (resource_class, '_RC_TBL'),
+        self.fixtures, self.migration, self.models = (
+            fixtures,
+            migration,
+            models,
+        )
+        self.trait, self.resource_class = trait, resource_class
+        # A test may replace them, for the fixture or for what it calls.
+        self._usual = [
+            (fixtures, 'migration', migration),
+            (fixtures, 'deploy', deploy),
+            (migration, 'models', models),
+            (deploy, 'trait', trait),
+            (deploy, 'resource_class', resource_class),
+            *(
+                (owner, name, cure.known(owner, name))
+                for owner, name in (
+                    (deploy, 'update_database'),
+                    (trait, 'ensure_sync'),
+                    (trait, '_trait_sync'),
+                    (trait, '_TRAIT_TBL'),
+                    (resource_class, 'ensure_sync'),
+                    (resource_class, '_resource_classes_sync'),
+                    (resource_class, '_RC_TBL'),
+                )
+            ),
         ]
-        self._found = [cure.known(*each) for each in self._expected]
         cure.known(deploy, 'update_database', 'conf')
         cure.known(trait, '_trait_sync', 'ctx')
         cure.known(resource_class, '_resource_classes_sync', 'ctx')
@@ -191,14 +214,16 @@ class _Placement:
         self.generate = cure.known(
             fixtures.Database, 'generate_schema_create_all', 'self', 'engine'
         )
-        self._functions = (*self._found, self.create_schema, self.generate)
+        self._functions = (
+            *(found for _, _, found in self._usual),
+            self.create_schema,
+            self.generate,
+        )
 
     def _columns(self) -> list[tuple[str, Any]]:
         tables = self.models.BASE.metadata.tables
         try:
-            return [
-                (name, tables[name].c.created_at) for name in self.table_names
-            ]
+            return [(name, tables[name].c.created_at) for name in _FILLED]
         except (AttributeError, KeyError) as error:
             raise cure.Unknown(f'placement has no {error}') from error
 
@@ -222,9 +247,7 @@ class _Placement:
     def _is_usual(self) -> bool:
         return all(
             vars(owner).get(name) is found
-            for (owner, name), found in zip(
-                self._expected, self._found, strict=True
-            )
+            for owner, name, found in self._usual
         ) and not any(_listeners(self.models.BASE.metadata))
 
     def amend(self, engine: Any, connection: sqlite3.Connection) -> None:
