@@ -12,6 +12,8 @@
 
 """What the tests of a cure that only patches attributes have in common."""
 
+import fixtures
+
 from safe_fixtures import nova as safe_nova
 from safe_fixtures.runtime import patching
 from tests.functional.nova import inner
@@ -123,8 +125,9 @@ class Contract:
         try:
             delattr(owner, name)
             unpatched = self.raw()
-            with self.CURE():
+            with fixtures.FakeLogger() as logger, self.CURE():
                 self.assertIn(name, self.CURE.counts.off)
+                self.assertIn(self.CURE.counts.off, logger.output)
                 self.assertEqual(unpatched, self.raw())
         finally:
             restore()
