@@ -634,14 +634,16 @@ class TestPlacement(base.TestCase):
         with change():
             changed = self.made()
         self.assertNotEqual(plain, changed)
-        self.useFixture(no_images())
-        with Databases():
-            for _ in range(3):
-                # Whichever comes first could spoil the image of the other.
-                with change():
-                    self.assertEqual(changed, self.copied()[0])
-                self.assertEqual(plain, self.copied()[0])
-            self.assertEqual((plain, 1), self.copied())
+        for plain_first in (False, True):
+            # Whichever comes first could spoil the image of the other.
+            with no_images(), Databases():
+                if plain_first:
+                    self.copied()
+                for _ in range(2):
+                    with change():
+                        self.assertEqual(changed, self.copied()[0])
+                    self.assertEqual(plain, self.copied()[0])
+                self.assertEqual((plain, 1), self.copied())
 
     def test_copied(self):
         plain = self.made()
@@ -734,6 +736,19 @@ class TestPlacement(base.TestCase):
                 self.assertAsBefore(
                     functools.partial(patch, owner, attribute, value)
                 )
+
+    @contextlib.contextmanager
+    def constraint(self):
+        table = models.BASE.metadata.tables['traits']
+        added = sqlalchemy.CheckConstraint('id > 0')
+        table.append_constraint(added)
+        try:
+            yield
+        finally:
+            table.constraints.remove(added)
+
+    def test_constraint_added_in_place(self):
+        self.assertAsBefore(self.constraint)
 
     @contextlib.contextmanager
     def listener(self):
