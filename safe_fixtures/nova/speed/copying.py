@@ -33,19 +33,14 @@ _PLAIN = (
 
 
 class DeepCopy:
-    """A ``__deepcopy__`` of some classes.
+    """A ``__deepcopy__`` for plain objects.
 
-    Subclasses do not have it, nor has a class that has its own way of being
-    copied by now.
-
-    :param kinds: the classes, which must be plain.
+    A class that has its own way of being copied, and its objects, do not
+    have it.
     """
 
-    def __init__(self, *kinds: type) -> None:
-        self._kinds = kinds
-
     def __get__(self, value: Any, owner: Any = None) -> Any:
-        if type(value) not in self._kinds or not is_plain(type(value)):
+        if value is None or not is_plain(type(value)):
             raise AttributeError('__deepcopy__')
         return functools.partial(_copy_state, value)
 

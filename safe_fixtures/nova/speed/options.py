@@ -110,7 +110,6 @@ class _State:
         self._namespaces = conf._namespace, conf._mutable_ns
         self._driver = conf._env_driver
         self._flags = conf._use_env, conf._validate_default_values
-        self._environ = os.environ
         self._variables = _variables()
 
     def holds(self, conf: cfg.ConfigOpts, writes: int) -> bool:
@@ -121,7 +120,6 @@ class _State:
             and self._namespaces[1] is conf._mutable_ns
             and self._driver is conf._env_driver
             and self._flags == (conf._use_env, conf._validate_default_values)
-            and self._environ is os.environ
             and self._variables == _variables()
         )
 

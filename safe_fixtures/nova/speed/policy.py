@@ -134,13 +134,21 @@ def _signatures() -> list[_Patch]:
 class _Parsed:
     """Parsed rules, as long as the same checks are registered.
 
+    :param pure: the constructors that only note what they are passed.
     :ivar kept: what is remembered, by text.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pure: frozenset[Any]) -> None:
         self.kept: dict[str, _checks.BaseCheck] = {}
         self._registered = dict(_checks.registered_checks)
         self._extensions = dict(_checks.get_extensions())
+        makers = [*self._registered.items(), *self._extensions.items()]
+        # What text cannot be remembered: all if it is that of None.
+        self._others = [
+            '' if name is None else f'{name}:'
+            for name, maker in makers
+            if not _is_pure(maker, pure)
+        ]
 
     def is_current(self) -> bool:
         """Whether the checks are those that it began with."""
@@ -149,12 +157,29 @@ class _Parsed:
             and _checks.extension_checks == self._extensions
         )
 
-    def maker(self, kind: str) -> Any:
-        """Return what makes the checks of a kind."""
-        if kind in self._extensions:
-            return self._extensions[kind]
-        by_default = self._registered.get(None)
-        return self._registered.get(kind, by_default)
+    def is_known(self, rule: str) -> bool:
+        """Whether making the checks of a rule does nothing else."""
+        return not any(each in rule for each in self._others)
+
+
+def _is_pure(maker: Any, pure: frozenset[Any]) -> bool:
+    made_by: Any = getattr(maker, '__init__', None)
+    return (
+        type(maker) is abc.ABCMeta
+        and made_by in pure
+        and maker.__setattr__ is _SET_ATTRIBUTE
+        and copying.is_plain(maker)
+    )
+
+
+def _is_understood(check: Any) -> bool:
+    """Whether no part of a tree may stand for an error that was logged."""
+    kind = type(check)
+    if kind in (_checks.AndCheck, _checks.OrCheck):
+        return all(_is_understood(each) for each in check.rules)
+    if kind is _checks.NotCheck:
+        return _is_understood(check.rule)
+    return kind is _checks.TrueCheck or isinstance(check, _checks.Check)
 
 
 class _Parser:
@@ -191,14 +216,18 @@ class _Parser:
             return self._parse(rule)
         parsed = self._parsed
         if parsed is None or not parsed.is_current():
-            parsed = self._parsed = _Parsed()
+            parsed = self._parsed = _Parsed(self._pure)
         kept = parsed.kept.get(rule)
         if kept is not None:
             Policy.counts.hits += 1
             return _clone(kept)
         Policy.counts.misses += 1
         check = self._parse(rule)
-        if parsed.is_current() and self._is_pure(check, parsed):
+        if (
+            parsed.is_current()
+            and parsed.is_known(rule)
+            and _is_understood(check)
+        ):
             if len(parsed.kept) >= _MOST_RULES:
                 parsed.kept = {}
             # What is handed out may be changed.
@@ -211,28 +240,9 @@ class _Parser:
                 return False
         return True
 
-    def _is_pure(self, check: Any, parsed: _Parsed) -> bool:
-        """Whether parsing did nothing but make this tree."""
-        kind = type(check)
-        if kind in (_checks.AndCheck, _checks.OrCheck):
-            return all(self._is_pure(each, parsed) for each in check.rules)
-        if kind is _checks.NotCheck:
-            return self._is_pure(check.rule, parsed)
-        if kind is _checks.TrueCheck:
-            return True
-        # A FalseCheck may stand for an error that was logged.
-        return (
-            type(kind) is abc.ABCMeta
-            and vars(check).keys() >= {'kind', 'match'}
-            and kind.__init__ in self._pure
-            and kind.__setattr__ is _SET_ATTRIBUTE
-            and parsed.maker(check.kind) is kind
-            and copying.is_plain(kind)
-        )
-
 
 def _clone(check: Any) -> Any:
-    """Return a copy of a tree that ``_is_pure``."""
+    """Return a copy of a tree that is remembered."""
     made = object.__new__(type(check))
     state = vars(made)
     state.update(vars(check))
@@ -371,4 +381,4 @@ def _rules() -> list[_Patch]:
     for rule in rules:
         if not issubclass(rule, base) or not copying.is_plain(rule):
             raise cure.Unknown(f'{rule.__name__} is copied in its own way')
-    return [(base, '__deepcopy__', copying.DeepCopy(*rules))]
+    return [(base, '__deepcopy__', copying.DeepCopy())]

@@ -43,6 +43,7 @@ class Conf:
         self.names = cfg.ListOpt('names', default=['a', 'b'])
         self.opts = [self.host, self.url, self.size, self.names]
         self.grouped = cfg.BoolOpt('flag', default=False)
+        self.late = cfg.StrOpt('x', default='y')
         self.cli = cfg.StrOpt('word', default='none')
         self.conf = kind()
         self.conf.register_cli_opt(self.cli)
@@ -213,8 +214,7 @@ def new_option(conf):
 
 def new_group_hides_option(conf):
     conf.look_around()
-    conf.conf.register_opts([], group=cfg.OptGroup('unrelated'))
-    conf.conf.register_opt(cfg.StrOpt('x', default='y'), group='word')
+    conf.conf.register_opt(conf.late, group='word')
     conf.seen.append(conf.conf.word.x)
 
 

@@ -238,7 +238,14 @@ class TestParsedRules(PolicyTestCase):
             oslo_policy.register('factory', factory)
             oslo_policy.register('counting', Counting)
             for _ in range(3):
-                found = self.parse('factory:x or counting:y')
+                found = [
+                    self.parse('factory:x'),
+                    self.parse('not factory:role:a'),
+                    self.parse('counting:y'),
+                ]
+            oslo_policy.register(None, factory)
+            found += [self.parse('x:y'), self.parse('x:y')]
+            oslo_policy.register(None, _checks.GenericCheck)
             return [found, list(made), Counting.made]
 
         self.assertSame(parse)
@@ -436,6 +443,15 @@ class TestSignatures(PolicyTestCase):
         for check in (Base, Four, Any, Wrapped, Static, Signed):
             with self.subTest(check.__name__):
                 self.assertSame(self.call, check())
+
+        def signed():
+            found = [self.call(Any())]
+            Any.__call__.__signature__ = _signature()
+            found.append(self.call(Any()))
+            del Any.__call__.__signature__
+            return [*found, self.call(Any())]
+
+        self.assertSame(signed)
 
         def changed():
             found = [self.call(Any()), self.call(Four())]
