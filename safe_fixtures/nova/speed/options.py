@@ -245,12 +245,12 @@ class _Keeper:
         self._marked.clear()
 
 
-def _size(conf: Any, group: Any) -> tuple[int, int]:
-    """Return how many groups and how many options of a group there are."""
+def _size(conf: Any, group: Any) -> int:
+    """Return how many options a group has, -1 for no such group."""
     owner = conf
     if group is not None:
         owner = conf._groups.get(getattr(group, 'name', group))
-    return len(conf._groups), -1 if owner is None else len(owner._opts)
+    return -1 if owner is None else len(owner._opts)
 
 
 def _is_registered(conf: Any, key: Any) -> bool:
