@@ -127,7 +127,8 @@ class _KeepingPool(pool.NullPool):
         self._listeners = listeners
         self._kept: list[Any] = []
         self._settings: Any = None
-        self._ended = False
+        # It may begin after the cure: an engine is disposed of late.
+        self._ended = not Connections._patch.users
         _pools.add(self)
 
     def recreate(self) -> Any:

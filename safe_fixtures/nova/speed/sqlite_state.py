@@ -208,7 +208,8 @@ def _check(connection: Any) -> None:
     del cursor
     for change in ('authorizer', 'progress_handler', 'trace_callback'):
         more = (1,) if change == 'progress_handler' else ()
-        before = _owned(connection)
+        before = list(map(id, _owned(connection)))
+        # A guard may have set one before.
         getattr(connection, f'set_{change}')(_check, *more)
-        if len(_owned(connection)) == len(before):
+        if before == list(map(id, _owned(connection))):
             raise cure.Unknown(f'sqlite3 does not tell its {change}')
