@@ -491,6 +491,7 @@ class TestPoison(CuredTestCase):
             made = connect(mapper.Mapper(), conditions=conditions)
             self.assertEqual(vars(stock), vars(made))
             self.assertIs(conditions, made.conditions)
+            self.assertIsNot(made.routelist, made.routebackwards)
             for name in OWN[2:-1] + ('_kargs',):
                 getattr(made, name).clear()
             made.routelist[1]['name'] = 'poison'
