@@ -24,8 +24,10 @@ __all__ = ['Collection']
 _DEFAULTS: Final = ((700, 10, 10), (2000, 10, 10), (2000, 10, 0))
 # While a test runs. A full collection is as rare as a test is long.
 _RAISED: Final = (20000, 10, 10)
-# Tests whose garbage may wait.
-_EVERY: Final = 3
+# Tests whose garbage may wait; one more after each so many tests, as what
+# Nova leaks makes it slower to look for garbage, and the process larger.
+_WAIT: Final = 3
+_ONE_MORE: Final = 50
 
 
 class Collection(cure.Cure):
@@ -67,10 +69,7 @@ class Collection(cure.Cure):
             return _nothing
         else:
             cls.counts.hits += 1
-            if cls.counts.hits % _EVERY == 0:
-                # What has survived for a while is not freed at cleanup,
-                # where it would hide what a test leaks.
-                gc.collect()
+            _collect_in_time()
         gc.set_threshold(*_RAISED)
 
         def restore() -> None:
@@ -85,15 +84,30 @@ class Collection(cure.Cure):
 
 
 class _Frozen:
-    """How many objects this cure has frozen in this process.
+    """What this cure has frozen in this process.
 
-    :ivar count: int; None before it has.
+    :ivar count: how many objects (int); None before it has.
+    :ivar uses: how often it was used since (int).
+    :ivar collected: at which use it last freed garbage (int).
     """
 
     count: int | None = None
+    uses = collected = 0
 
 
 _frozen = _Frozen()
+
+
+def _collect_in_time() -> None:
+    """Free the garbage of earlier tests, after some of them.
+
+    Not at cleanup: it would hide what a test leaks.
+    """
+    _frozen.uses += 1
+    waiting = _frozen.uses - _frozen.collected
+    if waiting >= _WAIT + _frozen.uses // _ONE_MORE:
+        gc.collect()
+        _frozen.collected = _frozen.uses
 
 
 def _nothing() -> None:

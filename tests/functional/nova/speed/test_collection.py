@@ -30,19 +30,20 @@ class FreshCollector(fixtures.Fixture):
     """A collector as the interpreter begins with, and a cure never used."""
 
     def _setUp(self):
-        self.addCleanup(self._restore, collection._frozen.count)
+        self.addCleanup(setattr, collection, '_frozen', collection._frozen)
+        self.addCleanup(self._freeze, collection._frozen)
         self.addCleanup(gc.set_threshold, *gc.get_threshold())
         self.addCleanup(gc.enable)
         gc.unfreeze()
-        collection._frozen.count = None
+        collection._frozen = collection._Frozen()
 
-    def _restore(self, count):
+    def _freeze(self, before):
         gc.unfreeze()
-        if count is not None:
+        if before.count is not None:
             # Others go on as they were.
+            gc.collect()
             gc.freeze()
-            count = gc.get_freeze_count()
-        collection._frozen.count = count
+            before.count = gc.get_freeze_count()
 
 
 class Cycle:
@@ -143,7 +144,7 @@ class TestCollection(base.TestCase):
 
     def test_garbage_does_not_pile_up(self):
         made = []
-        for _ in range(9):
+        for _ in range(30):
             with collection.Collection():
                 kept = Cycle()
                 made.append(weakref.ref(kept))
