@@ -24,8 +24,8 @@ from safe_fixtures.runtime import patching
 __all__ = ['Counts', 'Cure', 'Unknown', 'known', 'replace']
 
 _LOG = logging.getLogger('safe_fixtures')
-# What was found to be as a cure knows it, by owner and name.
-_checked: dict[tuple[int, str], Any] = {}
+# What was found to be as a cure knows it, by owner, name and parameters.
+_checked: dict[tuple[int, str, tuple[str, ...]], Any] = {}
 
 
 class Unknown(Exception):
@@ -106,11 +106,12 @@ def known(owner: Any, name: str, *parameters: str) -> Any:
     if name not in vars(owner):
         raise Unknown(f'there is no {label}')
     found = vars(owner)[name]
-    if _checked.get((id(owner), name)) is not found:
+    key = id(owner), name, parameters
+    if _checked.get(key) is not found:
         function = getattr(found, '__func__', found)
         if parameters and tuple(_parameters(function)) != parameters:
             raise Unknown(f'{label} takes other arguments')
-        _checked[id(owner), name] = found
+        _checked[key] = found
     return found
 
 

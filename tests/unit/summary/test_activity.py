@@ -201,3 +201,24 @@ class TestOtherActivity(summary_base.TestCase):
             ],
             self.rows('Waiting'),
         )
+
+    def test_warm_set_up(self):
+        for cures in (
+            {'policy': [3, 2], 'routes': [9, 1]},
+            {'policy': [1, 0]},
+        ):
+            with self.trail() as trail:
+                trail.record(
+                    'monitor/speed_up',
+                    'Nova',
+                    cures=cures,
+                    off={'databases': 'there is no x'},
+                )
+        self.assertEqual(
+            [
+                ('routes', 9, 'from memory; 1 made anew'),
+                ('policy', 4, 'from memory; 2 made anew'),
+                ('without databases', 0, 'there is no x'),
+            ],
+            self.rows('Warm set-up'),
+        )
