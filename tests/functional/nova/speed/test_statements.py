@@ -110,7 +110,9 @@ class TestSharing(StatementsTestCase):
         self.assertEqual([(1, 'x')], first)
         self.assertEqual(first, second)
         self.assertTrue(misses)
-        self.assertEqual((misses, 0), (hits, missed))
+        self.assertEqual(misses, hits)
+        # oslo.db tries the connection once more.
+        self.assertLessEqual(missed, 1)
 
     def test_other_values(self):
         table = new_table()
