@@ -19,6 +19,7 @@ import importlib
 # as it patches the standard library.
 BENCHMARKS = {
     'functional': ('benchmarks.functional', 'main', True),
+    'cures': ('benchmarks.functional', 'cures', True),
     'guards': ('benchmarks.functional', 'guards', True),
     'memory': ('benchmarks.processes', 'memory', True),
     'imports': ('benchmarks.processes', 'imports', True),

@@ -12,9 +12,10 @@
 
 """CPU and wall time of hardened Nova tests, compared to unhardened ones.
 
-Each test runs unhardened and hardened in turn, several times. Several
-processes, called lanes, share the sample. A pair is one pass over the whole
-sample.
+What is compared takes turns. "functional" and "cures" compare processes, as
+tests are set up from what the tests before them left: each runs a share of
+the sample, from its imports to its end. "guards" runs each test both ways in
+one process, without any of that.
 """
 
 import os
@@ -39,8 +40,9 @@ import testtools
 from benchmarks import _pairs
 
 SAMPLE = pathlib.Path(__file__).with_name('sample.txt')
-LANES = 3
-WAITS = 'OS_SAFE_FIXTURES__WAIT_FOR_CHANGE'
+# How many processes share the sample.
+LANES = 2
+PREFIX = 'OS_SAFE_FIXTURES__'
 
 
 def sample():
@@ -104,35 +106,90 @@ def lane(pairs, share, out):
                     print(json.dumps(row), file=out, flush=True)
 
 
-def rows(pairs, tests, waits, lanes=LANES):
-    """Run the lanes side by side; return what they measured."""
-    found = []
+def run_all(variant, share, out):
+    """Run the tests of a share; write a line of JSON for each."""
+    from safe_fixtures.nova import hardened
+    from safe_fixtures.nova import InstalledNova
+
+    with InstalledNova():
+        for family, test_id in share:
+            module, cls, method = test_id.rsplit('.', 2)
+            case = getattr(importlib.import_module(module), cls)
+            if variant != 'unhardened':
+                case = hardened(case)
+            row = measure(case(method))
+            row.update(family=family, test=test_id)
+            print(json.dumps(row), file=out, flush=True)
+
+
+def processes(shares, what, **options):
+    """Run a process for each share, side by side.
+
+    :param what: ``pairs``, or the variant that all of them run.
+    :param options: options of ``[safe_fixtures]`` for them.
+    :returns: what they measured, one row for each run of a test, and what
+        the processes took.
+    """
+    environment = {
+        f'{PREFIX}{name.upper()}': str(value)
+        for name, value in options.items()
+    }
+    found, took = [], {'cpu': 0.0, 'wall': 0.0}
+    began = time.perf_counter()
     with contextlib.ExitStack() as stack:
-        processes = []
-        for number in range(lanes):
-            # Not a pipe: nobody reads it while another lane runs.
+        started = []
+        for share in shares:
+            # Not a pipe: nobody reads it while another process runs.
             out = stack.enter_context(tempfile.TemporaryFile('w+'))
             process = subprocess.Popen(
-                [sys.executable, '-m', __name__, str(pairs)],
+                [sys.executable, '-m', __name__, what],
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=subprocess.DEVNULL,
                 text=True,
-                env={**os.environ, WAITS: str(waits)},
+                env={**os.environ, **environment},
             )
             stack.callback(process.kill)
-            json.dump(tests[number::lanes], process.stdin)
+            json.dump(share, process.stdin)
             process.stdin.close()
-            processes.append((process, out))
-        for process, out in processes:
-            if process.wait():
-                raise RuntimeError('a lane failed')
+            started.append((process, out))
+        for process, out in started:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                raise RuntimeError('a process failed')
+            took['cpu'] += usage.ru_utime + usage.ru_stime
             out.seek(0)
             # Nova logs to standard output, too.
             found += [
                 json.loads(line) for line in out if line.startswith('{"cpu"')
             ]
-    return found
+    took['wall'] = time.perf_counter() - began
+    return found, took
+
+
+def compare(pairs, tests, variants):
+    """Run the same tests in turn in several ways.
+
+    :param variants: the options of each way, by its name; the way
+        ``unhardened`` has none.
+    :returns: rows of tests with their variants, and for each variant what
+        each of its rounds took.
+    """
+    shares = [tests[number::LANES] for number in range(LANES)]
+    found = []
+    took = collections.defaultdict(list)
+    for number in range(pairs):
+        names = list(variants)
+        for name in (
+            names[number % len(names) :] + names[: number % len(names)]
+        ):
+            rows, whole = processes(shares, name, **variants[name])
+            for row in rows:
+                row.update(pair=number, variant=name)
+            found += rows
+            took[name].append(whole)
+    return found, took
 
 
 def report(title, measured):
@@ -160,24 +217,59 @@ def report(title, measured):
 
 def main(pairs):
     """Print the ratios over the whole sample, and for each family."""
-    measured = rows(pairs, sample(), waits=True)
-    report('hardened to unhardened', measured)
-    for family in sorted({row['family'] for row in measured}):
+    found, took = compare(pairs, sample(), {'unhardened': {}, 'hardened': {}})
+    failed = sorted({row['test'] for row in found if not row['passed']})
+    _pairs.report(
+        f'hardened to unhardened, whole processes: {len(sample())} tests',
+        list(zip(took['hardened'], took['unhardened'], strict=True)),
+        's',
+    )
+    print(f'  failed: {", ".join(failed) or "none"}')
+    for family in sorted({row['family'] for row in found}):
         report(
-            f'hardened to unhardened, {family}',
-            [row for row in measured if row['family'] == family],
+            f'hardened to unhardened, {family}, without imports',
+            [row for row in found if row['family'] == family],
+        )
+
+
+def cures(pairs):
+    """Print what each cure of slowness wins: all of them to all but it."""
+    from safe_fixtures.nova.speed import warm
+
+    names = [each.name for each in warm.CURES]
+    _, took = compare(
+        pairs,
+        sample()[::3],
+        {
+            'hardened': {},
+            **{name: {'speed_up_without': name} for name in names},
+            'all of them': {'speed_up': False},
+        },
+    )
+    for name in (*names, 'all of them'):
+        _pairs.report(
+            f'with to without {name}, whole processes',
+            list(zip(took['hardened'], took[name], strict=True)),
+            's',
         )
 
 
 def guards(pairs):
-    """Print the ratios without shorter waits, for 21 tests."""
+    """Print the ratios of guards alone, for 21 tests."""
     # One in five of each family, in one process: the ratio is near 1, and
     # processes that share the caches of a machine disturb each other.
-    report(
-        'guards alone to unhardened',
-        rows(pairs, sample()[::5], waits=False, lanes=1),
+    found, _ = processes(
+        [sample()[::5]],
+        f'pairs:{pairs}',
+        wait_for_change=False,
+        speed_up=False,
     )
+    report('guards alone to unhardened', found)
 
 
 if __name__ == '__main__':
-    lane(int(sys.argv[1]), json.load(sys.stdin), sys.stdout)
+    what, _, number = sys.argv[1].partition(':')
+    if what == 'pairs':
+        lane(int(number), json.load(sys.stdin), sys.stdout)
+    else:
+        run_all(what, json.load(sys.stdin), sys.stdout)
