@@ -309,7 +309,13 @@ def _keep_stacks(path: str) -> None:
         greenlet = sys.modules.get('greenlet')
         if greenlet is None:
             return
-        for each in gc.get_objects():
+        found = {id(each): each for each in gc.get_objects()}
+        # One that was frozen is not among them.
+        above = greenlet.getcurrent().parent
+        while above is not None:
+            found[id(above)] = above
+            above = above.parent
+        for each in found.values():
             if isinstance(each, greenlet.greenlet) and each.gr_frame:
                 print(f'\n{each!r} (most recent call first):', file=stacks)
                 for call in reversed(traceback.extract_stack(each.gr_frame)):

@@ -411,7 +411,14 @@ class TestOptions(TestCase):
             probe = posture.PostureGuard.default_probes()[0]
             (state,) = probe.snapshot().values()
             test.assertIs(cfg.CONF, state.conf)
-            for key, entry in state.entries.items():
+            keys = [
+                (group, dest)
+                for group, each in state._groups.items()
+                for dest in each.opts
+            ]
+            test.assertGreater(len(keys), 500)
+            for key in keys:
+                entry = state.entry(key)
                 if isinstance(entry[0], cfg.SubCommandOpt):
                     continue
                 group, name = key

@@ -32,7 +32,7 @@ from sqlalchemy import pool
 from safe_fixtures.nova.speed import connections
 from safe_fixtures.nova.speed import sqlite_state
 from tests.functional.nova import inner
-from tests.functional.nova.speed import contract
+from tests.speed import contract
 from tests.support import base
 
 COUNTS = connections.Connections.counts
