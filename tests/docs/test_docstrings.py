@@ -82,7 +82,13 @@ WITH_NOVA = {
     'expect_violation',
 }
 # They define a test class rather than do something in a test.
-METHODS = {'InstalledNova', 'PromptBus', 'RedactedOutput', 'WaitForChange'}
+METHODS = {
+    'InstalledNova',
+    'PromptBus',
+    'RedactedOutput',
+    'WaitForChange',
+    'WarmNova',
+}
 CLASSES = {*METHODS, 'SafeTestCase', 'hardened'}
 
 

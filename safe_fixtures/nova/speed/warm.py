@@ -55,8 +55,9 @@ class WarmNova(fixtures.Fixture):
 
     Example::
 
-        self.useFixture(WarmNova())
-        super().setUp()
+        def setUp(self):
+            self.useFixture(WarmNova())
+            super().setUp()
 
     :param without: names of cures to leave out (list of str); default:
         ``[safe_fixtures] speed_up_without``.
