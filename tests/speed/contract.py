@@ -33,7 +33,7 @@ class Contract:
 
     def setUp(self):
         super().setUp()
-        self.addCleanup(setattr, self.CURE.counts, 'off', None)
+        self.addCleanup(self.CURE.counts.told.clear)
         self.before = self.raw()
 
     def raw(self):
@@ -129,19 +129,14 @@ class Contract:
                 self.assertIn(name, self.CURE.counts.off)
                 self.assertIn(self.CURE.counts.off, logger.output)
                 self.assertEqual(unpatched, self.raw())
+            # It says so once.
+            with fixtures.FakeLogger() as logger, self.CURE():
+                self.assertNotIn(self.CURE.counts.off, logger.output)
         finally:
             restore()
-        # A whole test runs as on stock.
-        contract = self
-
-        class Inner(inner.SafeApiTestCase):
-            def test(self):
-                contract.assertRestored()
-                self.assertEqual([], self.admin_api.get_servers())
-
-        result = inner.run_inner(Inner)
-        self.assertEqual('', inner.problems(result))
-        self.assertIn(name, self.CURE.counts.off)
+        with self.CURE():
+            self.assertInstalled()
+            self.assertIsNone(self.CURE.counts.off)
 
 
 def state_of(value):

@@ -21,7 +21,7 @@ import fixtures
 
 from safe_fixtures.nova.speed import collection
 from tests.functional.nova import inner
-from tests.support import base
+from tests.speed import base
 
 RAISED = (20000, 10, 10)
 

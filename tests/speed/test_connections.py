@@ -32,8 +32,8 @@ from sqlalchemy import pool
 from safe_fixtures.nova.speed import connections
 from safe_fixtures.nova.speed import sqlite_state
 from tests.functional.nova import inner
+from tests.speed import base
 from tests.speed import contract
-from tests.support import base
 
 COUNTS = connections.Connections.counts
 
@@ -80,6 +80,10 @@ def result_of(statement):
 
 def run(*statements):
     return lambda connection: [sql(connection, each) for each in statements]
+
+
+class OtherCursor(sqlite3.Cursor):
+    """A cursor of a test's own."""
 
 
 def deny(action, *_):
@@ -216,6 +220,36 @@ POISONS = {
         run('UPDATE t SET a = a'),
         result_of('SELECT changes(), total_changes()'),
     ),
+    'counts of changes, asked of the connection': (
+        run('INSERT INTO t VALUES (77)', 'DELETE FROM t WHERE a = 77'),
+        lambda connection: raw_of(connection).total_changes,
+    ),
+    'the last row of many': (
+        lambda connection: raw_of(connection).executemany(
+            'INSERT INTO t VALUES (?)', [(77,), (78,)]
+        ),
+        result_of('SELECT last_insert_rowid()'),
+    ),
+    'a pragma of a cursor': (
+        lambda connection: (
+            raw_of(connection).cursor().execute('PRAGMA count_changes = 1')
+        ),
+        result_of('PRAGMA count_changes'),
+    ),
+    'a pragma of a script': (
+        lambda connection: raw_of(connection).executescript(
+            'SELECT 1; -- and\npragma /* this */ cell_size_check=1'
+        ),
+        result_of('PRAGMA cell_size_check'),
+    ),
+    'a pragma of a cursor of another class': (
+        lambda connection: (
+            raw_of(connection)
+            .cursor(factory=OtherCursor)
+            .execute('PRAGMA recursive_triggers = 1')
+        ),
+        result_of('PRAGMA recursive_triggers'),
+    ),
     'an open transaction': (
         run('BEGIN'),
         lambda connection: raw_of(connection).in_transaction,
@@ -304,6 +338,22 @@ class TestConnections(contract.Contract, base.TestCase):
                 self.assertNotEqual(before, see(connection))
             with engine.connect() as connection:
                 return see(connection)
+
+    def test_a_connection_that_has_written_is_kept(self):
+        with self.engine() as engine:
+            _, used = self.read(engine)
+            for row in (5, 6):
+                with engine.begin() as connection:
+                    self.assertEqual(used, id(raw_of(connection)))
+                    done = connection.exec_driver_sql(
+                        f'INSERT INTO t VALUES ({row})'
+                    )
+                    self.assertEqual(
+                        (1, row - 1), (done.rowcount, done.lastrowid)
+                    )
+                    self.assertEqual(1, raw_of(connection).total_changes)
+            self.assertEqual(used, self.read(engine)[1])
+            self.execute(engine, 'DELETE FROM t WHERE a > 4')
 
     def test_a_trace(self):
         statements = []

@@ -53,7 +53,7 @@ from safe_fixtures.nova.speed import cure
 from safe_fixtures.nova.speed import databases
 from safe_fixtures.nova.speed import images
 from tests.functional.nova import inner
-from tests.support import base
+from tests.speed import base
 from tests.support import settings
 
 nova_fixtures = importlib.import_module('nova.tests.fixtures.nova')

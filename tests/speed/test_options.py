@@ -27,8 +27,8 @@ from oslo_config import fixture as config_fixture
 from safe_fixtures import conf as safe_conf
 from safe_fixtures.nova.speed import options
 from tests.functional.nova import inner
+from tests.speed import base
 from tests.speed import contract
-from tests.support import base
 
 
 class Conf:

@@ -34,8 +34,8 @@ import yaml
 from safe_fixtures import conf as safe_conf
 from safe_fixtures.nova.speed import policy
 from tests.functional.nova import inner
+from tests.speed import base
 from tests.speed import contract
-from tests.support import base
 
 state_of = contract.state_of
 

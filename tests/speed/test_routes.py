@@ -31,7 +31,7 @@ from safe_fixtures.nova.speed import cure
 from safe_fixtures.nova.speed import patterns
 from safe_fixtures.nova.speed import routes
 from tests.functional.nova import inner
-from tests.support import base
+from tests.speed import base
 from tests.support import settings
 
 Routes = routes.Routes

@@ -30,12 +30,12 @@ from sqlalchemy import util
 from safe_fixtures.nova.speed import statements
 from safe_fixtures.runtime import patching
 from tests.functional.nova import inner
-from tests.support import base
+from tests.speed import base
 
 PATCHED = [
-    (engines, 'create_engine'),
     (elements.ClauseElement, '_compile_w_cache'),
     (schema.Table, 'append_column'),
+    (sa.Engine, 'clear_compiled_cache'),
     (compiler, 'compiles'),
 ]
 

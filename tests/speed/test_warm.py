@@ -29,7 +29,7 @@ from safe_fixtures.nova.speed import cure
 from safe_fixtures.nova.speed import warm
 from safe_fixtures.runtime import patching
 from tests.functional.nova import inner
-from tests.support import base
+from tests.speed import base
 
 
 class Owner:

@@ -45,11 +45,11 @@ class Connections(cure.Cure):
 
     oslo.db opens and closes a connection for each transaction, which parses
     the schema and writes the log to the file anew: a fifth of the time of a
-    test with threads. The engines that oslo.db makes keep those that were
-    only read from. A connection is closed instead when it is returned if it
-    is not as it was when it was new: if it has written, in a setting,
-    attached database, temporary table, function or callback, or a cursor
-    that is still there.
+    test with threads. The engines that oslo.db makes keep them. A connection
+    is closed instead when it is returned if it is not as it was when it was
+    new: in a setting, attached database, temporary table, function or
+    callback, or a cursor that is still there. How many rows it has changed
+    and which it inserted last is taken back.
 
     All are closed when the engine is disposed of or deleted, and when a
     user of this fixture ends. In a forked process none is used.
@@ -126,7 +126,6 @@ class _KeepingPool(pool.NullPool):
         self._path = path
         self._listeners = listeners
         self._kept: list[Any] = []
-        self._settings: Any = None
         # It may begin after the cure: an engine is disposed of late.
         self._ended = not Connections._patch.users
         _pools.add(self)
@@ -187,8 +186,6 @@ class _KeepingPool(pool.NullPool):
         raw = record.dbapi_connection
         if self._ended or type(raw) is not sqlite_state.Connection:
             return
-        if self._settings is None:
-            self._settings = sqlite_state.settings_of(raw)
         _Note(raw, dict(record.info), _identity(self._path))
 
     def _do_return_conn(self, record: Any) -> None:
@@ -209,7 +206,8 @@ class _KeepingPool(pool.NullPool):
             not self._ended
             and len(self._kept) < _MOST
             and note.pid == _getpid()
-            and note.is_as_new(record.dbapi_connection, self._settings)
+            and note.is_as_new(record.dbapi_connection)
+            and sqlite_state.make_as_new(record.dbapi_connection)
         )
 
 

@@ -37,12 +37,13 @@ class Counts:
 
     :ivar hits: how often it took a result from its memory.
     :ivar misses: how often it had to ask Nova or a library.
-    :ivar off: why it has switched itself off (str), or None.
+    :ivar off: why it is switched off (str), or None.
     """
 
     def __init__(self) -> None:
         self.hits = self.misses = 0
         self.off: str | None = None
+        self.told: set[str] = set()
 
 
 class Cure(fixtures.Fixture):
@@ -78,15 +79,20 @@ class Cure(fixtures.Fixture):
 
     @classmethod
     def _install_if_known(cls) -> Callable[[], None]:
-        if cls.counts.off is None:
-            try:
-                return cls.install()
-            except Unknown as error:
-                cls.counts.off = str(error)
+        counts = cls.counts
+        try:
+            restore = cls.install()
+        except Unknown as error:
+            # Until it is used again: a test may have patched something.
+            counts.off = str(error)
+            if counts.off not in counts.told:
+                counts.told.add(counts.off)
                 _LOG.warning(
                     'tests are not sped up by %s: %s', cls.name, error
                 )
-        return lambda: None
+            return lambda: None
+        counts.off = None
+        return restore
 
     def _setUp(self) -> None:
         self._patch.add(self, self.addCleanup)

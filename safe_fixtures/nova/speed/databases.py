@@ -83,7 +83,7 @@ def _scripts(nova_fixtures: Any) -> _Patch:
         found = original(self, key)
         if key == 'executescript':
             connection = self.dbapi_connection
-            if type(connection) is sqlite3.Connection:
+            if images.is_plain(connection):
                 return functools.partial(
                     _run, found, nova_fixtures, connection
                 )

@@ -19,6 +19,7 @@ import sqlite3
 from typing import Any
 
 from safe_fixtures.nova.speed import cure
+from safe_fixtures.nova.speed import sqlite_state
 
 __all__ = [
     'Images',
@@ -27,6 +28,7 @@ __all__ = [
     'image_of',
     'image_of_script',
     'is_blank',
+    'is_plain',
 ]
 
 # Bound at import: a test may replace it, and the guards need not watch what
@@ -114,12 +116,17 @@ def check() -> None:
         cure.known(_Connection, name)
 
 
+def is_plain(connection: Any) -> bool:
+    """Tell whether a connection is as SQLAlchemy, or we, make it."""
+    return type(connection) in (_Connection, sqlite_state.Connection)
+
+
 def is_blank(connection: Any) -> bool:
     """Tell whether nobody has written to a database, nor set it up.
 
     :param connection: what the driver returned.
     """
-    if type(connection) is not _Connection:
+    if not is_plain(connection):
         return False
     try:
         if connection.in_transaction:
@@ -139,7 +146,8 @@ def _blank_settings() -> list[Any]:
 
 
 def _settings(connection: sqlite3.Connection) -> list[Any]:
-    cursor = connection.cursor()
+    # Not of a class that notes what it asks.
+    cursor = sqlite3.Cursor(connection)
     cursor.row_factory = None
     found = [cursor.execute(each).fetchone() for each in _SETTINGS]
     found.append(
@@ -180,7 +188,7 @@ def image_of(connection: sqlite3.Connection) -> bytes | None:
     """Return an image of a database as it is, None if it cannot be read."""
     copied = _Connection(':memory:', isolation_level=None)
     try:
-        connection.backup(copied, progress=_give_up_if_used)
+        _Connection.backup(connection, copied, progress=_give_up_if_used)
         image = bytearray(copied.serialize())
     except (sqlite3.Error, _InUse):
         return None

@@ -15,6 +15,7 @@
 import functools
 import gc
 import operator
+import re
 import sqlite3
 import sys
 import types
@@ -22,70 +23,62 @@ from typing import Any
 
 from safe_fixtures.nova.speed import cure
 
-__all__ = [
-    'Connection',
-    'Note',
-    'check',
-    'is_alone',
-    'settings_of',
-]
+__all__ = ['Connection', 'Note', 'check', 'is_alone', 'make_as_new']
 
 # These do nothing to a connection that the state does not show.
 _HARMLESS = frozenset(
     (
-        'close', 'commit', 'cursor', 'execute', 'executemany',
-        'executescript', 'getlimit', 'interrupt', 'iterdump', 'rollback',
+        'close', 'commit', 'getlimit', 'interrupt', 'iterdump', 'rollback',
     )
 )  # fmt: skip
-# Those that differ between connections to the same file. SQLite compiles
-# their value in, and never runs the same statement twice.
-_PRAGMAS = (
-    'analysis_limit', 'automatic_index', 'busy_timeout', 'cache_size',
-    'cache_spill', 'cell_size_check', 'checkpoint_fullfsync',
-    'count_changes', 'database_list', 'defer_foreign_keys',
-    'empty_result_callbacks', 'foreign_keys', 'full_column_names',
-    'fullfsync', 'ignore_check_constraints', 'journal_mode',
-    'journal_size_limit', 'legacy_alter_table', 'locking_mode', 'mmap_size',
-    'query_only', 'read_uncommitted', 'recursive_triggers',
-    'reverse_unordered_selects', 'secure_delete', 'short_column_names',
-    'synchronous', 'temp_store', 'threads', 'trusted_schema',
-    'wal_autocheckpoint', 'writable_schema',
-)  # fmt: skip
-_QUERIES = (
-    # The first is 0 for a new connection; case_sensitive_like has no value.
-    "SELECT last_insert_rowid(), 'a' LIKE 'A'",
-    *(f'PRAGMA {name}' for name in _PRAGMAS),
+# Statements that change what cannot be asked for, or not cheaply: settings,
+# attached databases, and what is temporary.
+_CHANGES = re.compile(
+    r'pragma|\battach\b|\bdetach\b|\btemp(orary)?\b|\bload_extension\b', re.I
 )
+_COUNTS = re.compile(r'\btotal_changes\b', re.I)
+# Such a table is the only thing that takes back what was inserted last.
+_RESET = """
+ATTACH ':memory:' AS safe_fixtures;
+CREATE TABLE safe_fixtures.t (a);
+INSERT INTO safe_fixtures.t (rowid) VALUES (0);
+DELETE FROM safe_fixtures.t WHERE 0;
+DETACH safe_fixtures;
+"""
+# What was executed, and does nothing of this.
+_plain: set[str] = set()
+_MOST = 10_000
 
 
 class Note:
     """What is known of a connection since it was new.
 
     :param connection: a :data:`Connection`, which gets the note.
-    :ivar changed: whether it was called to change it (bool).
+    :ivar changed: whether it was asked to change something that is not
+        looked at (bool).
+    :ivar counted: how many changes earlier users have made (int).
     """
 
     def __init__(self, connection: Any) -> None:
         self.changed = False
+        self.counted = 0
         self._owned = _owned(connection)
+        self._settings = _settings(connection)
         connection.note = self
 
-    def is_as_new(self, connection: Any, settings: Any) -> bool:
+    def is_as_new(self, connection: Any) -> bool:
         """Tell whether what it left would show to the next user.
 
-        :param settings: what ``settings_of`` returned for a new connection
-            to the same file.
+        How many rows have changed, and what was inserted last, is taken back
+        by :func:`make_as_new`.
         """
         try:
             return (
                 not self.changed
-                # It counts what was rolled back, too.
-                and not connection.total_changes
                 and not connection.in_transaction
                 and not _is_read(connection)
-                # Before the queries, which a callback would see.
+                and self._settings == _settings(connection)
                 and self._has_same(_owned(connection))
-                and bool(settings_of(connection) == settings)
             )
         except sqlite3.Error:
             # Such as for one that is closed, or of another thread.
@@ -97,50 +90,129 @@ class Note:
         )
 
 
-def _noting(name: str) -> Any:
+def make_as_new(connection: Any) -> bool:
+    """Take back what shows that a connection has written.
+
+    :param connection: one that is as new but for this.
+    :returns: whether that was possible (bool).
+    """
+    try:
+        last, changes = _execute(
+            sqlite3.Cursor(connection),
+            'SELECT last_insert_rowid(), changes()',
+        ).fetchone()
+        if last or changes:
+            # Not one of the class, which would note it.
+            sqlite3.Cursor(connection).executescript(_RESET)
+    except sqlite3.Error:
+        return False
+    connection.note.counted = _total(connection)
+    return True
+
+
+_total: Any = vars(sqlite3.Connection)['total_changes'].__get__
+_execute: Any = sqlite3.Cursor.execute
+
+
+def _look_at(connection: Any, statement: Any) -> None:
+    """Note what a statement changes that cannot be asked for."""
+    note = getattr(connection, 'note', None)
+    if type(statement) is not str or _CHANGES.search(statement):
+        if note is not None:
+            note.changed = True
+    elif not _COUNTS.search(statement):
+        if len(_plain) >= _MOST:
+            _plain.clear()
+        _plain.add(statement)
+    elif note is not None and note.counted:
+        connection.create_function(
+            'total_changes', 0, lambda: connection.total_changes
+        )
+
+
+def _looking(original: Any) -> Any:
+    """Return a method that looks at its statement first."""
+
+    @functools.wraps(original)
+    def execute(self: Any, statement: Any, /, *parameters: Any) -> Any:
+        if statement not in _plain:
+            # A cursor has one, and it is one.
+            _look_at(getattr(self, 'connection', self), statement)
+        return original(self, statement, *parameters)
+
+    return execute
+
+
+_EXECUTE = 'execute', 'executemany', 'executescript'
+_Cursor: Any = type(
+    'Cursor',
+    (sqlite3.Cursor,),
+    {
+        '__slots__': (),
+        '__doc__': 'A cursor that looks at its statements.',
+        '__module__': __name__,
+        **{name: _looking(getattr(sqlite3.Cursor, name)) for name in _EXECUTE},
+    },
+)
+
+
+def _noting(original: Any) -> Any:
     """Return a method that notes that it was called."""
-    original = getattr(sqlite3.Connection, name)
 
     @functools.wraps(original)
     def noted(self: Any, *args: Any, **kwargs: Any) -> Any:
-        note = getattr(self, 'note', None)
-        if note is not None:
-            note.changed = True
+        _note_change(self)
         return original(self, *args, **kwargs)
 
     return noted
 
 
-#: A connection that notes calls of methods that change it: which functions
-#: and collations it has cannot be asked for.
-Connection: Any = type(
-    'Connection',
-    (sqlite3.Connection,),
-    {
-        '__slots__': ('note',),
-        '__doc__': 'A connection that notes calls that change it.',
-        '__module__': __name__,
-        **{
-            name: _noting(name)
-            for name, each in vars(sqlite3.Connection).items()
-            if callable(each)
-            and not name.startswith('__')
-            and name not in _HARMLESS
-        },
-    },
-)
+def _note_change(connection: Any) -> None:
+    note = getattr(connection, 'note', None)
+    if note is not None:
+        note.changed = True
 
 
-def settings_of(connection: Any) -> list[Any]:
-    """Return what a connection can be asked for.
+class Connection(sqlite3.Connection):
+    """A connection that notes calls that change it.
 
-    :raises: sqlite3.Error
+    Which functions and collations it has cannot be asked for.
     """
-    execute = connection.execute
-    settings = [execute(query).fetchall() for query in _QUERIES]
+
+    __slots__ = ('note',)
+
+    @property
+    def total_changes(self) -> int:
+        """How many rows have changed since it was taken (int)."""
+        note = getattr(self, 'note', None)
+        total: int = _total(self)
+        return total if note is None else total - note.counted
+
+    def cursor(self, *args: Any, **kwargs: Any) -> Any:
+        """See ``sqlite3.Connection``."""
+        if args or kwargs:
+            # Of a class that notes nothing.
+            _note_change(self)
+            return super().cursor(*args, **kwargs)
+        return super().cursor(_Cursor)
+
+
+for _name, _each in vars(sqlite3.Connection).items():
+    if _name in _EXECUTE:
+        setattr(Connection, _name, _looking(_each))
+    elif (
+        callable(_each)
+        and not _name.startswith('__')
+        and _name not in _HARMLESS
+        and _name not in vars(Connection)
+    ):
+        setattr(Connection, _name, _noting(_each))
+del _name, _each
+
+
+def _settings(connection: Any) -> tuple[Any, ...]:
     # The latter is of Python 3.12.
-    autocommit = getattr(connection, 'autocommit', None)
-    return [connection.isolation_level, autocommit, *settings]
+    return connection.isolation_level, getattr(connection, 'autocommit', None)
 
 
 def _owned(connection: Any) -> list[Any]:
@@ -199,9 +271,12 @@ def check() -> None:
 
 def _check(connection: Any) -> None:
     note = Note(connection)
-    settings = settings_of(connection)
-    if not note.is_as_new(connection, settings):
-        raise cure.Unknown('SQLite does not tell its settings')
+    connection.executescript('CREATE TABLE t (a); INSERT INTO t VALUES (5)')
+    if not note.is_as_new(connection) or not make_as_new(connection):
+        raise cure.Unknown('sqlite3 does not tell what has changed')
+    asked = 'SELECT last_insert_rowid(), changes(), total_changes()'
+    if connection.execute(asked).fetchone() != (0, 0, 0):
+        raise cure.Unknown('SQLite does not take back what has changed')
     cursor = connection.execute('SELECT 1')
     if not _is_read(connection):
         raise cure.Unknown('sqlite3 does not tell its cursors')

@@ -10,15 +10,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Compile each SQL statement once, not once for each engine."""
 
 from collections.abc import Callable
 import functools
 from typing import Any
 
-from oslo_db.sqlalchemy import engines
 from sqlalchemy.dialects.sqlite import pysqlite
+from sqlalchemy.engine import base
 from sqlalchemy.ext import compiler
 from sqlalchemy.sql import elements
 from sqlalchemy.sql import schema
@@ -49,8 +48,8 @@ class Statements(cure.Cure):
     are dialects other than that of SQLite, caches that are not of
     SQLAlchemy's own class, and engines whose cache has another size.
 
-    All is compiled anew after a compile hook was registered, or a column was
-    added to a table.
+    All is compiled anew after a compile hook was registered, a column was
+    added to a table, or an engine's cache was cleared.
     """
 
     name = 'statements'
@@ -58,7 +57,6 @@ class Statements(cure.Cure):
     @classmethod
     def install(cls) -> Callable[[], None]:
         """See ``Cure``."""
-        create = cure.known(engines, 'create_engine')
         compile_cached = cure.known(
             elements.ClauseElement, '_compile_w_cache', 'self', 'dialect',
             'compiled_cache', 'column_keys', 'for_executemany',
@@ -67,18 +65,20 @@ class Statements(cure.Cure):
         append = cure.known(
             schema.Table, 'append_column', 'self', 'column', 'replace_existing'
         )
+        clear = cure.known(base.Engine, 'clear_compiled_cache', 'self')
         hook = cure.known(compiler, 'compiles', 'class_', 'specs')
+        dialect = pysqlite.SQLiteDialect_pysqlite()
         for name in _SKIPPED - {'dispatch', '_has_events', 'type_compiler'}:
-            if not hasattr(pysqlite.SQLiteDialect_pysqlite(), name):
+            if not hasattr(dialect, name):
                 raise cure.Unknown(f'a dialect has no {name}')
         patches = (
-            (engines, 'create_engine', _creating(create)),
             (
                 elements.ClauseElement,
                 '_compile_w_cache',
                 _compiling(compile_cached),
             ),
             (schema.Table, 'append_column', _forgetting(append)),
+            (base.Engine, 'clear_compiled_cache', _forgetting(clear)),
             (compiler, 'compiles', _forgetting(hook)),
         )
         return patching.patch_together(
@@ -106,22 +106,6 @@ def _forgetting(original: Any) -> Any:
     return forgetting
 
 
-def _creating(original: Any) -> Any:
-    @functools.wraps(original)
-    def create_engine(*args: Any, **kwargs: Any) -> Any:
-        engine = original(*args, **kwargs)
-        cache: Any = engine._compiled_cache
-        if (
-            type(cache) is util.LRUCache
-            and cache.capacity == _CAPACITY
-            and _signature(engine.dialect) is not None
-        ):
-            engine._compiled_cache = _compiled
-        return engine
-
-    return create_engine
-
-
 def _compiling(original: Any) -> Any:
     @functools.wraps(original)
     def compile_w_cache(
@@ -131,6 +115,8 @@ def _compiling(original: Any) -> Any:
         if type(compiled_cache) is util.LRUCache:
             signature = _signature(dialect)
             if signature is not None:
+                if compiled_cache.capacity == _CAPACITY:
+                    compiled_cache = _compiled
                 compiled_cache = _Translated(compiled_cache, signature)
         return original(
             statement, dialect, compiled_cache=compiled_cache, **how
