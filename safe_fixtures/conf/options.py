@@ -271,7 +271,7 @@ OPTS = [
     ),
     cfg.BoolOpt(
         'speed_up',
-        default=False,
+        default=True,
         help="Whether Nova's tests are set up from what earlier tests of "
         'the process left, with the same results.',
     ),

@@ -48,7 +48,7 @@ class WarmNova(fixtures.Fixture):
 
     Nothing but time changes: each cure remembers results by all that they
     depend on, and leaves alone what a test customises. The hardened bases
-    use it if ``[safe_fixtures] speed_up`` is true.
+    use it unless ``[safe_fixtures] speed_up`` is false.
 
     All that is patched is restored at cleanup. What is remembered stays in
     the process.
