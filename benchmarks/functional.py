@@ -217,9 +217,7 @@ def report(title, measured):
 
 def main(pairs):
     """Print the ratios over the whole sample, and for each family."""
-    found, took = compare(
-        pairs, sample(), {'unhardened': {}, 'hardened': {}}
-    )
+    found, took = compare(pairs, sample(), {'unhardened': {}, 'hardened': {}})
     failed = sorted({row['test'] for row in found if not row['passed']})
     _pairs.report(
         f'hardened to unhardened, whole processes: {len(sample())} tests',

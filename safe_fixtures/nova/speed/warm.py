@@ -27,6 +27,7 @@ from safe_fixtures.nova.speed import databases
 from safe_fixtures.nova.speed import options
 from safe_fixtures.nova.speed import policy
 from safe_fixtures.nova.speed import routes
+from safe_fixtures.nova.speed import schemas
 from safe_fixtures.nova.speed import statements
 
 __all__ = ['CURES', 'WarmNova']
@@ -40,6 +41,7 @@ CURES: tuple[type[cure.Cure], ...] = (
     options.Options,
     routes.Routes,
     databases.Databases,
+    schemas.Schemas,
 )
 
 
