@@ -23,7 +23,7 @@ from safe_fixtures.nova.speed import collection
 from tests.functional.nova import inner
 from tests.speed import base
 
-RAISED = (20000, 10, 10)
+RAISED = collection._RAISED
 
 
 class FreshCollector(fixtures.Fixture):
@@ -144,7 +144,7 @@ class TestCollection(base.TestCase):
 
     def test_garbage_does_not_pile_up(self):
         made = []
-        for _ in range(30):
+        for _ in range(60):
             with collection.Collection():
                 kept = Cycle()
                 made.append(weakref.ref(kept))
@@ -152,7 +152,7 @@ class TestCollection(base.TestCase):
                 gc.collect(1)
                 del kept
             alive = [each for each in made if each() is not None]
-            self.assertLessEqual(len(alive), 4)
+            self.assertLessEqual(len(alive), collection._FULL)
 
     def test_a_guard_sees_what_a_test_changes(self):
         for case in (SetsThresholds, Disables):

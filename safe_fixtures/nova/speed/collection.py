@@ -22,12 +22,10 @@ __all__ = ['Collection']
 
 # What interpreters begin with: up to 3.12, and later ones.
 _DEFAULTS: Final = ((700, 10, 10), (2000, 10, 10), (2000, 10, 0))
-# While a test runs. A full collection is as rare as a test is long.
-_RAISED: Final = (20000, 10, 10)
-# Tests whose garbage may wait; one more after each so many tests, as what
-# Nova leaks makes it slower to look for garbage, and the process larger.
-_WAIT: Final = 3
-_ONE_MORE: Final = 50
+# While a test runs. What it makes stays young until the next one begins.
+_RAISED: Final = (20000, 50, 10)
+# After so many tests, what they left is looked at with all that is older.
+_FULL: Final = 25
 
 
 class Collection(cure.Cure):
@@ -88,26 +86,22 @@ class _Frozen:
 
     :ivar count: how many objects (int); None before it has.
     :ivar uses: how often it was used since (int).
-    :ivar collected: at which use it last freed garbage (int).
     """
 
     count: int | None = None
-    uses = collected = 0
+    uses = 0
 
 
 _frozen = _Frozen()
 
 
 def _collect_in_time() -> None:
-    """Free the garbage of earlier tests, after some of them.
+    """Free the garbage of the test before.
 
-    Not at cleanup: it would hide what a test leaks.
+    Not at its cleanup: that would hide what it leaks.
     """
     _frozen.uses += 1
-    waiting = _frozen.uses - _frozen.collected
-    if waiting >= _WAIT + _frozen.uses // _ONE_MORE:
-        gc.collect()
-        _frozen.collected = _frozen.uses
+    gc.collect(1 if _frozen.uses % _FULL else 2)
 
 
 def _nothing() -> None:
