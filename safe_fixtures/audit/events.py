@@ -62,6 +62,8 @@ TEST_OUTCOME: Final = 'evaluate/outcome'
 RUN: Final = 'configure/run'
 RUN_WAIVER: Final = 'configure/waiver'
 RUN_END: Final = 'monitor/run'
+# Where the time of its processes went.
+PROFILE: Final = 'monitor/profile'
 
 # CADF types of what is acted on.
 SERVICE_TYPE: Final = 'service/compute'
@@ -131,6 +133,16 @@ def _are_hits(value: Any) -> bool:
     )
 
 
+def _are_seconds(value: Any) -> bool:
+    """Whether it maps names to seconds of wall time and of CPU."""
+    return isinstance(value, dict) and all(
+        isinstance(pair, list)
+        and len(pair) == 2
+        and all(map(_is_number, pair))
+        for pair in value.values()
+    )
+
+
 def _are_named_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_text, value.values()))
 
@@ -173,6 +185,7 @@ _OF_ACTIONS: dict[str, dict[str, _Check]] = {
     RUN_WAIVER: {'reason': _is_text},
     WAIVER: {'pattern': _is_text, 'folded': _is_count},
     RUN_END: {'interrupted': _is_flag},
+    PROFILE: {'phases': _are_seconds, 'fixtures': _are_waits},
 }
 #: What the content of an action must be, as far as somebody reads it.
 _CONTENT = {action: _ANY | content for action, content in _OF_ACTIONS.items()}

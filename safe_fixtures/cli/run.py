@@ -28,6 +28,7 @@ from safe_fixtures.cli import alerts
 from safe_fixtures.cli import app
 from safe_fixtures.cli.runner import discovery
 from safe_fixtures.cli.runner import process
+from safe_fixtures.cli.runner import profiling
 from safe_fixtures.cli.runner import records
 from safe_fixtures.cli.runner import supervisor
 from safe_fixtures.cli import tables
@@ -92,7 +93,15 @@ class Run(lister.Lister):
                 'nothing to run: name packages, modules, classes, tests or '
                 'paths, or use --load-list'
             )
-        setup = process.Setup(settings=_settings(parsed_args.waivers))
+        setup = process.Setup(
+            settings=_settings(parsed_args.waivers),
+            profile=parsed_args.profile,
+        )
+        if parsed_args.profile and profiling.find_sampler() is None:
+            _say(
+                'no flame graphs: they need py-spy; '
+                'pip install safe_fixtures[profile]'
+            )
         directory = _directory(parsed_args.report)
         _say('looking for the tests')
         tests = discovery.find(
@@ -162,6 +171,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar='FILE',
         help='the waivers of the suite (default: '
         f'OS_SAFE_FIXTURES__WAIVERS_FILE, else {_WAIVERS} if it exists)',
+    )
+    parser.add_argument(
+        '--profile',
+        action='store_true',
+        help='measure where the time goes: a table of phases, tests and '
+        'fixtures, and, with py-spy, a flame graph of each process in the '
+        'report directory',
     )
     parser.add_argument(
         '--shuffle',

@@ -17,6 +17,7 @@ from typing import Any
 
 from safe_fixtures import audit
 from safe_fixtures.summary import activity
+from safe_fixtures.summary import profile
 from safe_fixtures.summary import reader
 from safe_fixtures.summary import results
 from safe_fixtures.summary import sections
@@ -68,6 +69,7 @@ class Summary:
             activity.Checks(),
             activity.Waiting(),
             activity.SpeedUp(),
+            profile.Profile(),
             records,
         )
 

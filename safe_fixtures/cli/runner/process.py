@@ -24,6 +24,7 @@ import time
 from typing import IO
 
 from safe_fixtures.cli.runner import outcomes
+from safe_fixtures.cli.runner import profiling
 from safe_fixtures.cli.runner import records
 from safe_fixtures import conf
 from safe_fixtures.runtime import files
@@ -51,11 +52,13 @@ class Setup:
     :param settings: options of ``[safe_fixtures]`` by name, which take
         precedence over the environment.
     :param environment: variables that differ from our environment.
+    :param profile: whether they measure where their time goes.
     """
 
     harden: bool = True
     settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    profile: bool = False
 
     def start(
         self,
@@ -105,10 +108,10 @@ class Setup:
         """
         if not self.harden:
             return self
-        return Setup(
-            True,
-            {**self.settings, 'audit_file': events},
-            {**self.environment, conf.WORKER: f'worker-{number}'},
+        return dataclasses.replace(
+            self,
+            settings={**self.settings, 'audit_file': events},
+            environment={**self.environment, conf.WORKER: f'worker-{number}'},
         )
 
 
@@ -156,6 +159,9 @@ class Process:
         self._stacks = os.path.join(directory, f'stacks-{name}.txt')
         #: The path of its audit file.
         self.events = os.path.join(directory, f'events-{name}.jsonl')
+        self._profile = os.path.join(directory, f'profile-{name}')
+        #: Draws a flame graph of it, if that was asked for.
+        self.sampler: profiling.Sampler | None = None
         self._start(setup.of_worker(number, self.events))
 
     def _start(self, setup: Setup) -> None:
@@ -163,16 +169,35 @@ class Process:
         tasks, write = os.pipe()
         # Created here, so that nobody else can read it.
         open(self._stacks, 'ab', opener=records.private).close()
+        arguments = ['--stacks', self._stacks]
+        if setup.profile:
+            arguments += [
+                '--profile', self.measures,
+                '--started', str(time.monotonic()),
+            ]  # fmt: skip
         with open(self._log, 'ab', opener=records.private) as log:
             self._process = setup.start(
                 'run', '--tasks', str(tasks), '--stream', str(stream),
-                '--stacks', self._stacks,
+                *arguments,
                 log=log, descriptors=(tasks, stream),
             )  # fmt: skip
+            self._sample(setup, log)
         os.close(stream)
         os.close(tasks)
         os.set_blocking(self.stream, False)
         self._tasks = open(write, 'wb', buffering=0)
+
+    @property
+    def measures(self) -> str:
+        """The path of what it measures, if it does."""
+        return f'{self._profile}.json'
+
+    def _sample(self, setup: Setup, log: IO[bytes]) -> None:
+        command = profiling.find_sampler() if setup.profile else None
+        if command is not None:
+            self.sampler = profiling.Sampler(
+                command, self._process.pid, f'{self._profile}.svg', log
+            )
 
     def give(self, group: Group) -> None:
         """Send it a group to run; it must have said that it is ready."""

@@ -12,7 +12,7 @@
 
 """The report directory of a run, and what is written to it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 import codecs
 import collections
 import dataclasses
@@ -39,6 +39,7 @@ __all__ = ['Outcome', 'Records', 'Report', 'private', 'size', 'store']
 # of tests that were stopped or never ran.
 FAILURES = ('fail', 'uxsuccess', 'timeout', 'died', 'lost')
 _RUN = 'safe-fixtures run'
+_FIXTURES = 50  # those that take longest
 _LARGEST = 1 << 20  # bytes of a detail in the repository
 _Decoder = codecs.getincrementaldecoder('utf-8')
 
@@ -139,6 +140,28 @@ class Records:
                 code=waiver.rule,
                 reason=waiver.reason,
             )
+
+    def profile(self, measured: Mapping[str, Any]) -> None:
+        """Record where the time of the processes went.
+
+        :param measured: as :func:`.profiling.merged` returned it.
+        """
+        slowest = sorted(
+            measured['fixtures'].items(), key=lambda each: -each[1][1]
+        )
+        self._record(
+            events.PROFILE,
+            _RUN,
+            'monitor',
+            phases={
+                name: [round(number, 3) for number in seconds]
+                for name, seconds in measured['phases'].items()
+            },
+            fixtures={
+                name: [count, round(seconds, 3)]
+                for name, (count, seconds) in slowest[:_FIXTURES]
+            },
+        )
 
     def end(self, seconds: float, interrupted: bool) -> str:
         """Record the end of the run; return what its trail has lost.

@@ -28,6 +28,7 @@ from safe_fixtures.cli.runner import discovery
 from safe_fixtures.cli.runner import outcomes
 from safe_fixtures.cli.runner import packets
 from safe_fixtures.cli.runner import process as child
+from safe_fixtures.cli.runner import profiling
 from safe_fixtures.cli.runner import progress as runner_progress
 from safe_fixtures.cli.runner import records
 from safe_fixtures import conf
@@ -159,6 +160,9 @@ class _Supervisor:
         self._violations = runner_progress.Violations()
         self._queue = collections.deque[child.Group]()
         self._processes: list[child.Process] = []
+        # Of all processes that were started.
+        self._measured: list[str] = []
+        self._samplers: list[profiling.Sampler] = []
         self._selector = selectors.DefaultSelector()
         # How many processes in a row ended before they were ready.
         self._stillborn = collections.Counter[int]()
@@ -173,6 +177,15 @@ class _Supervisor:
         self._selector.close()
         self._update()
         self._records.close()
+        missing = [each for each in self._samplers if not each.wait()]
+        if missing:
+            self._progress.say(
+                f'warning: py-spy drew no flame graph of {len(missing)} of '
+                f'{len(self._samplers)} processes; the logs of the workers '
+                'say why'
+            )
+        if self._setup.profile:
+            self._records.profile(profiling.merged(self._measured))
 
     def conclude(self, modules: Mapping[str, str], status: str) -> None:
         """Conclude modules that could not be loaded."""
@@ -247,6 +260,9 @@ class _Supervisor:
             lambda name, text: self._on_mark(process, name, text),
         )
         self._violations.watch(process.events)
+        self._measured.append(process.measures)
+        if process.sampler is not None:
+            self._samplers.append(process.sampler)
         self._processes.append(process)
         self._selector.register(process.stream, selectors.EVENT_READ, process)
 

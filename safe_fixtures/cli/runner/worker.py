@@ -37,6 +37,7 @@ import testtools
 
 from safe_fixtures.cli.runner import loading
 from safe_fixtures.cli.runner import packets as runner_packets
+from safe_fixtures.cli.runner import profiling
 from safe_fixtures import conf
 from safe_fixtures.guards import isolation
 from safe_fixtures.guards.output import result as output_result
@@ -99,6 +100,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     command.add_argument('--tasks', type=int, required=True)
     command.add_argument('--stream', type=int, required=True)
     command.add_argument('--stacks', required=True)
+    command.add_argument('--profile')
+    command.add_argument('--started', type=float, default=0.0)
     return parser.parse_args(arguments)
 
 
@@ -190,17 +193,23 @@ def _run(options: argparse.Namespace) -> int:
 
     try:
         _harden(options.unhardened)
+        measures = profiling.Measures(options.started)
+        if options.profile is not None:
+            measures.install()
         report(runner_packets.READY)
         for line in tasks:
             task = json.loads(line)
             try:
-                suite = _suite_of(task)
+                with measures.phase('import'):
+                    suite = _suite_of(task)
             except (Exception, SystemExit):
                 report(runner_packets.FAILED, traceback.format_exc())
                 continue
             # A fixture of a class or a module may fork, too.
             with forks.child_ends_here():
                 _run_suite(suite, packets, masker)
+            if options.profile is not None:
+                measures.write(options.profile)
             report(runner_packets.DONE)
     except KeyboardInterrupt:
         report(runner_packets.INTERRUPTED)
