@@ -210,7 +210,7 @@ class SpeedUp(sections.Section):
     def __init__(self) -> None:
         self._hits: collections.Counter[str] = collections.Counter()
         self._misses: collections.Counter[str] = collections.Counter()
-        # Why a cure has switched itself off.
+        # Why a cure was switched off.
         self._off: dict[str, str] = {}
 
     def add(self, event: events.Event) -> None:
