@@ -166,7 +166,7 @@ def _check_writable(value: str) -> None:
 # As safe_fixtures.nova.speed calls them.
 _CURES = (
     'collection', 'statements', 'connections', 'policy', 'options', 'routes',
-    'databases', 'schemas',
+    'databases', 'schemas', 'aliases',
 )  # fmt: skip
 
 OPTS = [

@@ -46,8 +46,8 @@ class Options(cure.Cure):
     RPC client registers its options again. Here it forgets them only if an
     option or a group was new, or if a value may have changed behind its
     back: through an option, ``cfg.set_defaults``, the environment, or a
-    source of values. What is not a number, a string or None is forgotten in
-    any case, since whoever got it may have changed it.
+    source of values. What is not a number, a string, None, or a list as it
+    was set is forgotten in any case: whoever got it may have changed it.
 
     All is left to oslo.config for options of the command line, for a
     subclass of ``ConfigOpts``, and where arguments, a file or another source
@@ -217,7 +217,7 @@ class _Keeper:
         for key, value in reversed(found):
             if key is _MARK:
                 break
-            if type(value) not in _ATOMS or not _is_registered(conf, key):
+            if not _is_kept(conf, key, value):
                 cache.pop(key, None)
                 left -= 1
         cache.pop(_MARK, None)
@@ -253,11 +253,32 @@ def _size(conf: Any, group: Any) -> int:
     return -1 if owner is None else len(owner._opts)
 
 
-def _is_registered(conf: Any, key: Any) -> bool:
-    """Whether a value is that of an option, by its own name.
-
-    oslo.config warns of a deprecated name whenever it looks it up.
-    """
+def _is_kept(conf: Any, key: Any, value: Any) -> bool:
+    """Whether oslo.config would return the same value again."""
     group, name = key
+    if group is None and name in conf._groups:
+        return (
+            type(value) is cfg.ConfigOpts.GroupAttr
+            and value._conf is conf
+            and value._group is conf._groups[name]
+            # Nobody has set an attribute.
+            and len(vars(value)) == 2
+        )
     owner = conf if group is None else conf._groups.get(group)
-    return owner is not None and name in owner._opts
+    # oslo.config warns of a deprecated name whenever it looks it up.
+    if owner is None or name not in owner._opts:
+        return False
+    return type(value) in _ATOMS or _is_as_given(owner._opts[name], value)
+
+
+def _is_as_given(info: Any, value: Any) -> bool:
+    """Whether a value is a list of strings, and as it was set.
+
+    Whoever got it may have changed it.
+    """
+    given = info.get('override', info.get('default', info['opt'].default))
+    return (
+        type(value) is list is type(given)
+        and value == given
+        and all(type(each) is str for each in (*value, *given))
+    )

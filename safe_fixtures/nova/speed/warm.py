@@ -20,6 +20,7 @@ import fixtures
 from safe_fixtures import audit
 from safe_fixtures.audit import events
 from safe_fixtures import conf
+from safe_fixtures.nova.speed import aliases
 from safe_fixtures.nova.speed import collection
 from safe_fixtures.nova.speed import connections
 from safe_fixtures.nova.speed import cure
@@ -42,6 +43,7 @@ CURES: tuple[type[cure.Cure], ...] = (
     routes.Routes,
     databases.Databases,
     schemas.Schemas,
+    aliases.Aliases,
 )
 
 
