@@ -62,6 +62,8 @@ TEST_OUTCOME: Final = 'evaluate/outcome'
 RUN: Final = 'configure/run'
 RUN_WAIVER: Final = 'configure/waiver'
 RUN_END: Final = 'monitor/run'
+# How long some of its tests take with and without what speeds them up.
+PAIRED: Final = 'monitor/paired'
 # Where the time of its processes went.
 PROFILE: Final = 'monitor/profile'
 
@@ -185,6 +187,11 @@ _OF_ACTIONS: dict[str, dict[str, _Check]] = {
     RUN_WAIVER: {'reason': _is_text},
     WAIVER: {'pattern': _is_text, 'folded': _is_count},
     RUN_END: {'interrupted': _is_flag},
+    PAIRED: {
+        'tests': _is_count,
+        'seconds_with': _is_number,
+        'seconds_without': _is_number,
+    },
     PROFILE: {'phases': _are_seconds, 'fixtures': _are_waits},
 }
 #: What the content of an action must be, as far as somebody reads it.

@@ -27,6 +27,7 @@ from cliff import lister
 from safe_fixtures.cli import alerts
 from safe_fixtures.cli import app
 from safe_fixtures.cli.runner import discovery
+from safe_fixtures.cli.runner import paired
 from safe_fixtures.cli.runner import process
 from safe_fixtures.cli.runner import profiling
 from safe_fixtures.cli.runner import records
@@ -97,6 +98,11 @@ class Run(lister.Lister):
             settings=_settings(parsed_args.waivers),
             profile=parsed_args.profile,
         )
+        how = {
+            'concurrency': parsed_args.concurrency,
+            'test_timeout': parsed_args.test_timeout,
+            'mode': parsed_args.mode,
+        }
         if parsed_args.profile and profiling.find_sampler() is None:
             _say(
                 'no flame graphs: they need py-spy; '
@@ -113,15 +119,19 @@ class Run(lister.Lister):
         # Nothing masks the logs: they are for the owner only.
         os.makedirs(directory, 0o700, exist_ok=True)
         report = supervisor.run(
-            tests,
-            directory,
-            setup,
-            concurrency=parsed_args.concurrency,
-            test_timeout=parsed_args.test_timeout,
-            mode=parsed_args.mode,
-            seed=parsed_args.shuffle,
+            tests, directory, setup, seed=parsed_args.shuffle, **how
         )
         _show(report, directory, len(tests.tests))
+        if parsed_args.paired and not report.interrupted:
+            _say('running some tests again, with and without speed-up')
+            paired.measure(
+                parsed_args.paired,
+                tests,
+                report.outcomes,
+                directory,
+                setup,
+                **how,
+            )
         try:
             total = summary.summarize([directory], alerts.of(parsed_args))
         except (OSError, ValueError) as error:
@@ -171,6 +181,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar='FILE',
         help='the waivers of the suite (default: '
         f'OS_SAFE_FIXTURES__WAIVERS_FILE, else {_WAIVERS} if it exists)',
+    )
+    parser.add_argument(
+        '--paired',
+        type=_positive_number,
+        metavar='N',
+        help='run N tests that passed again, with and without what speeds '
+        'them up, and say how long the run would have taken',
     )
     parser.add_argument(
         '--profile',

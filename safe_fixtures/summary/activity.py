@@ -212,8 +212,18 @@ class SpeedUp(sections.Section):
         self._misses: collections.Counter[str] = collections.Counter()
         # Why a cure was switched off.
         self._off: dict[str, str] = {}
+        # How long all tests took, and those that ran again, both ways.
+        self._seconds = 0.0
+        self._paired = 0
+        self._with = self._without = 0.0
 
     def add(self, event: events.Event) -> None:
+        if event.action == events.TEST_OUTCOME:
+            self._seconds += event.seconds or 0.0
+        elif event.action == events.PAIRED:
+            self._paired += event.details.get('tests', 0)
+            self._with += event.details.get('seconds_with', 0.0)
+            self._without += event.details.get('seconds_without', 0.0)
         if event.action != events.SPEED_UP:
             return
         for cure, (hits, misses) in event.details.get('cures', {}).items():
@@ -222,6 +232,14 @@ class SpeedUp(sections.Section):
         self._off.update(event.details.get('off', {}))
 
     def rows(self) -> sections.Rows:
+        if self._with:
+            estimate = self._seconds * self._without / self._with
+            yield (
+                'seconds without',
+                estimate,
+                f'about; {self._seconds:.1f} with it and shorter waits, by '
+                f'{sections.plural(self._paired, "test")} run both ways',
+            )
         for cure, hits in self._hits.most_common():
             yield cure, hits, f'from memory; {self._misses[cure]} made anew'
         for cure, reason in sorted(self._off.items()):

@@ -38,6 +38,7 @@ _CHANGING = (
     (r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}', 'uuid'),
     (r'\b[0-9a-f]{32}\b', 'uuid'),
     (r'\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d+)?', 'time'),
+    (r'\b\d\d:\d\d:\d\d[.,]\d+', 'time'),
     (r'/tmp/[\w./-]+', 'path'),
     (r'\b\d+\.\d{3,}\b', 'seconds'),
     (r'(?<=\s)\d{3,}(?=\s(DEBUG|INFO|WARNING|ERROR|CRITICAL))', 'pid'),

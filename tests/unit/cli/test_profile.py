@@ -20,6 +20,7 @@ import fixtures
 
 from safe_fixtures import audit
 from safe_fixtures.cli.runner import profiling
+from safe_fixtures import summary
 from tests.support import base
 from tests.unit.cli import runs
 
@@ -169,3 +170,51 @@ class TestMeasures(base.TestCase):
         total = profiling.merged([self.path, *broken, 'gone', self.path])
         self.assertEqual([4, 4], total['phases']['body'])
         self.assertEqual({}, total['fixtures'])
+
+
+class TestPaired(runs.TestCase):
+    def test_tests_that_passed_run_again(self):
+        self.write('test_slow.py', MODULE)
+        done = self.run_cli('--paired', '9', 'test_slow', status=1)
+        path = self.report / 'events-paired.jsonl'
+        measured = audit.details(json.loads(path.read_text()))
+        self.assertEqual(2, measured['tests'])
+        self.assertEqual(
+            ['seconds_with', 'seconds_without', 'tests'], sorted(measured)
+        )
+        for way in ("with", "without"):
+            directory = self.report / f'paired-{way}'
+            self.assertIn(
+                ('Tests', 'passed', 2),
+                [row[:3] for row in summary.summarize([directory]).rows()],
+            )
+        [row] = [row for row in done.rows if row['Item'] == 'seconds without']
+        self.assertIn('by 2 tests run both ways', row['Details'])
+        # They are no tests of the run.
+        self.assertIn(
+            ('Tests', 'passed', 2),
+            [(row['Section'], row['Item'], row['Count']) for row in done.rows],
+        )
+
+    def test_the_ways_differ(self):
+        self.write(
+            'test_ways.py',
+            """
+            from safe_fixtures import conf
+
+            class TestWays(testtools.TestCase):
+                def test(self):
+                    settings = conf.load()
+                    with open(HERE / 'ways', 'a') as file:
+                        print(
+                            settings.speed_up,
+                            settings.wait_for_change,
+                            file=file,
+                        )
+            """,
+        )
+        self.run_cli('--paired', '1', 'test_ways')
+        self.assertEqual(
+            ['True True', 'True True', 'False False'],
+            (self.home / 'ways').read_text().splitlines(),
+        )

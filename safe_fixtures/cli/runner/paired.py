@@ -1,0 +1,107 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Measure what a run has won, by running some of its tests again."""
+
+from collections.abc import Mapping
+import dataclasses
+import os
+from typing import Any
+
+from safe_fixtures import audit
+from safe_fixtures.audit import events
+from safe_fixtures.cli.runner import discovery
+from safe_fixtures.cli.runner import process as child
+from safe_fixtures.cli.runner import records
+from safe_fixtures.cli.runner import supervisor
+from safe_fixtures import conf
+
+__all__ = ['measure']
+
+#: Without what lets tests take less time.
+_WITHOUT = {'speed_up': 'false', 'wait_for_change': 'false'}
+_WAYS: dict[str, dict[str, str]] = {'with': {}, 'without': _WITHOUT}
+
+
+def measure(
+    number: int,
+    tests: discovery.Tests,
+    outcomes: Mapping[str, records.Outcome],
+    directory: str,
+    setup: child.Setup,
+    **how: Any,
+) -> None:
+    """Run some tests of a run both ways; record how long they took.
+
+    :param number: how many, spread over all that passed.
+    :param tests: those of the run.
+    :param outcomes: theirs.
+    :param directory: the report directory of the run. What the tests leave
+        is in ``paired-with`` and ``paired-without``.
+    :param setup: how the worker processes of the run were set up.
+    :param how: as for :func:`.supervisor.run`.
+    """
+    passed = [
+        test_id
+        for test_id in tests.tests
+        if test_id in outcomes and outcomes[test_id].status == 'success'
+    ]
+    chosen = passed[:: max(1, len(passed) // number)][:number]
+    some = dataclasses.replace(
+        tests,
+        tests={test_id: tests.tests[test_id] for test_id in chosen},
+        errors={},
+        skipped={},
+    )
+    took = {}
+    for way, settings in _WAYS.items():
+        changed = dataclasses.replace(
+            setup, settings={**setup.settings, **settings}, profile=False
+        )
+        where = os.path.join(directory, f'paired-{way}')
+        took[way] = _seconds(some, where, changed, how)
+    both = took['with'].keys() & took['without'].keys()
+    path = os.path.join(directory, 'events-paired.jsonl')
+    with (
+        conf.override(**{**setup.settings, 'audit_file': path}),
+        audit.AuditTrail('safe-fixtures run') as trail,
+    ):
+        trail.record(
+            events.PAIRED,
+            'safe-fixtures run',
+            target_type=events.TEST_TYPE,
+            event_type='monitor',
+            tests=len(both),
+            seconds_with=_sum(took['with'], both),
+            seconds_without=_sum(took['without'], both),
+        )
+
+
+def _sum(seconds: dict[str, float], tests: set[str]) -> float:
+    return round(sum(seconds[each] for each in tests), 3)
+
+
+def _seconds(
+    tests: discovery.Tests,
+    directory: str,
+    setup: child.Setup,
+    how: dict[str, Any],
+) -> dict[str, float]:
+    """Return the seconds of the tests that pass."""
+    os.makedirs(directory, 0o700)
+    report = supervisor.run(tests, directory, setup, **how)
+    return {
+        test_id: outcome.seconds
+        for test_id, outcome in report.outcomes.items()
+        if outcome.status == 'success'
+    }
