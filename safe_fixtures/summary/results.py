@@ -42,7 +42,7 @@ _FAILURES = ('failed', 'uxsuccess', 'timeout', 'died', 'lost')
 # These ran to no end that could tell how far they were hardened.
 _UNTOLD = ('skip', 'timeout', 'died', 'lost')
 _ITSELF = 'only what the tests use themselves'
-_NOT_AT_ALL = 'no guard came up'
+_NOT_AT_ALL = 'no guard came up, or its record is gone'
 _KINDS = ('enforced', 'recorded', 'waived', 'expected')
 
 

@@ -242,7 +242,11 @@ class TestHardened(summary_base.TestCase):
                     'no base of Nova (1), only what the tests use '
                     'themselves (1)',
                 ),
-                ('not at all', 1, 'no guard came up: four'),
+                (
+                    'not at all',
+                    1,
+                    'no guard came up, or its record is gone: four',
+                ),
             ],
             self.rows('Hardened'),
         )
