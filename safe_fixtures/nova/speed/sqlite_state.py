@@ -47,7 +47,7 @@ DETACH safe_fixtures;
 """
 # What was executed, and does nothing of this.
 _plain: set[str] = set()
-_MOST = 10_000
+_MOST, _LONGEST = 10_000, 20_000
 
 
 class Note:
@@ -123,7 +123,8 @@ def _look_at(connection: Any, statement: Any) -> None:
     elif not _COUNTS.search(statement):
         if len(_plain) >= _MOST:
             _plain.clear()
-        _plain.add(statement)
+        if len(statement) <= _LONGEST:
+            _plain.add(statement)
     elif note is not None and note.counted:
         connection.create_function(
             'total_changes', 0, lambda: connection.total_changes
