@@ -15,6 +15,7 @@
 from collections.abc import Callable
 import gc
 from typing import Final
+import weakref
 
 from safe_fixtures.nova.speed import cure
 
@@ -23,9 +24,9 @@ __all__ = ['Collection']
 # What interpreters begin with: up to 3.12, and later ones.
 _DEFAULTS: Final = ((700, 10, 10), (2000, 10, 10), (2000, 10, 0))
 # While a test runs. What it makes stays young until the next one begins.
+# When to look at what is old is up to the interpreter: not before there is
+# a quarter more of it.
 _RAISED: Final = (20000, 50, 10)
-# After so many tests, what they left is looked at with all that is older.
-_FULL: Final = 25
 
 
 class Collection(cure.Cure):
@@ -40,8 +41,8 @@ class Collection(cure.Cure):
     thresholds are restored at cleanup, unless the test has set others.
 
     It leaves the collector alone if that is disabled, if its thresholds are
-    not those that the interpreter begins with, and if objects were frozen or
-    unfrozen by anything else.
+    not those that the interpreter begins with, if objects were frozen before,
+    and after they were unfrozen.
     """
 
     name = 'collection'
@@ -52,22 +53,24 @@ class Collection(cure.Cure):
         before = gc.get_threshold()
         if not gc.isenabled() or before not in _DEFAULTS:
             return _nothing
-        if _frozen.count is None:
+        if _frozen.witness is None:
             if gc.get_freeze_count():
                 return _nothing
             cls.counts.misses += 1
             gc.collect()
+            _frozen.witness = weakref.ref(_Garbage())
             gc.freeze()
-            _frozen.count = gc.get_freeze_count()
             # It collects fully only after a quarter more objects than the
             # last full collection left; now these are none.
             gc.collect()
-        elif not 0 < gc.get_freeze_count() <= _frozen.count:
-            # It only shrinks, as frozen objects are deleted.
+        elif _frozen.witness() is None:
+            # Somebody has unfrozen all.
             return _nothing
         else:
             cls.counts.hits += 1
-            _collect_in_time()
+            # The garbage of the test before. Not at its cleanup: that would
+            # hide what it leaks.
+            gc.collect(1)
         gc.set_threshold(*_RAISED)
 
         def restore() -> None:
@@ -81,27 +84,24 @@ class Collection(cure.Cure):
         return restore
 
 
+class _Garbage:
+    """An object that only the collector can free."""
+
+    def __init__(self) -> None:
+        self._itself = self
+
+
 class _Frozen:
     """What this cure has frozen in this process.
 
-    :ivar count: how many objects (int); None before it has.
-    :ivar uses: how often it was used since (int).
+    :ivar witness: a reference to garbage that is frozen, too; None before
+        that. To count what is frozen takes too long.
     """
 
-    count: int | None = None
-    uses = 0
+    witness: weakref.ref[_Garbage] | None = None
 
 
 _frozen = _Frozen()
-
-
-def _collect_in_time() -> None:
-    """Free the garbage of the test before.
-
-    Not at its cleanup: that would hide what it leaks.
-    """
-    _frozen.uses += 1
-    gc.collect(1 if _frozen.uses % _FULL else 2)
 
 
 def _nothing() -> None:
