@@ -64,6 +64,7 @@ class Run(lister.Lister):
         """Return the parser of the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         _add_options(parser)
+        _add_measuring_options(parser)
         alerts.add_argument(parser)
         parser.add_argument(
             'tests', nargs='*', metavar='TEST_OR_MODULE', help='what to run'
@@ -127,7 +128,7 @@ class Run(lister.Lister):
             paired.measure(
                 parsed_args.paired,
                 tests,
-                report.outcomes,
+                report,
                 directory,
                 setup,
                 **how,
@@ -183,20 +184,6 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         f'OS_SAFE_FIXTURES__WAIVERS_FILE, else {_WAIVERS} if it exists)',
     )
     parser.add_argument(
-        '--paired',
-        type=_positive_number,
-        metavar='N',
-        help='run N tests that passed again, with and without what speeds '
-        'them up, and say how long the run would have taken',
-    )
-    parser.add_argument(
-        '--profile',
-        action='store_true',
-        help='measure where the time goes: a table of phases, tests and '
-        'fixtures, and, with py-spy, a flame graph of each process in the '
-        'report directory',
-    )
-    parser.add_argument(
         '--shuffle',
         type=_seed,
         metavar='SEED',
@@ -209,6 +196,23 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         default=300.0,
         metavar='SECONDS',
         help='stop a test that runs longer (default: 300)',
+    )
+
+
+def _add_measuring_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--paired',
+        type=_positive_number,
+        metavar='N',
+        help='run N tests that passed again, with and without what speeds '
+        'them up, and say how long the run would have taken',
+    )
+    parser.add_argument(
+        '--profile',
+        action='store_true',
+        help='measure where the time goes: a table of phases, tests and '
+        'fixtures, and, with py-spy, a flame graph of each process in the '
+        'report directory',
     )
 
 

@@ -237,8 +237,9 @@ class SpeedUp(sections.Section):
             yield (
                 'seconds without',
                 estimate,
-                f'about; {self._seconds:.1f} with it and shorter waits, by '
-                f'{sections.plural(self._paired, "test")} run both ways',
+                f'estimated from {sections.plural(self._paired, "test")} '
+                f'run both ways; {self._seconds:.1f} with warm set-up and '
+                'shorter waits',
             )
         for cure, hits in self._hits.most_common():
             yield cure, hits, f'from memory; {self._misses[cure]} made anew'

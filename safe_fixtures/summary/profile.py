@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """The section on where the time of a run went."""
 
 from collections.abc import Callable

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """The base of the tests of cures."""
 
 from tests.support import base

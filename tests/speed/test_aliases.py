@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """A remembered alias is one that stock would make."""
 
 from safe_fixtures import nova as safe_nova  # isort: skip

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Remembered JSON schemas are those that stock checks, and so are errors."""
 
 from safe_fixtures import nova as safe_nova  # isort: skip

@@ -10,10 +10,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Measure what a run has won, by running some of its tests again."""
 
-from collections.abc import Mapping
 import dataclasses
 import os
 from typing import Any
@@ -28,7 +26,7 @@ from safe_fixtures import conf
 
 __all__ = ['measure']
 
-#: Without what lets tests take less time.
+# Without what lets tests take less time.
 _WITHOUT = {'speed_up': 'false', 'wait_for_change': 'false'}
 _WAYS: dict[str, dict[str, str]] = {'with': {}, 'without': _WITHOUT}
 
@@ -36,26 +34,24 @@ _WAYS: dict[str, dict[str, str]] = {'with': {}, 'without': _WITHOUT}
 def measure(
     number: int,
     tests: discovery.Tests,
-    outcomes: Mapping[str, records.Outcome],
+    run: records.Report,
     directory: str,
     setup: child.Setup,
     **how: Any,
 ) -> None:
     """Run some tests of a run both ways; record how long they took.
 
+    Nothing is recorded if this is interrupted.
+
     :param number: how many, spread over all that passed.
     :param tests: those of the run.
-    :param outcomes: theirs.
+    :param run: its result.
     :param directory: the report directory of the run. What the tests leave
         is in ``paired-with`` and ``paired-without``.
     :param setup: how the worker processes of the run were set up.
     :param how: as for :func:`.supervisor.run`.
     """
-    passed = [
-        test_id
-        for test_id in tests.tests
-        if test_id in outcomes and outcomes[test_id].status == 'success'
-    ]
+    passed = [each for each in _seconds(run) if each in tests.tests]
     chosen = passed[:: max(1, len(passed) // number)][:number]
     some = dataclasses.replace(
         tests,
@@ -69,7 +65,11 @@ def measure(
             setup, settings={**setup.settings, **settings}, profile=False
         )
         where = os.path.join(directory, f'paired-{way}')
-        took[way] = _seconds(some, where, changed, how)
+        os.makedirs(where, 0o700)
+        report = supervisor.run(some, where, changed, **how)
+        if report.interrupted:
+            return
+        took[way] = _seconds(report)
     both = took['with'].keys() & took['without'].keys()
     path = os.path.join(directory, 'events-paired.jsonl')
     with (
@@ -91,15 +91,8 @@ def _sum(seconds: dict[str, float], tests: set[str]) -> float:
     return round(sum(seconds[each] for each in tests), 3)
 
 
-def _seconds(
-    tests: discovery.Tests,
-    directory: str,
-    setup: child.Setup,
-    how: dict[str, Any],
-) -> dict[str, float]:
-    """Return the seconds of the tests that pass."""
-    os.makedirs(directory, 0o700)
-    report = supervisor.run(tests, directory, setup, **how)
+def _seconds(report: records.Report) -> dict[str, float]:
+    """Return the seconds of the tests that passed."""
     return {
         test_id: outcome.seconds
         for test_id, outcome in report.outcomes.items()

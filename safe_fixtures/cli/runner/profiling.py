@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Measure where the time of the processes that run tests goes.
 
 A process measures its own phases and fixtures; py-spy samples it from
@@ -34,6 +33,7 @@ import testtools
 from testtools import runtest
 
 from safe_fixtures.runtime import clock
+from safe_fixtures.runtime import files
 from safe_fixtures.runtime import system
 
 __all__ = ['PHASES', 'Measures', 'Sampler', 'find_sampler', 'merged']
@@ -52,6 +52,7 @@ _OF_UNITTEST = {
     '_callTearDown': 'cleanup',
     'doCleanups': 'cleanup',
 }
+_LARGEST = 1e9  # a count, or seconds
 _RATE = 50  # samples per second
 _LIMIT = 60.0  # seconds for drawing a flame graph
 # Of prctl(): any process of this user may look at this one.
@@ -103,13 +104,15 @@ class Measures:
     def write(self, path: str) -> None:
         """Write all that was measured so far.
 
+        Nothing is written where a test has removed the directory.
+
         :param path: of a file, which is replaced.
         """
-        with open(f'{path}.new', 'w', encoding='utf-8') as file:
-            json.dump(
-                {'phases': self._phases, 'fixtures': self._fixtures}, file
-            )
-        os.replace(f'{path}.new', path)
+        measured = {'phases': self._phases, 'fixtures': self._fixtures}
+        with contextlib.suppress(OSError):
+            with open(f'{path}.new', 'w', encoding='utf-8') as file:
+                json.dump(measured, file)
+            os.replace(f'{path}.new', path)
 
     def _measuring(self, phase: str, original: Any) -> Any:
         @functools.wraps(original)
@@ -125,9 +128,7 @@ class Measures:
             runner: Any, function: Callable[..., Any], *args: Any, **how: Any
         ) -> Any:
             phase = _OF_TESTTOOLS.get(getattr(function, '__name__', ''))
-            if phase is None:
-                return original(runner, function, *args, **how)
-            with self.phase(phase):
+            with self.phase(phase) if phase else contextlib.nullcontext():
                 return original(runner, function, *args, **how)
 
         return run_user
@@ -161,19 +162,46 @@ def merged(paths: list[str]) -> dict[str, dict[str, list[Any]]]:
     """
     total: dict[str, dict[str, list[Any]]] = {'phases': {}, 'fixtures': {}}
     for path in paths:
-        # A test may have written there, too.
-        with (
-            contextlib.suppress(
-                AttributeError, KeyError, OSError, TypeError, ValueError
-            ),
-            open(path, encoding='utf-8') as file,
-        ):
-            for part, measured in json.load(file).items():
-                for name, numbers in measured.items():
-                    found = total[part].setdefault(name, [0] * len(numbers))
-                    for place, number in enumerate(numbers):
-                        found[place] += number
+        for part, name, pair in _read(path):
+            found = total[part].setdefault(name, [0, 0])
+            found[0] += pair[0]
+            found[1] += pair[1]
     return total
+
+
+def _read(path: str) -> list[tuple[str, str, list[Any]]]:
+    """Return the part, the name and the two numbers of each entry.
+
+    A test may have written to the file, or removed it. Then it has none.
+    """
+    try:
+        with files.open_regular(path) as file:
+            parts = json.load(file)
+        found = [
+            (part, name, pair)
+            for part in ('phases', 'fixtures')
+            for name, pair in parts[part].items()
+        ]
+        if all(map(_is_pair, [pair for _, _, pair in found])):
+            return found
+    # The last one is of lists in lists in lists.
+    except (
+        AttributeError, KeyError, OSError, RecursionError, TypeError,
+        ValueError,
+    ):  # fmt: skip
+        pass
+    return []
+
+
+def _is_pair(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(
+            type(each) in (int, float) and 0 <= each < _LARGEST
+            for each in value
+        )
+    )
 
 
 def _allow_samples() -> None:

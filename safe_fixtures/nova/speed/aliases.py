@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Make each alias of Placement's tables once, not for each query."""
 
 from collections.abc import Callable
@@ -81,8 +80,7 @@ def _remembering(original: Any) -> Any:
         found = original(selectable, name, flat)
         # Now, as several threads may share it.
         found.c  # noqa: B018
-        if len(_aliases) >= _MOST:
-            _aliases.clear()
+        cure.make_room(_aliases, _MOST)
         _aliases[key] = found
         return found
 

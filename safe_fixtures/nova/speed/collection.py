@@ -24,8 +24,8 @@ __all__ = ['Collection']
 # What interpreters begin with: up to 3.12, and later ones.
 _DEFAULTS: Final = ((700, 10, 10), (2000, 10, 10), (2000, 10, 0))
 # While a test runs. What it makes stays young until the next one begins.
-# When to look at what is old is up to the interpreter: not before there is
-# a quarter more of it.
+# The interpreter itself decides when to look at old objects: once there are
+# a quarter more of them.
 _RAISED: Final = (20000, 50, 10)
 
 

@@ -21,7 +21,7 @@ import fixtures
 
 from safe_fixtures.runtime import patching
 
-__all__ = ['Counts', 'Cure', 'Unknown', 'known', 'replace']
+__all__ = ['Counts', 'Cure', 'Unknown', 'known', 'make_room', 'replace']
 
 _LOG = logging.getLogger('safe_fixtures')
 # What was found to be as a cure knows it, by owner, name and parameters.
@@ -38,6 +38,7 @@ class Counts:
     :ivar hits: how often it took a result from its memory.
     :ivar misses: how often it had to ask Nova or a library.
     :ivar off: why it is switched off (str), or None.
+    :ivar told: the reasons that are in the log (set of str).
     """
 
     def __init__(self) -> None:
@@ -119,6 +120,16 @@ def known(owner: Any, name: str, *parameters: str) -> Any:
             raise Unknown(f'{label} takes other arguments')
         _checked[key] = found
     return found
+
+
+def make_room(memory: dict[Any, Any] | set[Any], most: int) -> None:
+    """Forget all of a memory that is full.
+
+    :param memory: what a cure remembers.
+    :param most: how many entries it may have (int).
+    """
+    if len(memory) >= most:
+        memory.clear()
 
 
 def _parameters(function: Any) -> Any:

@@ -272,9 +272,9 @@ def _is_kept(conf: Any, key: Any, value: Any) -> bool:
 
 
 def _is_as_given(info: Any, value: Any) -> bool:
-    """Whether a value is a list of strings, and as it was set.
+    """Whether a value is a list of strings that nobody has changed.
 
-    Whoever got it may have changed it.
+    :param info: what oslo.config knows of the option.
     """
     given = info.get('override', info.get('default', info['opt'].default))
     return (

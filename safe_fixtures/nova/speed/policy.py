@@ -104,8 +104,7 @@ class _Inspect:
             Policy.counts.hits += 1
             return kept[1]
         Policy.counts.misses += 1
-        if len(self._kept) >= _MOST_CHECKS:
-            self._kept = {}
+        cure.make_room(self._kept, _MOST_CHECKS)
         spec = inspect.getfullargspec(func)
         self._kept[function] = function.__code__, spec
         return spec
@@ -228,8 +227,7 @@ class _Parser:
             and parsed.is_known(rule)
             and _is_understood(check)
         ):
-            if len(parsed.kept) >= _MOST_RULES:
-                parsed.kept = {}
+            cure.make_room(parsed.kept, _MOST_RULES)
             # What is handed out may be changed.
             parsed.kept[rule] = _clone(check)
         return check
@@ -348,8 +346,7 @@ class _Files:
         if type(rules) is dict and all(
             type(each) is str for item in rules.items() for each in item
         ):
-            if len(self._kept) >= _MOST_FILES:
-                self._kept = {}
+            cure.make_room(self._kept, _MOST_FILES)
             self._kept[data] = dict(rules)
         return rules
 

@@ -197,8 +197,7 @@ def _initializer(counts: cure.Counts) -> Callable[..., None]:
 
 def _remember(key: Any, made: route.Route, given: dict[str, Any]) -> None:
     if tuple(vars(made)) == _ATTRIBUTES:
-        if len(_parsed) >= _MAX_PARSED:
-            _parsed.clear()
+        cure.make_room(_parsed, _MAX_PARSED)
         _parsed[key] = _Parsed(made, given)
 
 

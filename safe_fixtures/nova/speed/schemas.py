@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Check each JSON schema once, and make each class of validators once."""
 
 from collections.abc import Callable
@@ -29,6 +28,7 @@ __all__ = ['Schemas']
 # Nova and Placement have fewer.
 _MOST = 5000
 _Validator = jsonschema.Draft202012Validator
+_META_SCHEMA = _Validator.META_SCHEMA
 _valid: set[Any] = set()
 _classes: dict[Any, Any] = {}
 
@@ -85,8 +85,7 @@ def _checking(original: Any) -> Any:
         original.__func__(cls, schema, *args, **kwargs)
         if key is not None:
             Schemas.counts.misses += 1
-            if len(_valid) >= _MOST:
-                _valid.clear()
+            cure.make_room(_valid, _MOST)
             _valid.add(key)
 
     return classmethod(check_schema)
@@ -97,14 +96,15 @@ def _key_of(cls: Any, schema: Any) -> Any:
 
     :returns: None if that is not known.
     """
+    if cls.META_SCHEMA is not _META_SCHEMA:
+        return None
     try:
-        # It tells True from 1, and has no bytes for what may change.
+        # It tells True from 1, and refuses what is not plain.
         content = marshal.dumps(schema, 0)
     except ValueError:
         return None
     return (
         cls,
-        id(cls.META_SCHEMA),
         *cls.VALIDATORS.items(),
         *cls.FORMAT_CHECKER.checkers.items(),
         content,
@@ -138,8 +138,7 @@ def _initializer(module: Any, original: Any) -> Any:
         if cls is None:
             original(self, schema, relax_additional_properties, is_body)
             Schemas.counts.misses += 1
-            if len(_classes) >= _MOST:
-                _classes.clear()
+            cure.make_room(_classes, _MOST)
             _classes[key] = type(self.validator)
             return
         Schemas.counts.hits += 1

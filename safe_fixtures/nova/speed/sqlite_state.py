@@ -115,15 +115,14 @@ _execute: Any = sqlite3.Cursor.execute
 
 
 def _look_at(connection: Any, statement: Any) -> None:
-    """Note what a statement changes that cannot be asked for."""
+    """Note that a statement changes what cannot be asked for."""
     note = getattr(connection, 'note', None)
     if type(statement) is not str or _CHANGES.search(statement):
         if note is not None:
             note.changed = True
     elif not _COUNTS.search(statement):
-        if len(_plain) >= _MOST:
-            _plain.clear()
         if len(statement) <= _LONGEST:
+            cure.make_room(_plain, _MOST)
             _plain.add(statement)
     elif note is not None and note.counted:
         connection.create_function(
@@ -132,12 +131,12 @@ def _look_at(connection: Any, statement: Any) -> None:
 
 
 def _looking(original: Any) -> Any:
-    """Return a method that looks at its statement first."""
+    """Return a method that checks its statement before it runs it."""
 
     @functools.wraps(original)
     def execute(self: Any, statement: Any, /, *parameters: Any) -> Any:
         if statement not in _plain:
-            # A cursor has one, and it is one.
+            # It is a cursor, or a connection itself.
             _look_at(getattr(self, 'connection', self), statement)
         return original(self, statement, *parameters)
 

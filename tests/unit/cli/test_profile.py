@@ -10,9 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 import itertools
 import json
+import os
 import stat
 from unittest import mock
 
@@ -62,6 +62,23 @@ done
 """
 
 
+# Each has numbers that would count, and something else besides.
+BROKEN = (
+    '',
+    '[]',
+    '{"x": {}}',
+    '{"phases": 1, "fixtures": {}}',
+    '{"phases": {"body": [1, 1]}}',
+    '{"phases": {"body": [1, 1], "x": [1]}, "fixtures": {}}',
+    '{"phases": {"body": [1, 1]}, "fixtures": {"x": ["1", 1]}}',
+    '{"phases": {"body": [1, 1]}, "fixtures": {"x": [true, 1]}}',
+    '{"phases": {"body": [1, NaN]}, "fixtures": {}}',
+    '{"phases": {"body": [1, 1e400]}, "fixtures": {}}',
+    '{"phases": {"body": [-1, 1]}, "fixtures": {}}',
+    '[' * 100_000,
+)
+
+
 class TestRun(runs.TestCase):
     def profile(self, sampler, **how):
         """Run tests with another command in the place of py-spy."""
@@ -102,6 +119,23 @@ class TestRun(runs.TestCase):
             {row['Details'] for row in rows if row['Item'] == 'test'},
         )
         self.assertEqual([], list(self.report.glob('*.svg')))
+
+    def test_a_test_that_removes_the_report(self):
+        self.write(
+            'test_gone.py',
+            """
+            import shutil
+
+            class TestGone(testtools.TestCase):
+                def test(self):
+                    shutil.rmtree(HERE / 'report')
+            """,
+        )
+        with mock.patch.object(profiling, 'find_sampler', lambda: None):
+            done = self.run_cli('--profile', 'test_gone', status=3)
+        # Its record is lost, and so it fails; its worker goes on.
+        self.assertIn('1/1 done, 1 failed', done.stderr)
+        self.assertNotIn('warning: worker', done.stderr)
 
     def test_flame_graphs(self):
         done = self.profile(self.sampler('touch'), status=1)
@@ -161,15 +195,18 @@ class TestMeasures(base.TestCase):
             pass
         self.written(measures)
         broken = []
-        for number, text in enumerate(
-            ('', '[]', '{"x": {}}', '{"phases": 1}')
-        ):
+        for number, text in enumerate(BROKEN):
             broken.append(f'{self.path}.{number}')
             with open(broken[-1], 'w', encoding='utf-8') as file:
                 file.write(text)
-        total = profiling.merged([self.path, *broken, 'gone', self.path])
+        os.mkfifo(f'{self.path}.pipe')
+        broken += [f'{self.path}.pipe', 'gone']
+        total = profiling.merged([self.path, *broken, self.path])
         self.assertEqual([4, 4], total['phases']['body'])
         self.assertEqual({}, total['fixtures'])
+
+    def test_nowhere_to_write(self):
+        profiling.Measures(0.0).write(f'{self.path}/gone/measures')
 
 
 class TestPaired(runs.TestCase):
@@ -189,7 +226,7 @@ class TestPaired(runs.TestCase):
                 [row[:3] for row in summary.summarize([directory]).rows()],
             )
         [row] = [row for row in done.rows if row['Item'] == 'seconds without']
-        self.assertIn('by 2 tests run both ways', row['Details'])
+        self.assertIn('from 2 tests run both ways', row['Details'])
         # They are no tests of the run.
         self.assertIn(
             ('Tests', 'passed', 2),
