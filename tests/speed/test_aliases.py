@@ -31,7 +31,7 @@ def other(table, name):
     return sa.alias(table, name=name)
 
 def within(table):
-    outer, nested = one(table, 'x'), other(table, 'x')
+    outer, nested = sa.alias(table, 'x'), sa.alias(table, 'x')
     return sa.select(outer.c.a).where(
         sa.exists().where(nested.c.b == outer.c.b)
     )

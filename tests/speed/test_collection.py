@@ -142,6 +142,17 @@ class TestCollection(base.TestCase):
         with collection.Collection():
             self.assertIsNone(garbage())
 
+    def test_garbage_of_the_test_before(self):
+        with collection.Collection():
+            kept = Cycle()
+            garbage = weakref.ref(kept)
+            # It is not the youngest any more, which cleanup looks at.
+            gc.collect(0)
+            del kept
+        self.assertIsNotNone(garbage())
+        with collection.Collection():
+            self.assertIsNone(garbage())
+
     def test_garbage_does_not_pile_up(self):
         made = []
         for _ in range(60):

@@ -82,6 +82,10 @@ def run(*statements):
     return lambda connection: [sql(connection, each) for each in statements]
 
 
+class Text(str):
+    """A statement of a test's own class."""
+
+
 class OtherCursor(sqlite3.Cursor):
     """A cursor of a test's own."""
 
@@ -97,6 +101,7 @@ def serializable(connection):
 
 
 UPDATE = 'UPDATE t SET a = a WHERE 0'
+READ_ONLY = 'pragma /* this */ query_only=1'
 # What a test does to a connection, and where it shows.
 POISONS = {
     'foreign_keys': pragma('foreign_keys', 1),
@@ -230,25 +235,36 @@ POISONS = {
         ),
         result_of('SELECT last_insert_rowid()'),
     ),
+    # What shows these names no pragma, which would be noted by itself.
+    'a pragma of a connection': (
+        lambda connection: raw_of(connection).execute(READ_ONLY),
+        result_of(UPDATE),
+    ),
     'a pragma of a cursor': (
-        lambda connection: (
-            raw_of(connection).cursor().execute('PRAGMA count_changes = 1')
-        ),
-        result_of('PRAGMA count_changes'),
+        lambda connection: raw_of(connection).cursor().execute(READ_ONLY),
+        result_of(UPDATE),
     ),
     'a pragma of a script': (
         lambda connection: raw_of(connection).executescript(
-            'SELECT 1; -- and\npragma /* this */ cell_size_check=1'
+            f'SELECT 1; -- and\n{READ_ONLY}'
         ),
-        result_of('PRAGMA cell_size_check'),
+        result_of(UPDATE),
+    ),
+    'a pragma of a script of a cursor': (
+        lambda connection: (
+            raw_of(connection).cursor().executescript(READ_ONLY)
+        ),
+        result_of(UPDATE),
     ),
     'a pragma of a cursor of another class': (
         lambda connection: (
-            raw_of(connection)
-            .cursor(factory=OtherCursor)
-            .execute('PRAGMA recursive_triggers = 1')
+            raw_of(connection).cursor(factory=OtherCursor).execute(READ_ONLY)
         ),
-        result_of('PRAGMA recursive_triggers'),
+        result_of(UPDATE),
+    ),
+    'a pragma of a statement of another class': (
+        lambda connection: raw_of(connection).execute(Text(READ_ONLY)),
+        result_of(UPDATE),
     ),
     'an open transaction': (
         run('BEGIN'),

@@ -148,6 +148,24 @@ class TestSchemas(contract.Contract, base.TestCase):
                 self.assertEqual('mine', check(SCHEMA))
             self.assertIsNone(check(SCHEMA))
 
+    def test_a_format_that_a_test_replaces(self):
+        schema = {'pattern': 'a'}
+        checkers = jsonschema.Draft202012Validator.FORMAT_CHECKER.checkers
+        with schemas.Schemas():
+            self.assertIsNone(check(schema))
+            with mock.patch.dict(checkers, regex=(lambda _: False, ())):
+                self.assertEqual("'a' is not a 'regex'", check(schema))
+            self.assertIsNone(check(schema))
+
+    def test_a_meta_schema_that_a_test_replaces(self):
+        with schemas.Schemas():
+            self.assertIsNone(check(SCHEMA))
+            with mock.patch.object(
+                jsonschema.Draft202012Validator, 'META_SCHEMA', {'not': {}}
+            ):
+                self.assertIsNotNone(check(SCHEMA))
+            self.assertIsNone(check(SCHEMA))
+
     def test_the_memory_has_an_end(self):
         with (
             mock.patch.object(schemas, '_MOST', 3),

@@ -257,12 +257,9 @@ def _is_kept(conf: Any, key: Any, value: Any) -> bool:
     """Whether oslo.config would return the same value again."""
     group, name = key
     if group is None and name in conf._groups:
+        # It has two attributes, unless somebody has set one.
         return (
-            type(value) is cfg.ConfigOpts.GroupAttr
-            and value._conf is conf
-            and value._group is conf._groups[name]
-            # Nobody has set an attribute.
-            and len(vars(value)) == 2
+            type(value) is cfg.ConfigOpts.GroupAttr and len(vars(value)) == 2
         )
     owner = conf if group is None else conf._groups.get(group)
     # oslo.config warns of a deprecated name whenever it looks it up.

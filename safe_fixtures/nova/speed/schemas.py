@@ -128,7 +128,6 @@ def _initializer(module: Any, original: Any) -> Any:
             kind._validate_minimum,
             kind._validate_maximum,
             bool(relax_additional_properties),
-            bool(is_body),
             module._soft_validate_additional_properties,
             module.jsonschema.validators.extend,
             parent,
