@@ -32,9 +32,7 @@ def other(table, name):
 
 def within(table):
     outer, nested = sa.alias(table, 'x'), sa.alias(table, 'x')
-    return sa.select(outer.c.a).where(
-        sa.exists().where(nested.c.b == outer.c.b)
-    )
+    return sa.select(outer.c.a, nested.c.b)
 """
 
 

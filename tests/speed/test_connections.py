@@ -623,6 +623,19 @@ class TestConnections(contract.Contract, base.TestCase):
                     )
                     self.assertKeeps(engine)
 
+    def test_what_is_no_statement(self):
+        self.assertEqual(self.refusals(False), self.refusals(True))
+
+    def refusals(self, kept):
+        """Return what is said of statements of a wrong type."""
+        with self.engine(kept) as engine, engine.connect() as connection:
+            raw = raw_of(connection)
+            return [
+                str(self.assertRaises(TypeError, each.execute, statement))
+                for each in (raw, raw.cursor())
+                for statement in (5, b'SELECT 1', None, [])
+            ]
+
     def test_an_error_of_a_statement(self):
         with self.engine() as engine:
             for _ in range(2):

@@ -135,7 +135,7 @@ def _looking(original: Any) -> Any:
 
     @functools.wraps(original)
     def execute(self: Any, statement: Any, /, *parameters: Any) -> Any:
-        if statement not in _plain:
+        if type(statement) is not str or statement not in _plain:
             # It is a cursor, or a connection itself.
             _look_at(getattr(self, 'connection', self), statement)
         return original(self, statement, *parameters)
