@@ -14,20 +14,19 @@
 
 from collections.abc import Callable
 import functools
-import sys
 from typing import Any
 
 import sqlalchemy
 from sqlalchemy.sql import schema
 
 from safe_fixtures.nova.speed import cure
+from safe_fixtures.runtime import system
 
 __all__ = ['Aliases']
 
 # Placement has fewer.
 _MOST = 500
 _aliases: dict[Any, Any] = {}
-_get_frame = sys._getframe
 
 
 class Aliases(cure.Cure):
@@ -54,7 +53,7 @@ def _remembering(original: Any) -> Any:
     def alias(
         selectable: Any, name: str | None = None, flat: bool = False
     ) -> Any:
-        caller = _get_frame(1)
+        caller = system.frame(1)
         module = caller.f_globals.get('__name__')
         if (
             flat
