@@ -19,6 +19,7 @@ from typing import Any
 from cliff import lister
 
 from safe_fixtures.cli import alerts
+from safe_fixtures.cli import outputs
 from safe_fixtures.cli import tables
 from safe_fixtures import summary
 
@@ -36,6 +37,7 @@ class Report(lister.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         alerts.add_argument(parser)
+        outputs.add_arguments(parser)
         parser.add_argument(
             'paths',
             nargs='+',
@@ -50,6 +52,7 @@ class Report(lister.Lister):
         self._summary = summary.summarize(
             parsed_args.paths, alerts.of(parsed_args)
         )
+        outputs.write(parsed_args, parsed_args.paths)
         return tables.of_summary(self._summary, parsed_args)
 
     def run(self, parsed_args: argparse.Namespace) -> int:

@@ -26,6 +26,7 @@ from cliff import lister
 
 from safe_fixtures.cli import alerts
 from safe_fixtures.cli import app
+from safe_fixtures.cli import outputs
 from safe_fixtures.cli.runner import discovery
 from safe_fixtures.cli.runner import paired
 from safe_fixtures.cli.runner import process
@@ -66,6 +67,7 @@ class Run(lister.Lister):
         _add_options(parser)
         _add_measuring_options(parser)
         alerts.add_argument(parser)
+        outputs.add_arguments(parser)
         parser.add_argument(
             'tests', nargs='*', metavar='TEST_OR_MODULE', help='what to run'
         )
@@ -135,6 +137,7 @@ class Run(lister.Lister):
             )
         try:
             total = summary.summarize([directory], alerts.of(parsed_args))
+            outputs.write(parsed_args, [directory])
         except (OSError, ValueError) as error:
             # A test has removed all records.
             total = summary.Summary()

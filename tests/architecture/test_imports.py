@@ -36,6 +36,8 @@ FLOORS = (
     ('audit',),
     ('core',),
     ('summary', 'guards'),
+    ('baseline',),
+    ('report',),
     ('hardening',),
     ('testing', '__main__'),
     ('nova', 'cli'),
