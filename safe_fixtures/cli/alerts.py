@@ -20,7 +20,7 @@ from safe_fixtures import exceptions
 __all__ = ['add_argument', 'of']
 
 
-def add_argument(parser: argparse.ArgumentParser) -> None:
+def add_argument(parser: argparse._ActionsContainer) -> None:
     """Add the option to a command."""
     limits = ', '.join(
         f'{name} ({value:g})' for name, value in audit.LIMITS.items()

@@ -37,7 +37,7 @@ class _Format:
 _FORMATS: tuple[_Format, ...] = ()
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse._ActionsContainer) -> None:
     """Add an option for each format."""
     for each in _FORMATS:
         parser.add_argument(each.option, metavar='FILE', help=each.help)

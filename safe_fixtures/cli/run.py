@@ -15,23 +15,20 @@
 import argparse
 from collections.abc import Iterable, Sequence
 import datetime
-import math
 import os
-import random
-import re
-import sys
 from typing import Any
 
 from cliff import lister
 
 from safe_fixtures.cli import alerts
 from safe_fixtures.cli import app
+from safe_fixtures.cli import failures
 from safe_fixtures.cli import outputs
+from safe_fixtures.cli import run_options
 from safe_fixtures.cli.runner import discovery
 from safe_fixtures.cli.runner import paired
 from safe_fixtures.cli.runner import process
 from safe_fixtures.cli.runner import profiling
-from safe_fixtures.cli.runner import records
 from safe_fixtures.cli.runner import supervisor
 from safe_fixtures.cli import tables
 from safe_fixtures import conf
@@ -42,11 +39,6 @@ from safe_fixtures.runtime import printable
 from safe_fixtures import summary
 
 __all__ = ['Run']
-
-_WAIVERS = 'safe-fixtures.toml'
-_SHOWN = 10  # failures that are printed; the file has all
-_LINES = 20  # of each, at either end
-_COLUMNS = 1000  # of each line
 
 
 class Run(lister.Lister):
@@ -64,13 +56,7 @@ class Run(lister.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        _add_options(parser)
-        _add_measuring_options(parser)
-        alerts.add_argument(parser)
-        outputs.add_arguments(parser)
-        parser.add_argument(
-            'tests', nargs='*', metavar='TEST_OR_MODULE', help='what to run'
-        )
+        run_options.add(parser)
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
@@ -107,26 +93,26 @@ class Run(lister.Lister):
             'mode': parsed_args.mode,
         }
         if parsed_args.profile and profiling.find_sampler() is None:
-            _say(
+            failures.say(
                 'no flame graphs: they need py-spy; '
                 'pip install safe_fixtures[profile]'
             )
         directory = _directory(parsed_args.report)
-        _say('looking for the tests')
+        failures.say('looking for the tests')
         tests = discovery.find(
             parsed_args.tests, ids, parsed_args.exclude, setup
         )
         _check(tests)
         if parsed_args.shuffle is not None:
-            _say(f'shuffled: --shuffle {parsed_args.shuffle}')
+            failures.say(f'shuffled: --shuffle {parsed_args.shuffle}')
         # Nothing masks the logs: they are for the owner only.
         os.makedirs(directory, 0o700, exist_ok=True)
         report = supervisor.run(
             tests, directory, setup, seed=parsed_args.shuffle, **how
         )
-        _show(report, directory, len(tests.tests))
+        failures.show(report, directory, len(tests.tests))
         if parsed_args.paired and not report.interrupted:
-            _say('running some tests again, with and without speed-up')
+            failures.say('running some tests again, with and without speed-up')
             paired.measure(
                 parsed_args.paired,
                 tests,
@@ -148,125 +134,9 @@ class Run(lister.Lister):
         return tables.of_summary(total, parsed_args)
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        '--mode',
-        choices=('default', 'enforce', 'audit'),
-        default='audit',
-        help="what a violation does: default is each rule's own mode, "
-        'enforce fails the test, audit only records it (default: audit)',
-    )
-    parser.add_argument(
-        '--concurrency',
-        type=_positive_number,
-        default=os.cpu_count() or 1,
-        metavar='N',
-        help='how many processes run tests (default: one per CPU)',
-    )
-    parser.add_argument(
-        '--report',
-        metavar='DIR',
-        help='where events, results and logs go: an empty or new directory '
-        '(default: safe-fixtures-report-TIME)',
-    )
-    parser.add_argument(
-        '--load-list',
-        metavar='FILE',
-        help='run only the tests in this file, one id per line',
-    )
-    parser.add_argument(
-        '--exclude',
-        type=_expression,
-        metavar='REGEX',
-        help='leave out the tests whose ids match',
-    )
-    parser.add_argument(
-        '--waivers',
-        metavar='FILE',
-        help='the waivers of the suite (default: '
-        f'OS_SAFE_FIXTURES__WAIVERS_FILE, else {_WAIVERS} if it exists)',
-    )
-    parser.add_argument(
-        '--shuffle',
-        type=_seed,
-        metavar='SEED',
-        help='run classes, and the tests of each, in the order that this '
-        "number gives; 'random' draws one, which is printed",
-    )
-    parser.add_argument(
-        '--test-timeout',
-        type=_seconds,
-        default=300.0,
-        metavar='SECONDS',
-        help='stop a test that runs longer (default: 300)',
-    )
-
-
-def _add_measuring_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        '--paired',
-        type=_positive_number,
-        metavar='N',
-        help='run N tests that passed again, with and without what speeds '
-        'them up, and say how long the run would have taken',
-    )
-    parser.add_argument(
-        '--profile',
-        action='store_true',
-        help='measure where the time goes: a table of phases, tests and '
-        'fixtures, and, with py-spy, a flame graph of each process in the '
-        'report directory',
-    )
-
-
-def _say(text: str) -> None:
-    print(printable.block(text), file=sys.stderr, flush=True)
-
-
 def _unusable(text: str, status: int = app.ERROR) -> int:
-    _say(f'safe-fixtures run: {text}')
+    failures.say(f'safe-fixtures run: {text}')
     return status
-
-
-def _positive_number(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError('must be a number, at least 1')
-    return number
-
-
-def _seed(text: str) -> int:
-    if text == 'random':
-        return random.SystemRandom().randrange(10**6)
-    try:
-        return int(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(
-            "must be a whole number, or 'random'"
-        ) from error
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not (seconds > 0 and math.isfinite(seconds)):
-        raise argparse.ArgumentTypeError('must be a number of seconds above 0')
-    return seconds
-
-
-def _expression(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise argparse.ArgumentTypeError(
-            f'must be a regular expression ({error})'
-        ) from error
-    return text
 
 
 def _ids(path: str | None) -> list[str] | None:
@@ -288,7 +158,8 @@ def _settings(path: str | None) -> dict[str, str]:
     :param path: the waivers file that was named, if any.
     """
     if path is None and conf.load().waivers_file is None:
-        path = _WAIVERS if os.path.isfile(_WAIVERS) else None
+        default = run_options.WAIVERS
+        path = default if os.path.isfile(default) else None
     settings = {} if path is None else {'waivers_file': os.path.abspath(path)}
     with conf.override(**settings):
         waivers.of_suite()
@@ -329,32 +200,3 @@ def _check(tests: discovery.Tests) -> None:
         raise discovery.Unusable('\n'.join(wrong))
     if nothing:
         raise discovery.Unusable('there is no test in what was named')
-
-
-def _show(report: records.Report, directory: str, total: int) -> None:
-    """Print the failures, and where everything is."""
-    before = None
-    for test_id, outcome in list(report.failures.items())[:_SHOWN]:
-        text = '(the same)' if outcome.text == before else outcome.text
-        _say(f'\n{outcome.status}: {test_id}\n{_shortened(text)}')
-        before = outcome.text
-    if len(report.failures) > _SHOWN:
-        _say(f'\n... and {len(report.failures) - _SHOWN} more')
-    if report.failures:
-        _say(f'all failures: {os.path.join(directory, "failures.txt")}')
-    if report.interrupted:
-        _say(f'interrupted: {len(report.outcomes)} of {total} tests were run')
-    if report.lost:
-        _say(report.lost)
-    _say(f'report: {directory}')
-
-
-def _shortened(text: str) -> str:
-    lines = text.rstrip().splitlines()
-    if len(lines) > 2 * _LINES:
-        left_out = len(lines) - 2 * _LINES
-        lines[_LINES:-_LINES] = [f'... {left_out} lines ...']
-    return '\n'.join(
-        line if len(line) <= _COLUMNS else f'{line[:_COLUMNS]} ...'
-        for line in lines
-    )

@@ -1,0 +1,159 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The options of ``safe-fixtures run``."""
+
+import argparse
+import math
+import os
+import random
+import re
+
+from safe_fixtures.cli import alerts
+from safe_fixtures.cli import outputs
+
+__all__ = ['WAIVERS', 'add']
+
+#: The waivers file of a suite, if it exists.
+WAIVERS = 'safe-fixtures.toml'
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add all options, in groups."""
+    _add_choice(parser.add_argument_group('what to run'))
+    _add_manner(parser.add_argument_group('how to run it'))
+    kept = parser.add_argument_group('what is kept and told')
+    _add_kept(kept)
+    alerts.add_argument(kept)
+    outputs.add_arguments(kept)
+    _add_measuring(parser.add_argument_group('measuring'))
+
+
+def _add_choice(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        'tests', nargs='*', metavar='TEST_OR_MODULE', help='what to run'
+    )
+    parser.add_argument(
+        '--load-list',
+        metavar='FILE',
+        help='run only the tests in this file, one id per line',
+    )
+    parser.add_argument(
+        '--exclude',
+        type=_expression,
+        metavar='REGEX',
+        help='leave out the tests whose ids match',
+    )
+
+
+def _add_manner(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        '--mode',
+        choices=('default', 'enforce', 'audit'),
+        default='audit',
+        help="what a violation does: default is each rule's own mode, "
+        'enforce fails the test, audit only records it (default: audit)',
+    )
+    parser.add_argument(
+        '--waivers',
+        metavar='FILE',
+        help='the waivers of the suite (default: '
+        f'OS_SAFE_FIXTURES__WAIVERS_FILE, else {WAIVERS} if it exists)',
+    )
+    parser.add_argument(
+        '--concurrency',
+        type=_positive_number,
+        default=os.cpu_count() or 1,
+        metavar='N',
+        help='how many processes run tests (default: one per CPU)',
+    )
+    parser.add_argument(
+        '--shuffle',
+        type=_seed,
+        metavar='SEED',
+        help='run classes, and the tests of each, in the order that this '
+        "number gives; 'random' draws one, which is printed",
+    )
+    parser.add_argument(
+        '--test-timeout',
+        type=_seconds,
+        default=300.0,
+        metavar='SECONDS',
+        help='stop a test that runs longer (default: 300)',
+    )
+
+
+def _add_kept(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        '--report',
+        metavar='DIR',
+        help='where events, results and logs go: an empty or new directory '
+        '(default: safe-fixtures-report-TIME)',
+    )
+
+
+def _add_measuring(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        '--paired',
+        type=_positive_number,
+        metavar='N',
+        help='run N tests that passed again, with and without what speeds '
+        'them up, and say how long the run would have taken',
+    )
+    parser.add_argument(
+        '--profile',
+        action='store_true',
+        help='measure where the time goes: a table of phases, tests and '
+        'fixtures, and, with py-spy, a flame graph of each process in the '
+        'report directory',
+    )
+
+
+def _positive_number(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError('must be a number, at least 1')
+    return number
+
+
+def _seed(text: str) -> int:
+    if text == 'random':
+        return random.SystemRandom().randrange(10**6)
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            "must be a whole number, or 'random'"
+        ) from error
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (seconds > 0 and math.isfinite(seconds)):
+        raise argparse.ArgumentTypeError('must be a number of seconds above 0')
+    return seconds
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(
+            f'must be a regular expression ({error})'
+        ) from error
+    return text
