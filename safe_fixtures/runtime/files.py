@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Open and lock files without waiting for good.
+"""Open, lock and replace files without waiting for good.
 
 A pipe that nobody writes to, or a file that another process has locked,
 must not stop a test or a command. No limit here depends on a clock, or on
@@ -20,6 +20,7 @@ anything else that a test may replace.
 import errno
 import fcntl
 import io
+import secrets
 import select
 import signal
 from typing import BinaryIO
@@ -27,7 +28,14 @@ from typing import BinaryIO
 from safe_fixtures.runtime.system import os
 from safe_fixtures.runtime.system import stat
 
-__all__ = ['is_null', 'lock', 'open_regular', 'open_to_read', 'pause']
+__all__ = [
+    'is_null',
+    'lock',
+    'open_regular',
+    'open_to_read',
+    'pause',
+    'write_whole',
+]
 
 _PAUSE = 0.01  # seconds between two attempts
 _LOCK = 500  # attempts
@@ -179,3 +187,52 @@ def lock(descriptor: int, path: str) -> None:
         return
     _locked.add(which)
     raise OSError(errno.EWOULDBLOCK, 'another process has locked it', path)
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Write a file at once: a reader sees the old one or the whole new one.
+
+    Missing directories are made, and a symbolic link is followed. A pipe or
+    a device, such as ``/dev/stdout``, gets the data as it is. So does a file
+    that may be written in a directory that may not.
+
+    :raises: OSError if it cannot be written, such as a pipe that nobody
+        reads.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        mode = 0
+    if mode and not stat.S_ISREG(mode):
+        _write_into(path, data)
+        return
+    path = os.path.realpath(path)
+    folder = os.path.dirname(path)
+    os.makedirs(folder, exist_ok=True)
+    new = os.path.join(folder, f'.{secrets.token_hex(8)}.new')
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        descriptor = os.open(new, flags, 0o666)
+    except OSError as error:
+        if not mode:
+            raise OSError(error.errno, error.strerror, path) from None
+        _write_into(path, data)
+        return
+    try:
+        with open(descriptor, 'wb') as file:
+            file.write(data)
+        if mode:
+            os.chmod(new, stat.S_IMODE(mode))
+        os.replace(new, path)
+    except BaseException:
+        os.unlink(new)
+        raise
+
+
+def _write_into(path: str, data: bytes) -> None:
+    # Opening a pipe would wait for the other end.
+    flags = os.O_WRONLY | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags)
+    os.set_blocking(descriptor, True)
+    with open(descriptor, 'wb') as file:
+        file.write(data)
