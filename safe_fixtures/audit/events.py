@@ -149,6 +149,13 @@ def _are_named_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_text, value.values()))
 
 
+def _are_outcomes(value: Any) -> bool:
+    """Whether it maps personas to what each operation came to."""
+    return isinstance(value, dict) and all(
+        map(_are_named_texts, value.values())
+    )
+
+
 _Check = Callable[[Any], bool]
 _ANY: dict[str, _Check] = {
     'seconds': _is_number,
@@ -167,6 +174,14 @@ _OF_ACTIONS: dict[str, dict[str, _Check]] = {
     **dict.fromkeys(CHANGES, _CHANGE),
     RESTORE: {'wanted': _is_text},
     START: {'binary': _is_text},
+    PERMISSIONS: {
+        'requests': _is_count,
+        'microversion': _is_text,
+        'not_checked': _are_texts,
+        'findings': _are_texts,
+        'deviations': _are_named_texts,
+        'outcomes': _are_outcomes,
+    },
     PIN: {'served': _is_text},
     REQUESTS: {'requests': _are_counts},
     WAIT: {

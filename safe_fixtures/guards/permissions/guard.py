@@ -178,6 +178,7 @@ class ServerPermissions(guard.Guard):
             seconds=round(clock.monotonic() - began, 6),
             microversion=check.matrix.microversion,
             rules_set_aside=list(check.matrix.prober.set_aside),
+            outcomes=check.matrix.outcomes(),
             deviations={
                 f'{each.persona}: {each.operation}': each.reason
                 for each in stated.values()

@@ -105,6 +105,26 @@ class Matrix:
             else:
                 yield operation
 
+    def outcomes(self) -> dict[str, dict[str, str]]:
+        """Return what each operation came to, by persona and operation.
+
+        All that the source knows is in it; what was not tried is
+        ``not checked``.
+        """
+        got = {
+            (persona.name, operation.name): attempt.got
+            for (persona, operation), attempt in self.attempts.items()
+        }
+        return {
+            persona.name: {
+                operation.name: got.get(
+                    (persona.name, operation.name), 'not checked'
+                )
+                for operation in self._source.operations
+            }
+            for persona in self._source.personas()
+        }
+
     def keys(self, operation: model.Operation) -> set[str]:
         """Return the keys that show an attribute."""
         early = {

@@ -46,6 +46,23 @@ class TestMatrix(cases.PermissionsTestCase):
             said['not_checked'],
         )
 
+    def test_outcomes_are_recorded(self):
+        self.source.outcomes['other', 'show'] = 'allowed'
+        trail = self.useFixture(audit.AuditTrail())
+        with (
+            ServerPermissions(
+                self.api, source=self.source, trail=trail
+            ) as check,
+            testing.expect_violation('SF502'),
+        ):
+            check.assert_permissions(cases.SERVER)
+        said = trail.events[0]['attachments'][0]['content']['outcomes']
+        self.assertEqual(['admin', 'owner', 'other'], list(said))
+        self.assertEqual(
+            {'show': 'allowed', 'see secrets': 'hidden', 'tags': 'forbidden'},
+            said['other'],
+        )
+
     def test_weaker(self):
         self.source.outcomes['other', 'show'] = 'allowed'
         finding = self.assert_finds(
@@ -203,6 +220,7 @@ class TestMatrix(cases.PermissionsTestCase):
         self.assertEqual(
             'tags: microversion 2.25 does not have it', said['not_checked'][0]
         )
+        self.assertEqual('not checked', said['outcomes']['owner']['tags'])
 
     def test_pickle(self):
         self.source.outcomes['other', 'show'] = 'allowed'
