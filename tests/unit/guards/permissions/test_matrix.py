@@ -58,8 +58,9 @@ class TestMatrix(cases.PermissionsTestCase):
             check.assert_permissions(cases.SERVER)
         said = trail.events[0]['attachments'][0]['content']['outcomes']
         self.assertEqual(['admin', 'owner', 'other'], list(said))
+        # By its name, the value of "see secrets" is a secret.
         self.assertEqual(
-            {'show': 'allowed', 'see secrets': 'hidden', 'tags': 'forbidden'},
+            {'show': 'allowed', 'see secrets': '***', 'tags': 'forbidden'},
             said['other'],
         )
 
