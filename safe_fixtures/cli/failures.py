@@ -13,46 +13,56 @@
 """What a run prints about its failures."""
 
 import os
-import sys
 
+from safe_fixtures.cli.runner import colours
 from safe_fixtures.cli.runner import records
-from safe_fixtures.runtime import printable
+from safe_fixtures.cli import tracebacks
+from safe_fixtures.summary import sections
 
-__all__ = ['say', 'show']
+__all__ = ['show']
 
 _SHOWN = 10  # failures that are printed; the file has all
 _LINES = 20  # of each, at either end
 _COLUMNS = 1000  # of each line
 
 
-def say(text: str) -> None:
-    """Print text to standard error, with what cannot be printed escaped."""
-    print(printable.block(text), file=sys.stderr, flush=True)
-
-
 def show(report: records.Report, directory: str, total: int) -> None:
     """Print the failures, and where everything is."""
     before = None
+    file = os.path.join(directory, 'failures.txt')
     for test_id, outcome in list(report.failures.items())[:_SHOWN]:
-        text = '(the same)' if outcome.text == before else outcome.text
-        say(f'\n{outcome.status}: {test_id}\n{_shortened(text)}')
+        same = outcome.text == before
+        text = '(the same)' if same else _shortened(outcome.text, file)
+        colours.say(f'\n{outcome.status}: {test_id}\n{text}')
         before = outcome.text
     if len(report.failures) > _SHOWN:
-        say(f'\n... and {len(report.failures) - _SHOWN} more')
+        colours.say(f'\n... and {len(report.failures) - _SHOWN} more')
     if report.failures:
-        say(f'all failures: {os.path.join(directory, "failures.txt")}')
+        colours.say(f'all failures: {file}')
     if report.interrupted:
-        say(f'interrupted: {len(report.outcomes)} of {total} tests were run')
+        colours.say(
+            f'interrupted: {len(report.outcomes)} of {total} tests were run'
+        )
     if report.lost:
-        say(report.lost)
-    say(f'report: {directory}')
+        colours.say(report.lost)
+    colours.say(f'report: {directory}')
 
 
-def _shortened(text: str) -> str:
-    lines = text.rstrip().splitlines()
+def _shortened(text: str, file: str) -> str:
+    """Return the part of a failure that a person needs first.
+
+    :param file: where the whole text is.
+    """
+    short = tracebacks.shortened(text)
+    lines = str(short).splitlines()
     if len(lines) > 2 * _LINES:
         left_out = len(lines) - 2 * _LINES
         lines[_LINES:-_LINES] = [f'... {left_out} lines ...']
+    if short.left_out:
+        lines.append(
+            f'({sections.plural(short.left_out, "frame")} of the toolkit and '
+            f'of libraries left out: see {file})'
+        )
     return '\n'.join(
         line if len(line) <= _COLUMNS else f'{line[:_COLUMNS]} ...'
         for line in lines

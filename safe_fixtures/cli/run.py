@@ -25,6 +25,7 @@ from safe_fixtures.cli import app
 from safe_fixtures.cli import failures
 from safe_fixtures.cli import outputs
 from safe_fixtures.cli import run_options
+from safe_fixtures.cli.runner import colours
 from safe_fixtures.cli.runner import discovery
 from safe_fixtures.cli.runner import paired
 from safe_fixtures.cli.runner import process
@@ -93,18 +94,18 @@ class Run(lister.Lister):
             'mode': parsed_args.mode,
         }
         if parsed_args.profile and profiling.find_sampler() is None:
-            failures.say(
+            colours.say(
                 'no flame graphs: they need py-spy; '
                 'pip install safe_fixtures[profile]'
             )
         directory = _directory(parsed_args.report)
-        failures.say('looking for the tests')
+        colours.say('looking for the tests')
         tests = discovery.find(
             parsed_args.tests, ids, parsed_args.exclude, setup
         )
         _check(tests)
         if parsed_args.shuffle is not None:
-            failures.say(f'shuffled: --shuffle {parsed_args.shuffle}')
+            colours.say(f'shuffled: --shuffle {parsed_args.shuffle}')
         # Nothing masks the logs: they are for the owner only.
         os.makedirs(directory, 0o700, exist_ok=True)
         report = supervisor.run(
@@ -112,7 +113,7 @@ class Run(lister.Lister):
         )
         failures.show(report, directory, len(tests.tests))
         if parsed_args.paired and not report.interrupted:
-            failures.say('running some tests again, with and without speed-up')
+            colours.say('running some tests again, with and without speed-up')
             paired.measure(
                 parsed_args.paired,
                 tests,
@@ -135,7 +136,7 @@ class Run(lister.Lister):
 
 
 def _unusable(text: str, status: int = app.ERROR) -> int:
-    failures.say(f'safe-fixtures run: {text}')
+    colours.say(f'safe-fixtures run: {text}')
     return status
 
 

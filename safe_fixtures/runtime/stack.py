@@ -31,6 +31,7 @@ from safe_fixtures.runtime import system
 __all__ = [
     'calling_test',
     'in_cleanup',
+    'is_elsewhere',
     'is_within',
     'lines',
     'tests_here',
@@ -100,7 +101,7 @@ def where() -> str | None:
     """
     test_frame = _testcase_frame()
     if test_frame is None:
-        return _innermost(lambda path: not _is_elsewhere(path))
+        return _innermost(lambda path: not is_elsewhere(path))
     test = test_frame.f_locals['self']
     # Helpers in its base classes are methods of the same test. The runner
     # calls the outermost one.
@@ -176,6 +177,16 @@ def without_own_frames(trace: TracebackType | None) -> TracebackType | None:
     return kept[0] if kept else None
 
 
+def is_elsewhere(path: str) -> bool:
+    """Whether a file is this package's or the standard library's.
+
+    :param path: as code names its file.
+    """
+    return path.startswith((_HERE, '<frozen ')) or (
+        path.startswith(_LIBRARY) and not path.startswith(_PACKAGES)
+    )
+
+
 def _frames(frame: FrameType | None = None) -> Iterator[FrameType]:
     """Yield a frame, or else the caller's, and all that led to it."""
     frame = frame or system.frame(1)
@@ -205,13 +216,6 @@ def _line_of(frame: FrameType) -> str:
 def _innermost(is_wanted: Callable[[str], bool]) -> str | None:
     wanted = (f for f in _frames() if is_wanted(f.f_code.co_filename))
     return next(map(_line_of, wanted), None)
-
-
-def _is_elsewhere(path: str) -> bool:
-    """Whether a file is this package's or the standard library's."""
-    return path.startswith((_HERE, '<frozen ')) or (
-        path.startswith(_LIBRARY) and not path.startswith(_PACKAGES)
-    )
 
 
 def _testcase_frame() -> FrameType | None:

@@ -19,8 +19,8 @@ import time
 import tqdm
 
 from safe_fixtures.audit import events
+from safe_fixtures.cli.runner import colours
 from safe_fixtures.runtime import files
-from safe_fixtures.runtime import printable
 from safe_fixtures.summary import reader
 
 __all__ = ['Progress', 'Violations']
@@ -102,7 +102,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print a line, or several."""
-        text = printable.block(text)
+        text = colours.painted(text)
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)
         else:

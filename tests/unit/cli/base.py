@@ -27,7 +27,7 @@ class TestCase(base.TestCase):
         super().setUp()
         # Whatever the terminal is.
         self.useFixture(fixtures.EnvironmentVariable('COLUMNS', '100'))
-        for name in ('CLIFF_MAX_TERM_WIDTH', 'CLIFF_FIT_WIDTH'):
+        for name in ('CLIFF_MAX_TERM_WIDTH', 'CLIFF_FIT_WIDTH', 'FORCE_COLOR'):
             self.useFixture(fixtures.EnvironmentVariable(name))
         root = logging.getLogger()
         self.addCleanup(root.setLevel, root.level)

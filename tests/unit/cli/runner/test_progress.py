@@ -49,6 +49,10 @@ class TestProgress(runs.TestCase):
             'test_plain.py',
             runs.PLAIN + '    def test_bad(self):\n        self.fail("bad")\n',
         )
+        for name, value in (
+            ('NO_COLOR', None), ('FORCE_COLOR', None), ('TERM', 'xterm')
+        ):  # fmt: skip
+            self.useFixture(fixtures.EnvironmentVariable(name, value))
         parent, child = pty.openpty()
         process = self.start_cli(
             'test_plain', stdout=subprocess.DEVNULL, stderr=child
@@ -65,7 +69,9 @@ class TestProgress(runs.TestCase):
         self.assertIn(b'100%', said)
         self.assertIn(b'3/3', said)
         self.assertIn(b'1 failed, 0 violations', said)
-        self.assertIn(b'fail: test_plain.TestPlain.test_bad', said)
+        self.assertIn(
+            b'\x1b[31mfail\x1b[0m: test_plain.TestPlain.test_bad', said
+        )
 
     def test_violations(self):
         path = self.home / 'events.jsonl'
