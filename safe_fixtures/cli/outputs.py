@@ -16,6 +16,8 @@ import argparse
 from collections.abc import Callable, Sequence
 import dataclasses
 
+from safe_fixtures.report import html
+
 __all__ = ['add_arguments', 'write']
 
 
@@ -34,7 +36,9 @@ class _Format:
     write: Callable[[Sequence[str], str], None]
 
 
-_FORMATS: tuple[_Format, ...] = ()
+_FORMATS: tuple[_Format, ...] = (
+    _Format('--html', 'write one HTML file for a browser', html.write),
+)
 
 
 def add_arguments(parser: argparse._ActionsContainer) -> None:

@@ -1,0 +1,248 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the streams of a run have of its tests: failures and logs.
+
+Nothing masks what tests print that are not hardened, so this does.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+import dataclasses
+import os
+from typing import Any
+
+from safe_fixtures.redaction import redactor
+from safe_fixtures.report import model
+from safe_fixtures.runtime import files
+from safe_fixtures.runtime import printable
+
+__all__ = ['Result', 'read']
+
+_READ = 64 << 10  # bytes of a detail that are kept while a test runs
+# Characters of a failure, of the log of a test that failed, and of that of
+# any other; each at most its share of what all of them may have.
+_FAILURE = 48 << 10, 4 << 20
+_FAILED = 32 << 10, 2 << 20
+_OTHER = 2 << 10, 3 << 20
+_FAILURES = ('traceback', 'reason')
+_LOGS = ('pythonlogging', 'stdout', 'stderr')
+
+
+@dataclasses.dataclass(slots=True)
+class Result:
+    """What a test left besides its events; masked and printable.
+
+    :ivar failure: why it failed or was skipped; empty if it passed.
+    :ivar reason: the line of it that says most.
+    :ivar log: the end of what it logged and printed.
+    :ivar logged: how many bytes it logged and printed.
+    """
+
+    failure: str = ''
+    reason: str = ''
+    log: str = ''
+    logged: int = 0
+
+    def content(self) -> dict[str, Any]:
+        """Return what there is of it, by name."""
+        return {
+            name: value
+            for name in ('failure', 'log', 'logged')
+            if (value := getattr(self, name))
+        }
+
+
+def read(
+    directories: Iterable[str],
+    tests: Iterable[model.Test],
+    skipped: list[str],
+) -> dict[model.Test, Result]:
+    """Return what the streams of some report directories have of tests.
+
+    :param directories: of the runs.
+    :param tests: the tests.
+    :param skipped: gets what cannot be read, and why.
+    """
+    wanted: dict[tuple[str, str], list[model.Test]] = {}
+    for test in tests:
+        wanted.setdefault((test.directory, test.name), []).append(test)
+    found: dict[model.Test, Result] = {}
+    limits = _Limits(wanted)
+    for directory in directories:
+        reader = _Reader(directory, wanted, found, limits)
+        try:
+            reader.read()
+        # subunit raises Exception itself, too.
+        except Exception as error:
+            path = os.path.join(directory, 'stream.subunit')
+            skipped.append(f'{path}: {error or type(error).__name__}')
+    return found
+
+
+class _Limits:
+    """How much of each test is kept.
+
+    :ivar failure: characters of its failure.
+    :ivar failed: of its log, if it failed.
+    :ivar other: of its log, if it did not fail.
+    """
+
+    def __init__(
+        self, wanted: Mapping[tuple[str, str], list[model.Test]]
+    ) -> None:
+        tests = [each for tests in wanted.values() for each in tests]
+        failed = sum(test.outcome in model.FAILED for test in tests)
+        self.failure = _share(_FAILURE, failed)
+        self.failed = _share(_FAILED, failed)
+        self.other = _share(_OTHER, len(tests))
+
+
+def _share(limit: tuple[int, int], tests: int) -> int:
+    most, of_all = limit
+    return min(most, of_all // max(1, tests))
+
+
+class _Reader:
+    """Reads the stream of a run; it keeps the end of each detail."""
+
+    def __init__(
+        self,
+        directory: str,
+        wanted: Mapping[tuple[str, str], list[model.Test]],
+        found: dict[model.Test, Result],
+        limits: _Limits,
+    ) -> None:
+        self._directory = directory
+        self._limits = limits
+        self._wanted = wanted
+        self._found = found
+        self._details: dict[str, dict[str, _Tail]] = {}
+        self._redactor = redactor.Redactor()
+
+    def read(self) -> None:
+        import subunit
+
+        path = os.path.join(self._directory, 'stream.subunit')
+        if not os.path.lexists(path):
+            return
+        with files.open_regular(path) as stream:
+            subunit.ByteStreamToStreamResult(stream).run(self)
+
+    def startTestRun(self) -> None:
+        """Do nothing; as in ``testtools.StreamResult``."""
+
+    def stopTestRun(self) -> None:
+        """Do nothing; as in ``testtools.StreamResult``."""
+
+    def status(self, **packet: Any) -> None:
+        """Take a packet; as in ``testtools.StreamResult``."""
+        name, status = packet['test_id'], packet['test_status']
+        if name is None:
+            return
+        if packet['file_name'] is not None:
+            details = self._details.setdefault(name, {})
+            if len(details) < 10 or packet['file_name'] in details:
+                details.setdefault(packet['file_name'], _Tail()).add(
+                    packet['file_bytes'] or b''
+                )
+        if status == 'inprogress':
+            self._details.pop(name, None)
+        elif status not in (None, 'exists'):
+            self._end(name, self._details.pop(name, {}))
+
+    def _end(self, name: str, details: 'dict[str, _Tail]') -> None:
+        key = self._directory, model.shortened(name, 1000)
+        tests = self._wanted.get(key, [])
+        for test in tests:
+            if test not in self._found or len(tests) == 1:
+                self._found[test] = self._result(test, details)
+                return
+
+    def _result(self, test: model.Test, details: 'dict[str, _Tail]') -> Result:
+        # The failure itself comes first.
+        names = sorted(details, key=lambda name: name not in _FAILURES)
+        failures, logs = [], []
+        for name in names:
+            tail = details[name]
+            if name.partition(':')[0] in _LOGS:
+                logs.append(tail)
+            elif tail.text().strip():
+                title = '' if name in _FAILURES else f'{name}:\n'
+                failures.append(title + tail.text().strip('\n'))
+        has_failed = test.outcome in model.FAILED
+        most = self._limits.failed if has_failed else self._limits.other
+        log = '\n'.join(filter(None, (each.text(2 * most) for each in logs)))
+        failure = '\n\n'.join(failures)
+        return Result(
+            self._shown(failure, _middle_cut(self._limits.failure)),
+            self._reason(test, failures),
+            self._shown(log, _start_cut(most)),
+            sum(each.size for each in logs),
+        )
+
+    def _reason(self, test: model.Test, failures: list[str]) -> str:
+        """Return the last line of a traceback, or the first of any other."""
+        lines = failures[0].strip().splitlines() if failures else []
+        if not lines:
+            return ''
+        line = lines[-1] if test.outcome == 'failed' else lines[0]
+        return model.shortened(self._redactor.redact(line.strip()), 300)
+
+    def _shown(self, text: str, cut: Callable[[str], str]) -> str:
+        text = text.strip('\n')
+        if not text:
+            return ''
+        return printable.block(cut(self._redactor.redact(text)))
+
+
+class _Tail:
+    """The end of a detail.
+
+    :ivar size: how many bytes it has in all.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._data = bytearray()
+
+    def add(self, data: bytes) -> None:
+        self.size += len(data)
+        self._data += data[-_READ:]
+        if len(self._data) > 2 * _READ:
+            del self._data[:-_READ]
+
+    def text(self, most: int = _READ) -> str:
+        """Return its end, from the start of a line if there is one."""
+        text = bytes(self._data[-most:]).decode(errors='replace')
+        if len(self._data) > most or self.size > len(self._data):
+            text = text.partition('\n')[2] or text
+        return text
+
+
+def _middle_cut(most: int) -> Callable[[str], str]:
+    def cut(text: str) -> str:
+        if len(text) <= most:
+            return text
+        half = most // 2
+        left_out = len(text) - most
+        return f'{text[:half]}\n... {left_out} characters ...\n{text[-half:]}'
+
+    return cut
+
+
+def _start_cut(most: int) -> Callable[[str], str]:
+    def cut(text: str) -> str:
+        if len(text) <= most:
+            return text
+        return text[-most:].partition('\n')[2] or text[-most:]
+
+    return cut
