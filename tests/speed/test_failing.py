@@ -40,7 +40,7 @@ _CHANGING = (
     (r'\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d+)?', 'time'),
     (r'\b\d\d:\d\d:\d\d[.,]\d+', 'time'),
     (re.escape(tempfile.gettempdir()) + r'/[\w./-]+', 'path'),
-    (r'\b\d+\.\d{3,}\b', 'seconds'),
+    (r'\b\d+\.\d{3,}\b|(?<=seconds: )[\d.]+', 'seconds'),
     (r'(?<=\s)\d{3,}(?=\s(DEBUG|INFO|WARNING|ERROR|CRITICAL))', 'pid'),
     (r'(?<=name=in:)[A-Z_,]+', 'traits'),
     (r'.* monitor/speed_up .*\n?', ''),

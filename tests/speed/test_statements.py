@@ -101,16 +101,25 @@ class TestSharing(StatementsTestCase):
         engine.dispose()
         return found
 
+    def repeated(self, table):
+        """Return how often a new engine hits what it has compiled itself.
+
+        That depends on the release of SQLAlchemy.
+        """
+        engine = new_engine()
+        statements._forget()
+        return self.won(lambda: self.rows(engine, table))[1]
+
     def test_second_engine(self):
         table = new_table()
         # oslo.db tries each engine before it hands it out.
         both = new_engine(), new_engine()
-        first, _, misses = self.won(lambda: self.rows(both[0], table))
+        first, again, misses = self.won(lambda: self.rows(both[0], table))
         second, hits, missed = self.won(lambda: self.rows(both[1], table))
         self.assertEqual([(1, 'x')], first)
         self.assertEqual(first, second)
         self.assertTrue(misses)
-        self.assertEqual(misses, hits)
+        self.assertEqual(misses + again, hits + missed)
         # oslo.db tries the connection once more.
         self.assertLessEqual(missed, 1)
 
@@ -136,7 +145,7 @@ class TestSharing(StatementsTestCase):
 
     def test_another_setting(self):
         table = new_table()
-        self.rows(new_engine(), table)
+        again = self.repeated(table)
         for name, value in (
             ('label_length', 20),
             ('supports_multivalues_insert', False),
@@ -149,7 +158,7 @@ class TestSharing(StatementsTestCase):
                     lambda engine=engine: self.rows(engine, table)
                 )
                 self.assertEqual([(1, 'x')], rows)
-                self.assertEqual(0, hits)
+                self.assertEqual(again, hits)
                 self.assertTrue(misses)
 
     def test_other_quotes(self):
@@ -247,12 +256,12 @@ class TestSharing(StatementsTestCase):
 
     def test_cleared_by_a_test(self):
         table = new_table()
-        self.rows(new_engine(), table)
+        again = self.repeated(table)
         engine = new_engine()
         engine.clear_compiled_cache()
         rows, hits, _ = self.won(lambda: self.rows(engine, table))
         self.assertEqual([(1, 'x')], rows)
-        self.assertEqual(0, hits)
+        self.assertEqual(again, hits)
 
     def test_errors_are_as_on_stock(self):
         table = new_table()
