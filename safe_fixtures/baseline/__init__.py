@@ -11,3 +11,5 @@
 # under the License.
 
 """The violations that a suite owes, and what is new since."""
+
+__all__ = ()

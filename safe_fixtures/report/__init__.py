@@ -11,3 +11,5 @@
 # under the License.
 
 """What people and programs read of a run: HTML, JUnit, SARIF and Markdown."""
+
+__all__ = ()
