@@ -14,6 +14,7 @@
 
 from collections.abc import Callable, Sized
 import dataclasses
+import re
 from typing import Any
 import unittest
 
@@ -33,6 +34,7 @@ __all__ = ['Departure', 'Moment', 'Order', 'Outage', 'declare']
 _CODE = 'SF203'
 _TIMELINE = 'safe_fixtures.timeline'
 _TEST_ENDED = 'the test ended'
+_ACT = re.compile(r'[\w-]{1,40}', re.ASCII)
 
 # How many servers a message lists; the record has them all.
 _LISTED = 10
@@ -320,7 +322,7 @@ class Order:
             return
         status = call.response.status_code
         for ref, outage in list(self._open.items()):
-            outage.note(f'{call.method} {call.path}: {status}')
+            outage.note(f'{call.method} {call.path}{_act(call)}: {status}')
             # A server often leaves only some requests after the one that
             # takes it away.
             outage._emptying |= call.method != 'GET' or status == 404
@@ -404,6 +406,15 @@ class Order:
                     lambda: ['\n'.join(map(str, self.outages)).encode()],
                 ),
             )
+
+
+def _act(call: gate.ApiCall) -> str:
+    """Return what a request asks of a server, such as `` (evacuate)``."""
+    if call.method != 'POST' or not call.path.endswith('/action'):
+        return ''
+    names = list(call.body) if isinstance(call.body, dict) else []
+    is_name = len(names) == 1 and _ACT.fullmatch(names[0])
+    return f' ({names[0]})' if is_name else ''
 
 
 def _counted(servers: Sized) -> str:

@@ -193,15 +193,9 @@ def _context(read: _Read) -> dict[str, Any]:
         'slowest': overview.slowest(tests),
         'starts': total.slow_starts(),
         'style': markupsafe.Markup(style),
-        'suite': pictures.suite_svg(tests, _workers(tests)),
+        'suite': pictures.suite_svg(tests),
         'times': _times(total, tests),
     }
-
-
-def _workers(tests: Sequence[model.Test]) -> list[int]:
-    return sorted({
-        test.worker for test in tests if test.worker is not None
-    })  # fmt: skip
 
 
 def _script() -> str:

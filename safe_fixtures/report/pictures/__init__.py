@@ -13,7 +13,7 @@
 """Pictures of a run: of a test, of the suite, and of permissions.
 
 The script ``timeline.js`` draws a test in the browser. The styles and scripts
-in this folder are in every page.
+in this folder are in every page, ordered by name.
 """
 
 from collections.abc import Sequence
@@ -24,18 +24,29 @@ from safe_fixtures.report import model
 __all__ = ['permissions_tables', 'suite_svg']
 
 
-def suite_svg(tests: Sequence[model.Test], workers: Sequence[int]) -> str:
+def suite_svg(tests: Sequence[model.Test]) -> str:
     """Return the timeline of a suite; empty if there is nothing to show.
 
-    :param tests: the tests, in the order in which they began.
-    :param workers: the numbers of the workers that ran them.
+    Example::
+
+        suite_svg(model.tests())
+
+    :param tests: the tests, in the order in which the page has them.
+    :returns: markup (markupsafe.Markup).
     """
-    return ''
+    # markupsafe comes with Jinja2, which only an HTML report requires.
+    from safe_fixtures.report.pictures import suite
+
+    return suite.draw(tests)
 
 
 def permissions_tables(checks: Sequence[events.Event]) -> str:
     """Return who may do what to the servers that were checked.
 
     :param checks: the events ``evaluate/permissions``.
+    :returns: markup (markupsafe.Markup), a table for each result; empty
+        without a check.
     """
-    return ''
+    from safe_fixtures.report.pictures import permissions
+
+    return permissions.tables(checks)

@@ -307,6 +307,10 @@ class TestMeanwhile(computes.TestCase):
                     case.toggle.after(served(method, url, status))
                     case.assertEqual(times, len(asked))
             case.assertIsNone(outage.ended)
+            for body in ('{"evacuate": {}}', '{"a": 1, "b": 2}', '["x"]'):
+                case.toggle.after(
+                    served('POST', f'{COMPUTE}/servers/1/action', 409, body)
+                )
             case.client.servers[host].clear()
             case.toggle.after(served('DELETE', f'{COMPUTE}/servers/2', 204))
             case.assertEqual('no server is on it any more', outage.ended)
@@ -318,6 +322,8 @@ class TestMeanwhile(computes.TestCase):
                     'DELETE /servers/1: 204',
                     'POST /servers/1/action: 202',
                     'GET /servers/1: 200',
+                    'POST /servers/1/action (evacuate): 409',
+                    'POST /servers/1/action: 409',
                     'DELETE /servers/2: 204',
                 ],
                 [moment.what for moment in outage.moments[1:]],
@@ -326,9 +332,11 @@ class TestMeanwhile(computes.TestCase):
         self.assertPasses(self.inner(act))
 
 
-def served(method, url, status):
+def served(method, url, status, body=None):
     """Return a request that was answered."""
-    call = gate.ApiCall(types.SimpleNamespace(method=method, url=url))
+    call = gate.ApiCall(
+        types.SimpleNamespace(method=method, url=url, body=body)
+    )
     call.response = types.SimpleNamespace(status_code=status)
     return call
 
