@@ -18,12 +18,13 @@ const timelineLanes = (() => {
 
   const LONGEST = 400; // characters of a text that is shown
   const MOMENTS = 20; // that are listed of one outage
+  const NOTED = 3; // failed requests with a text of their own
   // Control characters, and what turns the direction of other text.
   const ODD = new RegExp(
     '[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u180e\\u200b-\\u200f' +
     '\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb]', 'g');
   const MOMENT = /^\+(\d{1,9}\.\d{1,6}) s {2}(.*)$/;
-  const REQUEST = /^([A-Z]{1,10}) (\S+)(?: \([\w-]+\))?: (\d{3})(?: \((\d{1,9}) times\))?$/;
+  const REQUEST = /^([A-Z]{1,10}) (\S+)(?: \(([\w-]+)\))?: (\d{3})(?: \((\d{1,9}) times\))?$/;
   const FOLDERS = /\/(?:[^\s()/]+\/)+(?=[^\s()/]+:\d)/g;
   const UUID = /\b([0-9a-f]{8})-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b/g;
 
@@ -160,7 +161,7 @@ const timelineLanes = (() => {
     if (request) {
       reader.requests.push({
         at, event: found.event, request: `${request[1]} ${request[2]}`,
-        status: +request[3], times: +(request[4] || 1),
+        act: request[3] || '', status: +request[4], times: +(request[5] || 1),
       });
     } else if (/^(stopped|deleted)\b/.test(what)) {
       lane.switches.push({ at, on: false });
@@ -178,7 +179,7 @@ const timelineLanes = (() => {
     reader.listed += 1;
     found.moments.push({
       at, offset, number: reader.listed, text: short(what),
-      failed: Boolean(request) && +request[3] >= 400,
+      failed: Boolean(request) && +request[4] >= 400,
     });
   }
 
@@ -263,12 +264,18 @@ const timelineLanes = (() => {
   function addServed(reader) {
     const pinned = new Set(
       reader.lanes.requests.acts.map((act) => act.request));
-    for (const { at, event, request, status, times } of reader.requests) {
+    const failed = reader.requests.filter((each) => each.status >= 400);
+    for (const each of reader.requests) {
+      const { at, event, request, act, status, times } = each;
       if (status < 400 && pinned.has(request)) continue;
       const again = times > 1 ? ` (${times} times)` : '';
+      const name = act ? `${short(request)} (${act})` : short(request);
       reader.lanes.requests.acts.push({
         kind: 'request', at, event, times, failed: status >= 400,
-        label: `${short(request)}: ${status}${again}`,
+        label: `${name}: ${status}${again}`,
+        // More would cover each other.
+        text: status >= 400 && failed.length <= NOTED
+          ? `${act || request.split(' ')[0]}: ${status}` : '',
       });
     }
   }
@@ -311,6 +318,7 @@ const timelineLanes = (() => {
       if (isCompute || !plainStart || lane.outages.length) own.push(lane);
       else others.acts = others.acts.concat(lane.acts);
     }
+    own.sort((a, b) => Boolean(b.outages.length) - Boolean(a.outages.length));
     const { requests, waits, casts, checks, end } = reader.lanes;
     const lanes = [
       reader.violations, ...own, requests, waits, casts, others, checks, end,

@@ -283,11 +283,18 @@ const timelinePicture = (() => {
       const width = Math.max(to - from, 3);
       const text = `out of service for ${seconds(outage.length)} with ` +
         counted(outage.servers.length, 'server');
-      this.shades.push({ from, width });
+      this.shades.push({
+        from, width,
+        kind: outage.declared ? 'tl-shade tl-expected' : 'tl-shade',
+      });
       const isRight = from + text.length * CHAR > this.right;
       this.act(
-        { kind: 'outage', event: outage.event, at: outage.from },
-        `${seconds(outage.from)}: ${outage.service} ${text}`, from,
+        {
+          kind: outage.declared ? 'outage tl-declared' : 'outage',
+          event: outage.event, at: outage.from,
+        },
+        `${seconds(outage.from)}: ${outage.service} ${text}` +
+          (outage.declared ? `, as declared: ${outage.declared}` : ''), from,
         rect('tl-outage-bar', from, this.y + 18, width, CHIP + 2),
         label(
           isRight ? Math.max(from + width, this.left) : from, this.y + 13,
@@ -331,8 +338,8 @@ const timelinePicture = (() => {
         this.svg.append(label(
           x, bottom + 18, 'tl-tick', `${(n * step).toFixed(digits)} s`));
       }
-      for (const { from, width } of this.shades) {
-        this.under.append(rect('tl-shade', from, 4, width, bottom - 4));
+      for (const { from, width, kind } of this.shades) {
+        this.under.append(rect(kind, from, 4, width, bottom - 4));
       }
       for (const { act, x, y } of this.guides) {
         this.under.append(make('path', {

@@ -21,7 +21,7 @@ const timelineDrawing = (() => {
   const LEGEND = [
     ['start', 'started'], ['stop', 'stopped'],
     ['down', 'disabled or forced down'], ['up', 'enabled'],
-    ['restore', 'restored'], ['note', 'note'], ['request', 'request'],
+    ['restore', 'restored'], ['note', 'declared, or not known'], ['request', 'request'],
     ['wait', 'waits'], ['cast', 'RPC cast'], ['check', 'check'],
     ['end', 'the test ended'],
   ];
@@ -94,7 +94,8 @@ const timelineDrawing = (() => {
     const more = outage.more ? ` ${outage.more} more moments are not listed.` : '';
     const declared = outage.declared ? ` Declared: ${outage.declared}.` : '';
     return html(
-      'section', 'tl-story', html('h4', '', title),
+      'section', outage.declared ? 'tl-story tl-declared' : 'tl-story',
+      html('h4', '', title),
       html('p', '', `On it: ${servers || 'none'}${others}.${declared}`), list,
       html(
         'p', '', html('span', 'tl-offset', `+${outage.length.toFixed(3)} s`),

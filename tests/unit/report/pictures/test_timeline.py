@@ -109,9 +109,18 @@ class TestLanes(base.TestCase):
         )
         # The one that was pinned is not there twice.
         self.assertEqual(
-            [(2.3, 1, True), (2.4, 3, False), (2.5, 1, False)],
             [
-                (round(act['at'], 6), act['times'], act['failed'])
+                (2.3, 1, True, 'evacuate: 409'),
+                (2.4, 3, False, ''),
+                (2.5, 1, False, None),
+            ],
+            [
+                (
+                    round(act['at'], 6),
+                    act['times'],
+                    act['failed'],
+                    act.get('text'),
+                )
                 for act in read['lanes']['Requests']['acts']
             ],
         )
