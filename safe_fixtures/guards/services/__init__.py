@@ -20,8 +20,8 @@ from safe_fixtures.guards.services.model import Services
 from safe_fixtures.guards.services.model import ServiceState
 from safe_fixtures.guards.services.model import ServiceUnreachable
 from safe_fixtures.guards.services.model import Watcher
-from safe_fixtures.guards.services.order import Moment
-from safe_fixtures.guards.services.order import Outage
+from safe_fixtures.guards.services.outage import Moment
+from safe_fixtures.guards.services.outage import Outage
 from safe_fixtures.guards.services.toggle import SafeServiceToggle
 from safe_fixtures.guards.services.toggle import ToggleHandle
 

@@ -26,6 +26,7 @@ from safe_fixtures import exceptions
 from safe_fixtures.guards.services import actor
 from safe_fixtures.guards.services import model
 from safe_fixtures.guards.services import order as service_order
+from safe_fixtures.guards.services import outage as service_outage
 from safe_fixtures.runtime import clock
 
 __all__ = ['Ledger', 'LedgerEntry']
@@ -52,7 +53,7 @@ class LedgerEntry:
     before: model.ServiceState
     after: model.ServiceState | None = None
     restored: str | None = None
-    outage: service_order.Outage | None = None
+    outage: service_outage.Outage | None = None
 
 
 @dataclasses.dataclass(slots=True)

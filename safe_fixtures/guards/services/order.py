@@ -12,9 +12,8 @@
 
 """Keep a compute in service while servers are on it, unless declared."""
 
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 import dataclasses
-import re
 from typing import Any
 import unittest
 
@@ -27,19 +26,16 @@ from safe_fixtures import conf
 from safe_fixtures.core import gate
 from safe_fixtures import exceptions
 from safe_fixtures.guards.services import model
-from safe_fixtures.runtime import clock
+from safe_fixtures.guards.services import outage as service_outage
 
-__all__ = ['Departure', 'Moment', 'Order', 'Outage', 'declare']
+__all__ = ['Departure', 'Order', 'declare']
 
 _CODE = 'SF203'
 _TIMELINE = 'safe_fixtures.timeline'
 _TEST_ENDED = 'the test ended'
-_ACT = re.compile(r'[\w-]{1,40}', re.ASCII)
 
 # How many servers a message lists; the record has them all.
 _LISTED = 10
-# More requests than these are only counted: a test may poll for minutes.
-_KEPT = 200
 
 # Host, binary and reason. A declaration holds for all toggles, as a test
 # does not care which of them sees an act.
@@ -108,7 +104,7 @@ class Departure:
             listed = f'{listed} and {more} more'
         return exceptions.WrongOrder(
             f'{self.ref} would be {self.how} with '
-            f'{_counted(self.servers)} on it ({listed})',
+            f'{service_outage.counted(self.servers)} on it ({listed})',
             service=str(self.ref),
             how=self.how,
             servers=self.servers,
@@ -118,88 +114,6 @@ class Departure:
             "expecting_servers=True, reason='...'), or @waive('SF203', "
             "reason='...') on the test.",
         )
-
-
-@dataclasses.dataclass(slots=True)
-class Moment:
-    """Something that happened during an outage.
-
-    :ivar seconds: when, counted from the start of the outage (float).
-    :ivar what: what happened, such as ``forced down`` (str).
-    :ivar by: what did it and where it was called; None for a request (str).
-    :ivar times: how often it happened in a row (int).
-    """
-
-    seconds: float
-    what: str
-    by: str | None = None
-    times: int = 1
-
-    def __str__(self) -> str:
-        by = f' by {self.by}' if self.by else ''
-        times = f' ({self.times} times)' if self.times > 1 else ''
-        return f'+{self.seconds:.3f} s  {self.what}{times}{by}'
-
-
-@dataclasses.dataclass(eq=False)
-class Outage:
-    """A time in which a compute is out of service with servers on it.
-
-    :ivar service: which compute service (ServiceRef).
-    :ivar servers: the servers on it when it started (tuple of HostedServer).
-    :ivar reason: why the test declares or waives it; None if it does neither
-        (str or None).
-    :ivar moments: what happened meanwhile, oldest first (list of Moment).
-    :ivar dropped: how many moments were not kept (int).
-    :ivar seconds: how long it lasted; None while it lasts (float or None).
-    :ivar ended: what ended it; None while it lasts (str or None).
-    """
-
-    service: model.ServiceRef
-    servers: tuple[model.HostedServer, ...]
-    reason: str | None
-    moments: list[Moment] = dataclasses.field(default_factory=list)
-    dropped: int = 0
-    seconds: float | None = None
-    ended: str | None = None
-    _began: float = dataclasses.field(
-        default_factory=clock.monotonic, repr=False
-    )
-    # What has to change to end it.
-    _state: model.ServiceState = model.ServiceState()
-    _running: bool = True
-    # Whether a request may have taken servers away.
-    _emptying: bool = False
-
-    def note(self, what: str, by: str | None = None) -> None:
-        """Note what happens now."""
-        last = self.moments[-1] if self.moments else None
-        if last is not None and (last.what, last.by) == (what, by):
-            last.times += 1
-        elif by is not None or len(self.moments) < _KEPT:
-            self.moments.append(
-                Moment(clock.monotonic() - self._began, what, by)
-            )
-        else:
-            self.dropped += 1
-
-    def end(self, how: str) -> None:
-        """End the outage."""
-        self.seconds = clock.monotonic() - self._began
-        self.ended = how
-
-    def __str__(self) -> str:
-        reason = f', as declared: {self.reason}' if self.reason else ''
-        lines = [
-            f'{self.service} was out of service with '
-            f'{_counted(self.servers)} on it{reason}',
-            *(f'  {moment}' for moment in self.moments),
-        ]
-        if self.dropped:
-            lines.append(f'  and {self.dropped} more')
-        if self.seconds is not None:
-            lines.append(f'  +{self.seconds:.3f} s  {self.ended}')
-        return '\n'.join(lines)
 
 
 class Order:
@@ -220,12 +134,12 @@ class Order:
         test: unittest.TestCase | None,
         settings: conf.Settings,
     ) -> None:
-        self.outages: list[Outage] = []
+        self.outages: list[service_outage.Outage] = []
         self._settings = settings
         self._services = services
         self._trail = trail
         self._test = test
-        self._open: dict[model.ServiceRef, Outage] = {}
+        self._open: dict[model.ServiceRef, service_outage.Outage] = {}
         # What was allowed and has not happened yet.
         self._allowed: dict[model.ServiceRef, Departure] = {}
 
@@ -273,7 +187,7 @@ class Order:
         ref: model.ServiceRef,
         by: str,
         state: model.ServiceState | None = None,
-    ) -> Outage | None:
+    ) -> service_outage.Outage | None:
         """Note that what was allowed last has happened.
 
         :param state: the state of the service now; None if it is as before.
@@ -284,7 +198,7 @@ class Order:
             return None
         outage = self._open.get(ref)
         if outage is None:
-            outage = self._open[ref] = Outage(
+            outage = self._open[ref] = service_outage.Outage(
                 ref,
                 departure.servers,
                 departure.reason,
@@ -320,9 +234,9 @@ class Order:
         """Note a request that was served."""
         if not self._open or not call.is_compute:
             return
-        status = call.response.status_code
+        status, asked = call.response.status_code, service_outage.asked(call)
         for ref, outage in list(self._open.items()):
-            outage.note(f'{call.method} {call.path}{_act(call)}: {status}')
+            outage.note(f'{call.method} {call.path}{asked}: {status}')
             # A server often leaves only some requests after the one that
             # takes it away.
             outage._emptying |= call.method != 'GET' or status == 404
@@ -406,17 +320,3 @@ class Order:
                     lambda: ['\n'.join(map(str, self.outages)).encode()],
                 ),
             )
-
-
-def _act(call: gate.ApiCall) -> str:
-    """Return what a request asks of a server, such as `` (evacuate)``."""
-    if call.method != 'POST' or not call.path.endswith('/action'):
-        return ''
-    names = list(call.body) if isinstance(call.body, dict) else []
-    is_name = len(names) == 1 and _ACT.fullmatch(names[0])
-    return f' ({names[0]})' if is_name else ''
-
-
-def _counted(servers: Sized) -> str:
-    """Return a number of servers in words, such as ``2 servers``."""
-    return f'{len(servers)} server{"" if len(servers) == 1 else "s"}'

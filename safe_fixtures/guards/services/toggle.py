@@ -30,6 +30,7 @@ from safe_fixtures.guards.services import client
 from safe_fixtures.guards.services import ledger
 from safe_fixtures.guards.services import model
 from safe_fixtures.guards.services import order
+from safe_fixtures.guards.services import outage
 from safe_fixtures.runtime import values
 
 __all__ = ['SafeServiceToggle', 'ToggleHandle']
@@ -131,7 +132,7 @@ class SafeServiceToggle(guard.Guard):
         self.ledger: list[ledger.LedgerEntry] = []
         #: Each time a compute was out of service with servers on it, oldest
         #: first (list of Outage).
-        self.outages: list[order.Outage] = []
+        self.outages: list[outage.Outage] = []
 
     def _prepare(self) -> None:
         self._services = self._given_services or self._find_services()

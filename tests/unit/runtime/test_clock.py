@@ -18,7 +18,7 @@ import time
 
 from safe_fixtures import audit
 from safe_fixtures.guards.services import model
-from safe_fixtures.guards.services import order
+from safe_fixtures.guards.services import outage as service_outage
 from safe_fixtures.runtime import clock
 from tests.support import base
 from tests.support import freezers
@@ -76,7 +76,7 @@ class TestRecords(base.TestCase):
         ref = model.ServiceRef('1', 'host', 'nova-compute')
         for name, freezer in freezers.all_of_them().items():
             with self.subTest(freezer=name):
-                outage = order.Outage(ref, (), None)
+                outage = service_outage.Outage(ref, (), None)
                 with freezer:
                     outage.note('something')
                     outage.end('it')
