@@ -333,6 +333,7 @@ const timelineLanes = (() => {
     }
     for (const lane of lanes) {
       lane.acts.sort((a, b) => a.at - b.at);
+      lane.isRules = lane === reader.violations;
       lane.isService = own.includes(lane);
       lane.bars = lane.isService ? bars(lane, from, to) : [];
       lane.spans = spans(lane, to);

@@ -138,7 +138,7 @@ const timelinePicture = (() => {
         text.append(make('title', {}, plain(lane.name)));
         this.svg.append(text);
       }
-      if (lane.name === 'Violations') this.chips(lane);
+      if (lane.isRules) this.chips(lane);
       else {
         for (const outage of lane.outages) this.outage(outage);
         if (lane.outages.length) this.y += 40;
