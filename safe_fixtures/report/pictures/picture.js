@@ -40,7 +40,7 @@ const timelinePicture = (() => {
     end: 'M-1,-7 V7 M-1,-6 H8 L5,-2.5 L8,1 H-1',
   };
   const CROSS = 'M-4,-4 L4,4 M-4,4 L4,-4';
-  // A mark that is nearer than this to an equal one becomes one with it.
+  // Ticks: they have no number, and become one only if they are this near.
   const NEAR = { request: 3, check: 4, cast: 3 };
 
   function make(name, attributes, ...children) {
@@ -132,7 +132,7 @@ const timelinePicture = (() => {
         this.svg.append(label(this.left, this.y + 12, 'tl-name', name));
         this.y += 18;
       } else {
-        if (name.length > 27) name = `${name.slice(0, 26)}…`;
+        if (name.length > 26) name = `${name.slice(0, 25)}…`;
         const text = label(
           this.left - 10, this.y + 16, 'tl-name tl-end-anchor', name);
         text.append(make('title', {}, plain(lane.name)));
@@ -210,7 +210,8 @@ const timelinePicture = (() => {
       const wide = end - x;
       const more = count > 1 ? ` (the first of ${count})` : '';
       const parts = [rect('tl-hit', x - 4, y - 10, wide + 8, 20)];
-      const isBar = wide > 2 && ['request', 'cast', 'check'].includes(act.kind);
+      const isTick = Object.hasOwn(NEAR, act.kind);
+      const isBar = wide > 2 && isTick;
       if (isBar) {
         parts.push(rect('tl-shape', x - 1, y - 5, wide + 2, 10));
       } else {
@@ -224,7 +225,7 @@ const timelinePicture = (() => {
           class: 'tl-cross', d: CROSS, transform: `translate(${x},${y})`,
         }));
       }
-      if (count > 1 && !isBar) {
+      if (count > 1 && !isTick) {
         parts.push(label(x + 8, y - 2, 'tl-count', `×${count}`));
       }
       if (act.text) {
