@@ -24,6 +24,7 @@ from safe_fixtures.cli import alerts
 from safe_fixtures.cli import app
 from safe_fixtures.cli import failures
 from safe_fixtures.cli import outputs
+from safe_fixtures.cli import page
 from safe_fixtures.cli import run_options
 from safe_fixtures.cli.runner import colours
 from safe_fixtures.cli.runner import discovery
@@ -63,12 +64,15 @@ class Run(lister.Lister):
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run, print, and return the exit code."""
         self._status = 0
+        self._directory = ''
         try:
             super().run(parsed_args)
+            if self._directory and not parsed_args.no_html:
+                page.write(self._directory, alerts.of(parsed_args))
         except (discovery.Unusable, exceptions.ConfigurationError) as error:
             return _unusable(str(error))
         except KeyboardInterrupt:
-            return _unusable('interrupted', 1)
+            return _unusable('interrupted', self._status or 1)
         return self._status
 
     def take_action(
@@ -130,6 +134,7 @@ class Run(lister.Lister):
             total = summary.Summary()
             total.skipped.append(str(error))
             self._status = _unusable(str(error))
+        self._directory = directory
         failed = report.interrupted or report.failures or report.lost
         self._status = self._status or total.exit_code() or int(bool(failed))
         return tables.of_summary(total, parsed_args)

@@ -99,6 +99,11 @@ def _add_kept(parser: argparse._ActionsContainer) -> None:
         help='where events, results and logs go: an empty or new directory '
         '(default: safe-fixtures-report-TIME)',
     )
+    parser.add_argument(
+        '--no-html',
+        action='store_true',
+        help='write no report.html to the report directory',
+    )
 
 
 def _add_measuring(parser: argparse._ActionsContainer) -> None:

@@ -154,6 +154,8 @@ class Overview:
         """Return the rows of the summary, by section."""
         found: dict[str, list[tuple[str, int | float | str, str]]] = {}
         for section, item, count, details in self.summary.rows():
+            if not (count or details):
+                continue
             found.setdefault(model.shortened(section), []).append((
                 model.shortened(item), count, model.shortened(details)
             ))  # fmt: skip

@@ -78,8 +78,8 @@ def write(
     :param file: the name of the file.
     :param alerts: raises alerts over the events; default: those with the
         default limits.
-    :raises: NeedsJinja without Jinja2; OSError, ValueError for records that
-        cannot be read, and OSError for a file that cannot be written.
+    :raises: NeedsJinja without Jinja2; OSError for a path that does not
+        exist, and for a file that cannot be written.
     """
     environment = _environment()
     read = _Read(paths, alerts)
@@ -103,12 +103,20 @@ class _Read:
         self.permissions: list[events.Event] = []
         collected = model.Model()
         summary = self.total.summary
-        for event in reader.views(paths, summary.truncated, summary.skipped):
-            collected.add(event)
-            self.total.add(event)
-            if event.action == events.PERMISSIONS:
-                if len(self.permissions) < _PERMISSIONS:
-                    self.permissions.append(event)
+        try:
+            for event in reader.views(
+                paths, summary.truncated, summary.skipped
+            ):
+                collected.add(event)
+                self.total.add(event)
+                if event.action == events.PERMISSIONS:
+                    if len(self.permissions) < _PERMISSIONS:
+                        self.permissions.append(event)
+        except (OSError, ValueError) as error:
+            if not all(map(os.path.exists, paths)):
+                raise
+            # Such as a directory whose records a test has removed.
+            summary.skipped.append(str(error))
         self.tests = collected.tests()
         directories = dict.fromkeys(filter(os.path.isdir, paths))
         self.results = results.read(directories, self.tests, summary.skipped)
@@ -237,7 +245,8 @@ def _outcome(
     elif failed:
         line = f'{_grouped(failed)} of {_plural(len(tests), "test")} failed'
     elif passed == len(tests):
-        line = f'All {_plural(passed, "test")} passed'
+        every = 'All ' if passed > 1 else ''
+        line = f'{every}{_plural(passed, "test")} passed'
     else:
         line = f'{_plural(passed, "test")} passed, none failed'
     if skipped and failed == 0:

@@ -59,7 +59,13 @@ class TestList {
     choose('rule', this.tests.flatMap(
       (test) => [...new Set(test.rules.map((rule) => rule[0]))]));
     choose('module', this.tests.map((test) => test.module).filter(Boolean));
-    this.form.addEventListener('input', () => this.changed());
+    this.form.elements.q.addEventListener('input', () => this.changed());
+    // Not of the search: it changes when a click on a test leaves it.
+    this.form.addEventListener('change', (event) => {
+      if (event.target.name !== 'q') {
+        this.changed();
+      }
+    });
     this.form.addEventListener('submit', (event) => event.preventDefault());
     this.form.addEventListener('reset', () => {
       // The fields are empty only after this event.
