@@ -18,6 +18,7 @@ const timelineDrawing = (() => {
 
   const { counted, plain, seconds, short } = timelineLanes;
   const { Picture, SHAPES, make } = timelinePicture;
+  const TOLD = 10; // outages with a button and a story
   const LEGEND = [
     ['start', 'started'], ['stop', 'stopped'],
     ['down', 'disabled or forced down'], ['up', 'enabled'],
@@ -120,8 +121,13 @@ const timelineDrawing = (() => {
     show(model);
     const parts = [box, legend(model)];
     if (model.outages.length) parts.unshift(zoom(model, show));
-    for (const outage of model.outages.slice(0, 10)) {
+    for (const outage of model.outages.slice(0, TOLD)) {
       parts.push(story(outage, open));
+    }
+    const more = model.outages.length - TOLD;
+    if (more > 0) {
+      parts.push(html(
+        'p', 'tl-hint', `${counted(more, 'more outage')} not listed here.`));
     }
     element.replaceChildren(html('div', 'tl', ...parts));
   }
@@ -141,7 +147,7 @@ const timelineDrawing = (() => {
       bar.append(button);
     };
     add('Whole test', model);
-    model.outages.slice(0, 10).forEach(({ from, to }, index) => {
+    model.outages.slice(0, TOLD).forEach(({ from, to }, index) => {
       const pad = Math.max((to - from) * 0.3, 0.02);
       add(`Outage ${index + 1}`, { from: from - pad, to: to + pad });
     });
