@@ -15,10 +15,13 @@
 import argparse
 from collections.abc import Callable, Sequence
 import dataclasses
+import importlib.util
 
-from safe_fixtures.report import html
+__all__ = ['Unwritten', 'add_arguments', 'write']
 
-__all__ = ['add_arguments', 'write']
+
+class Unwritten(OSError):
+    """A file that was asked for could not be written; the text says why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,22 +32,81 @@ class _Format:
     :ivar help: what the file is.
     :ivar write: writes a file, given the report directories (or files of
         events) and the name of the file.
+    :ivar needs: a module of the extra ``cli`` that it imports, if any.
     """
 
     option: str
     help: str
     write: Callable[[Sequence[str], str], None]
+    needs: str = ''
+
+    def file(self, text: str) -> str:
+        """Check the argument of the option, before anything is run."""
+        if not text:
+            raise argparse.ArgumentTypeError('give the name of a file')
+        if self.needs and importlib.util.find_spec(self.needs) is None:
+            raise argparse.ArgumentTypeError(
+                f'{self.needs} is not installed; install safe_fixtures[cli]'
+            )
+        return text
 
 
-_FORMATS: tuple[_Format, ...] = (
-    _Format('--html', 'write one HTML file for a browser', html.write),
+# What writes a format is imported when it is asked for.
+
+
+def _html(paths: Sequence[str], file: str) -> None:
+    from safe_fixtures.report import html
+
+    html.write(paths, file)
+
+
+def _junit(paths: Sequence[str], file: str) -> None:
+    from safe_fixtures.report import junit
+
+    junit.write(paths, file)
+
+
+def _sarif(paths: Sequence[str], file: str) -> None:
+    from safe_fixtures.report import sarif
+
+    sarif.write(paths, file)
+
+
+def _markdown(paths: Sequence[str], file: str) -> None:
+    from safe_fixtures.report import markdown
+
+    markdown.write(paths, file)
+
+
+_FORMATS = (
+    _Format(
+        '--html', 'write one HTML file for a browser', _html, needs='jinja2'
+    ),
+    _Format(
+        '--junit',
+        'write the outcomes of the tests as JUnit XML, for CI systems',
+        _junit,
+        needs='junitparser',
+    ),
+    _Format(
+        '--sarif',
+        'write the violations as SARIF 2.1.0, for code scanning',
+        _sarif,
+    ),
+    _Format(
+        '--markdown',
+        'write a summary of at most 60 lines, for a comment on a change',
+        _markdown,
+    ),
 )
 
 
 def add_arguments(parser: argparse._ActionsContainer) -> None:
     """Add an option for each format."""
     for each in _FORMATS:
-        parser.add_argument(each.option, metavar='FILE', help=each.help)
+        parser.add_argument(
+            each.option, metavar='FILE', type=each.file, help=each.help
+        )
 
 
 def write(parsed_args: argparse.Namespace, paths: Sequence[str]) -> None:
@@ -52,9 +114,16 @@ def write(parsed_args: argparse.Namespace, paths: Sequence[str]) -> None:
 
     :param parsed_args: the arguments of the command.
     :param paths: report directories or files of events.
-    :raises: OSError if a file cannot be read or written.
+    :raises: Unwritten if a file could not be written; the others are.
     """
+    wrong = []
     for each in _FORMATS:
         file = getattr(parsed_args, each.option.strip('-').replace('-', '_'))
-        if file is not None:
+        if file is None:
+            continue
+        try:
             each.write(paths, file)
+        except (OSError, ValueError) as error:
+            wrong.append(f'{each.option} {file}: {error}')
+    if wrong:
+        raise Unwritten('\n'.join(wrong))

@@ -128,7 +128,6 @@ class Run(lister.Lister):
             )
         try:
             total = summary.summarize([directory], alerts.of(parsed_args))
-            outputs.write(parsed_args, [directory])
         except (OSError, ValueError) as error:
             # A test has removed all records.
             total = summary.Summary()
@@ -137,6 +136,12 @@ class Run(lister.Lister):
         self._directory = directory
         failed = report.interrupted or report.failures or report.lost
         self._status = self._status or total.exit_code() or int(bool(failed))
+        try:
+            outputs.write(parsed_args, [directory])
+        except outputs.Unwritten as error:
+            # What the tests did goes before.
+            unwritten = _unusable(str(error))
+            self._status = self._status or unwritten
         return tables.of_summary(total, parsed_args)
 
 

@@ -21,7 +21,17 @@ from safe_fixtures.audit import events
 from safe_fixtures import rules
 from safe_fixtures.summary import sections
 
-__all__ = ['Alerts', 'Hardened', 'Runs', 'Tests', 'Violations', 'Waivers']
+__all__ = [
+    'FAILURES',
+    'STATUSES',
+    'Alerts',
+    'Hardened',
+    'Runs',
+    'Tests',
+    'Violations',
+    'Waivers',
+    'status_of',
+]
 
 # The statuses of tests, in the order of the rows: as subunit names them, as
 # CADF outcomes, and those that only a runner knows.
@@ -37,13 +47,27 @@ _STATUSES = {
     'unknown': 'skipped',
     'xfail': 'xfail',
 }
+#: The statuses that :func:`status_of` returns, in the order of the rows.
+STATUSES = tuple(dict.fromkeys(_STATUSES.values()))
 _ALWAYS_SHOWN = ('passed', 'failed', 'skipped')
-_FAILURES = ('failed', 'uxsuccess', 'timeout', 'died', 'lost')
+#: The statuses that fail a test.
+FAILURES = ('failed', 'uxsuccess', 'timeout', 'died', 'lost')
 # These ran to no end that could tell how far they were hardened.
 _UNTOLD = ('skip', 'timeout', 'died', 'lost')
 _ITSELF = 'only what the tests use themselves'
 _NOT_AT_ALL = 'no guard came up, or its record is gone'
 _KINDS = ('enforced', 'recorded', 'waived', 'expected')
+
+
+def status_of(event: events.Event) -> str:
+    """Return how a test ended, such as ``passed``.
+
+    :param event: one that says so, of the guards or of the runner.
+    """
+    status = event.details.get('status')
+    if event.action != events.TEST_OUTCOME or status not in _STATUSES:
+        status = event.outcome
+    return _STATUSES.get(status, 'skipped')
 
 
 class _Run:
@@ -131,24 +155,19 @@ class Tests(sections.Section):
 
     def add(self, event: events.Event) -> None:
         if event.action == events.TEST_END:
-            found, status = self._seen, event.outcome
+            found = self._seen
         elif event.action == events.TEST_OUTCOME:
             found = self._reported
-            status = event.details.get('status', '')
-            if status not in _STATUSES:
-                status = event.outcome
         else:
             return
-        found.setdefault(sys.intern(event.target), []).append(
-            _STATUSES.get(status, 'skipped')
-        )
+        found.setdefault(sys.intern(event.target), []).append(status_of(event))
 
     def rows(self) -> sections.Rows:
         by_status = self._by_status()
-        for status in dict.fromkeys((*_STATUSES.values(), *by_status)):
+        for status in STATUSES:
             tests = by_status.get(status, [])
             if tests or status in _ALWAYS_SHOWN:
-                named = sections.first(tests) if status in _FAILURES else ''
+                named = sections.first(tests) if status in FAILURES else ''
                 yield status, len(tests), named
         if self._runs.not_run:
             yield 'not run', self._runs.not_run, ''
@@ -156,7 +175,7 @@ class Tests(sections.Section):
     @property
     def failed(self) -> bool:
         """Whether a test failed or was not run."""
-        failures = self._by_status().keys() & set(_FAILURES)
+        failures = self._by_status().keys() & set(FAILURES)
         return bool(failures or self._runs.not_run)
 
     def _by_status(self) -> dict[str, list[str]]:

@@ -87,8 +87,14 @@ class Violation:
 
     @property
     def shape(self) -> str:
-        """The message without ids and numbers, which differ by run."""
-        return _VARYING.sub('*', self.message)
+        """The message without what differs between tests and runs.
+
+        These are the id of the test, and ids and numbers.
+        """
+        message = self.message
+        if self.test:
+            message = message.replace(self.test, '*')
+        return _VARYING.sub('*', message)
 
 
 @dataclasses.dataclass

@@ -60,7 +60,7 @@ REQUIREMENTS = {
 # What the command line may import besides.
 OF_CLI = {'cliff', 'stestr', 'subunit', 'tqdm'}
 # And the reports.
-OF_REPORT = {'jinja2', 'markupsafe', 'subunit'}
+OF_REPORT = {'jinja2', 'junitparser', 'markupsafe', 'subunit'}
 
 
 def sources():
