@@ -12,18 +12,21 @@
 
 """The audit trail: CADF events, their sinks, and alerts on them."""
 
-from safe_fixtures.audit.alerts import Alert
+from safe_fixtures.audit.alert_rules import AlertRule
 from safe_fixtures.audit.alerts import Alerts
 from safe_fixtures.audit.alerts import LIMITS
+from safe_fixtures.audit.board import Alert
 from safe_fixtures.audit.delivery import AuditFailed
 from safe_fixtures.audit.delivery import watch
 from safe_fixtures.audit.events import details
 from safe_fixtures.audit.events import Event
+from safe_fixtures.audit.plugin_events import load_plugins
 from safe_fixtures.audit.trail import AuditTrail
 from safe_fixtures.audit.trail import current
 
 __all__ = [
     'Alert',
+    'AlertRule',
     'Alerts',
     'AuditFailed',
     'AuditTrail',
@@ -31,5 +34,6 @@ __all__ = [
     'LIMITS',
     'current',
     'details',
+    'load_plugins',
     'watch',
 ]

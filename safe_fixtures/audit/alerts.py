@@ -20,11 +20,12 @@ import inspect
 import threading
 from typing import Any
 
+from safe_fixtures.audit import alert_rules
+from safe_fixtures.audit import board as board_of
 from safe_fixtures.audit import events
 from safe_fixtures import exceptions
-from safe_fixtures.runtime import printable
 
-__all__ = ['LIMITS', 'Alert', 'Alerts']
+__all__ = ['LIMITS', 'Alerts']
 
 LEFT_DISABLED = 'service left disabled'
 REFUSED_STARTS = 'repeated refused starts'
@@ -32,34 +33,10 @@ UNDECLARED = 'toggle outside a declared block'
 REFUSALS = 'burst of refusals'
 
 _DECLARED = 'SafeServiceToggle.'
-_MOST = 1000  # alerts, disabled services and started services in memory
-_NAMED = 20  # tests that an alert names
+_MOST = 1000  # disabled services and started services in memory
 _LARGEST = 10**9
 
 _Watcher = Callable[[events.Event], None]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Alert:
-    """Something that somebody should look at.
-
-    :ivar rule: the name of the alert, such as ``burst of refusals`` (str).
-    :ivar message: what happened (str).
-    :ivar tests: the first 20 tests in which it happened (tuple of str).
-    :ivar count: how many events there were (int).
-    :ivar when: the time of the last event, as the event has it (str).
-    """
-
-    rule: str
-    message: str
-    tests: tuple[str, ...]
-    count: int
-    when: str
-
-    def __str__(self) -> str:
-        return printable.line(
-            f'{self.rule}: {self.message}, in {", ".join(self.tests)}'
-        )
 
 
 class Alerts:
@@ -107,13 +84,14 @@ class Alerts:
         )
         # Threads of a test record at the same time.
         self._lock = threading.RLock()
-        self._board = _Board()
+        self._board = board_of.Board()
         self._left_disabled = _LeftDisabled(self._board, disabled_seconds)
         self._watchers = (
             self._left_disabled.add,
             _refused_starts(self._board, int(refused_starts)),
             _undeclared(self._board, bool(undeclared_toggles)),
             _Refusals(self._board, int(refusals), refusals_seconds).add,
+            *alert_rules.watchers(self._board),
         )
 
     def add(self, event: Mapping[str, Any]) -> None:
@@ -134,7 +112,7 @@ class Alerts:
     def __call__(self, event: Mapping[str, Any]) -> None:
         self.add(event)
 
-    def raised(self, *, ended: bool = False) -> list[Alert]:
+    def raised(self, *, ended: bool = False) -> list[board_of.Alert]:
         """Return the alerts so far, in the order they were first raised.
 
         :param ended: whether no more events will come: services that are
@@ -157,21 +135,6 @@ LIMITS: Mapping[str, float] = {
 }
 
 
-class _Board:
-    """The alerts that were raised, by a key of each."""
-
-    def __init__(self) -> None:
-        self.alerts: dict[Any, Alert] = {}
-        self.dropped = 0
-
-    def put(self, key: Any, alert: Alert) -> None:
-        """Raise an alert, or bring it up to date."""
-        if key in self.alerts or len(self.alerts) < _MOST:
-            self.alerts[key] = alert
-        else:
-            self.dropped += 1
-
-
 @dataclasses.dataclass(slots=True)
 class _Service:
     """A service that was changed.
@@ -187,16 +150,16 @@ class _Service:
 
     def alert(
         self, message: str = 'was never restored', when: str | None = None
-    ) -> Alert:
+    ) -> board_of.Alert:
         what = f'{self.name} {message}'
         when = when or self.since or ''
-        return Alert(LEFT_DISABLED, what, (self.test,), 1, when)
+        return board_of.Alert(LEFT_DISABLED, what, (self.test,), 1, when)
 
 
 class _LeftDisabled:
     """Services that are down for too long, or at the end of their test."""
 
-    def __init__(self, board: _Board, limit: float) -> None:
+    def __init__(self, board: board_of.Board, limit: float) -> None:
         self._board = board
         self._limit = limit
         # By initiator and service.
@@ -214,7 +177,7 @@ class _LeftDisabled:
         elif event.action == events.TEST_END:
             self._end(event.initiator)
 
-    def pending(self) -> list[Alert]:
+    def pending(self) -> list[board_of.Alert]:
         """Return alerts on the services that are down now."""
         services = self._changed.values()
         return [service.alert() for service in services if service.since]
@@ -254,28 +217,9 @@ class _LeftDisabled:
                 self._board.put((LEFT_DISABLED, *key), service.alert())
 
 
-class _Tally:
-    """Counts events, and names the tests they are of."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.first = self.last = ''
-        self._tests: dict[str, None] = {}
-
-    def add(self, time: str, test: str) -> None:
-        self.count += 1
-        self.last = time
-        self.first = self.first or time
-        if len(self._tests) < _NAMED:
-            self._tests[test] = None
-
-    def alert(self, rule: str, message: str) -> Alert:
-        return Alert(rule, message, tuple(self._tests), self.count, self.last)
-
-
-def _refused_starts(board: _Board, limit: int) -> _Watcher:
+def _refused_starts(board: board_of.Board, limit: int) -> _Watcher:
     """Watch for services whose start broke SF204 repeatedly, in any tests."""
-    starts: dict[str, _Tally] = {}
+    starts: dict[str, board_of.Tally] = {}
 
     def watch(event: events.Event) -> None:
         if not event.counts or event.code != 'SF204':
@@ -283,7 +227,7 @@ def _refused_starts(board: _Board, limit: int) -> _Watcher:
         service = str(event.details.get('binary', event.target))
         if service not in starts:
             _make_room(starts)
-            starts[service] = _Tally()
+            starts[service] = board_of.Tally()
         tally = starts[service]
         tally.add(event.time, event.test)
         if tally.count >= limit:
@@ -294,7 +238,7 @@ def _refused_starts(board: _Board, limit: int) -> _Watcher:
     return watch
 
 
-def _undeclared(board: _Board, every: bool) -> _Watcher:
+def _undeclared(board: board_of.Board, every: bool) -> _Watcher:
     """Watch for changes outside a test, or not by the toggle's methods.
 
     :param every: whether a change by anything else counts even if it was
@@ -312,7 +256,7 @@ def _undeclared(board: _Board, every: bool) -> _Watcher:
         else:
             return
         key = UNDECLARED, event.test, event.target
-        first = Alert(UNDECLARED, message, (event.test,), 0, '')
+        first = board_of.Alert(UNDECLARED, message, (event.test,), 0, '')
         alert = board.alerts.get(key, first)
         alert = dataclasses.replace(
             alert, count=alert.count + 1, when=event.time
@@ -325,14 +269,16 @@ def _undeclared(board: _Board, every: bool) -> _Watcher:
 class _Refusals:
     """Many refusals within a short time."""
 
-    def __init__(self, board: _Board, limit: int, seconds: float) -> None:
+    def __init__(
+        self, board: board_of.Board, limit: int, seconds: float
+    ) -> None:
         self._board = board
         self._seconds = seconds
         # Time and test of the last refusals, at most as many as make a burst.
         self._recent: collections.deque[tuple[str, str]] = collections.deque(
             maxlen=limit
         )
-        self._burst: _Tally | None = None
+        self._burst: board_of.Tally | None = None
 
     def add(self, event: events.Event) -> None:
         if not (event.is_refusal and event.counts):
@@ -344,7 +290,7 @@ class _Refusals:
         elif len(recent) == recent.maxlen and self._is_close(
             recent[0][0], event.time
         ):
-            burst = self._burst = _Tally()
+            burst = self._burst = board_of.Tally()
             for time, test in recent:
                 burst.add(time, test)
         else:

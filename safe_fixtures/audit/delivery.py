@@ -22,6 +22,7 @@ from typing import Any
 
 import fixtures
 
+from safe_fixtures.audit import plugin_sinks
 from safe_fixtures.audit import sinks as audit_sinks
 from safe_fixtures import exceptions
 from safe_fixtures import redaction
@@ -92,8 +93,9 @@ class Delivery:
         self.failures: dict[str, _Failure] = {}
 
     def deliver(self, stored: dict[str, Any]) -> None:
-        """Pass an event on to the sinks of this trail and of all trails."""
-        for sink in (*self.sinks, *_watching):
+        """Pass an event on to the sinks: of this trail, of all, of plugins."""
+        sinks: list[Sink] = [*self.sinks, *_watching, *plugin_sinks.sinks()]
+        for sink in sinks:
             running = _running.get()
             if running and sink in running:
                 # A sink that records must not be passed its own events.
@@ -103,7 +105,8 @@ class Delivery:
                 sink(stored)
             except fixtures.TimeoutException as error:
                 # The test's own timeout fired inside the sink.
-                self.fail(_name_of(sink), stored, error)
+                if not isinstance(sink, plugin_sinks.PluginSink):
+                    self.fail(_name_of(sink), stored, error)
                 raise
             except Exception as error:
                 self.fail(_name_of(sink), stored, error)

@@ -64,6 +64,8 @@ RUN_WAIVER: Final = 'configure/waiver'
 RUN_END: Final = 'monitor/run'
 # How long some of its tests take with and without what speeds them up.
 PAIRED: Final = 'monitor/paired'
+# A plugin of another package was loaded, or left out.
+PLUGIN: Final = 'configure/plugin'
 # Where the time of its processes went.
 PROFILE: Final = 'monitor/profile'
 
@@ -202,6 +204,7 @@ _OF_ACTIONS: dict[str, dict[str, _Check]] = {
     RUN_WAIVER: {'reason': _is_text},
     WAIVER: {'pattern': _is_text, 'folded': _is_count},
     RUN_END: {'interrupted': _is_flag},
+    PLUGIN: dict.fromkeys(('group', 'package', 'fault'), _is_text),
     PAIRED: {
         'tests': _is_count,
         'seconds_with': _is_number,

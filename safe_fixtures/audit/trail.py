@@ -29,6 +29,7 @@ from testtools import content_type
 from safe_fixtures.audit import cadf
 from safe_fixtures.audit import delivery
 from safe_fixtures.audit import events
+from safe_fixtures.audit import plugin_sinks
 from safe_fixtures.audit import sinks as audit_sinks
 from safe_fixtures import conf
 from safe_fixtures import exceptions
@@ -61,7 +62,8 @@ class AuditTrail(fixtures.Fixture):
     * the logger ``safe_fixtures.audit`` gets a record, if it has a handler;
     * the callables that *sinks*, ``add_sink()`` and
       ``safe_fixtures.audit.watch()`` name are called. A sink that records is
-      not passed its own events.
+      not passed its own events;
+    * the sinks of plugins are called, with a copy each.
 
     A sink that fails does not disturb the test while it runs. The cleanup of
     the trail then fails the test, once.
@@ -106,6 +108,8 @@ class AuditTrail(fixtures.Fixture):
         self._check_arguments()
         if any(trail is self for trail in _active):
             raise RuntimeError(f'{self!r} is set up already')
+        # Not while a guard watches.
+        plugin_sinks.load()
         self._begin(conf.load().audit_file)
         super().setUp()
 

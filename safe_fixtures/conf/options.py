@@ -281,6 +281,18 @@ OPTS = [
         default=[],
         help='What not to speed up: ' + ', '.join(_CURES) + '.',
     ),
+    cfg.BoolOpt(
+        'plugins',
+        default=True,
+        help='Whether sinks, probes, alert rules and sections of other '
+        'packages are loaded.',
+    ),
+    cfg.Opt(
+        'plugins_without',
+        type=_CheckedList(_Checked(_check_not_everything)),
+        default=[],
+        help='Plugins not to load: the names of their entry points.',
+    ),
     cfg.Opt(
         'audit_file',
         type=_Checked(_check_writable),

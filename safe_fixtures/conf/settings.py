@@ -44,6 +44,8 @@ class Settings:
     wait_for_change: bool
     speed_up: bool
     speed_up_without: list[str]
+    plugins: bool
+    plugins_without: list[str]
     audit_file: str | None
     waivers_file: str | None
     posture_leaks_file: str | None
@@ -89,6 +91,9 @@ _LOOSENS: dict[str, Callable[[Any, Any], bool]] = {
     'wait_for_change': lambda before, after: False,
     'speed_up': lambda before, after: False,
     'speed_up_without': lambda before, after: False,
+    # They are loaded before the test.
+    'plugins': lambda before, after: False,
+    'plugins_without': lambda before, after: False,
     'audit_file': _another,
     # Another file, or one at all, can waive more.
     'waivers_file': lambda before, after: after not in (None, before),

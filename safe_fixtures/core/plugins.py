@@ -24,12 +24,12 @@ It is loaded only where the tests of the package are imported, such as
 ``nova.tests``. Other projects import ``nova`` for what else is in it.
 """
 
-import functools
 from importlib import metadata
 import sys
 from typing import Any, Generic, TypeVar
 
 from safe_fixtures import exceptions
+from safe_fixtures.runtime import entry_points
 
 __all__ = ['Source', 'find', 'harden', 'provide']
 
@@ -79,14 +79,12 @@ class Source(Generic[_Protocol]):
         return found
 
 
-@functools.cache
 def _entries() -> tuple[metadata.EntryPoint, ...]:
-    return tuple(metadata.entry_points(group='safe_fixtures.backends'))
+    return entry_points.of('safe_fixtures.backends')
 
 
-@functools.cache
 def _suites() -> tuple[metadata.EntryPoint, ...]:
-    return tuple(metadata.entry_points(group='safe_fixtures.suites'))
+    return entry_points.of('safe_fixtures.suites')
 
 
 def _load(entry: metadata.EntryPoint, group: str) -> Any:

@@ -21,6 +21,7 @@ import wrapt
 
 from safe_fixtures.core import plugins
 from safe_fixtures.hardening import life
+from safe_fixtures.runtime import entry_points
 from safe_fixtures.runtime import forks
 from safe_fixtures.runtime import patching
 
@@ -77,6 +78,8 @@ def harden() -> Callable[[], None]:
     """
     if isinstance(vars(unittest.TestCase)['run'], _Hardened):
         return lambda: None
+    # Before a test changes what is found.
+    entry_points.read()
     wrapped = [
         (unittest.TestCase, 'run', _run),
         (testtools.TestCase, 'run', _run),

@@ -13,8 +13,9 @@
 """Sum up the audit records of a run."""
 
 from safe_fixtures.summary.reader import read
+from safe_fixtures.summary.sections import Section
 from safe_fixtures.summary.totals import COLUMNS
 from safe_fixtures.summary.totals import summarize
 from safe_fixtures.summary.totals import Summary
 
-__all__ = ['COLUMNS', 'Summary', 'read', 'summarize']
+__all__ = ['COLUMNS', 'Section', 'Summary', 'read', 'summarize']

@@ -27,17 +27,36 @@ NAMED = 3
 class Section:
     """A section of a summary: it counts some events, and yields rows.
 
-    :cvar title: what the column "Section" says.
+    Subclass it, and name the class as an entry point of the group
+    ``safe_fixtures.sections``. Each summary makes one.
+
+    Example::
+
+        class Images(summary.Section):
+            title = 'Images'
+            count = 0
+
+            def add(self, event):
+                self.count += event.action == 'evaluate/image'
+
+            def rows(self):
+                yield 'checked', self.count, ''
+
+    :cvar title: what the column "Section" says (str); no other section may
+        have it.
     """
 
     title = ''
 
     def add(self, event: events.Event) -> None:
-        """Count an event, if it belongs to this section."""
+        """Count an event, if it belongs to this section.
+
+        :param event: not to be changed. Anybody may have written it.
+        """
         raise NotImplementedError
 
     def rows(self) -> Rows:
-        """Yield the rows of this section."""
+        """Yield the rows: item (str), count (number), details (str)."""
         raise NotImplementedError
 
 

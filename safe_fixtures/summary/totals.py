@@ -17,6 +17,7 @@ from typing import Any
 
 from safe_fixtures import audit
 from safe_fixtures.summary import activity
+from safe_fixtures.summary import plugins
 from safe_fixtures.summary import profile
 from safe_fixtures.summary import reader
 from safe_fixtures.summary import results
@@ -56,7 +57,7 @@ class Summary:
         self.truncated = records.truncated
         self.skipped = records.skipped
         # In the order of the rows.
-        self._sections: tuple[sections.Section, ...] = (
+        own: tuple[sections.Section, ...] = (
             self._runs,
             self._tests,
             self._hardened,
@@ -71,6 +72,13 @@ class Summary:
             activity.SpeedUp(),
             profile.Profile(),
             records,
+        )
+        titles = [plugins.Plugins.title, *(section.title for section in own)]
+        self._sections: tuple[sections.Section, ...] = (
+            *own,
+            *plugins.of_plugins(titles),
+            # Last: the others may fail.
+            plugins.Plugins(),
         )
 
     def add(self, event: Mapping[str, Any]) -> None:

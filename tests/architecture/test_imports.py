@@ -32,7 +32,7 @@ FLOORS = (
     ('runtime',),
     ('boundary',),
     ('redaction',),
-    ('.', 'rules', 'exceptions', 'conf'),
+    ('.', 'rules', 'exceptions', 'conf', 'extensions'),
     ('audit',),
     ('core',),
     ('summary', 'guards'),

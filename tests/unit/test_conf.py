@@ -71,6 +71,8 @@ SENSIBLE = {
         ('policy,databases', ['policy', 'databases']),
         ('', []),
     ],
+    'plugins': [('true', True), ('False', False)],
+    'plugins_without': [('a,b.c', ['a', 'b.c']), ('', [])],
     'audit_file': [('{tmp}/audit.jsonl', '{tmp}/audit.jsonl')],
     'waivers_file': [('{tmp}/waivers.toml', '{tmp}/waivers.toml')],
     'posture_leaks_file': [('{tmp}/leaks.toml', '{tmp}/leaks.toml')],
@@ -143,6 +145,8 @@ NONSENSE = {
     'wait_for_change': [('sometimes', 'boolean'), ('', 'boolean')],
     'speed_up': [('sometimes', 'boolean'), ('', 'boolean')],
     'speed_up_without': [('waiting', 'connections')],
+    'plugins': [('sometimes', 'boolean'), ('', 'boolean')],
+    'plugins_without': [('a,*', 'everything')],
     'audit_file': [
         ('{tmp}', 'a file'),
         ('{tmp}/absent/audit.jsonl', 'directory that exists'),

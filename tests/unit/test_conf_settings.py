@@ -38,6 +38,8 @@ CHANGES = {
     'wait_for_change': (True, [], [True, False]),
     'speed_up': (True, [], [True, False]),
     'speed_up_without': ([], [], [[], ['policy']]),
+    'plugins': (True, [], [True, False]),
+    'plugins_without': ([], [], [[], ['a']]),
     'audit_file': ('/tmp/x', ['/tmp/y', None], ['/tmp/x']),
     'waivers_file': ('/tmp/x', ['/tmp/y'], ['/tmp/x', None]),
     'posture_leaks_file': ('/tmp/x', ['/tmp/y'], ['/tmp/x', None]),

@@ -123,6 +123,7 @@ class Records:
         :param workers: how many processes run them at once.
         :param waivers: those of the suite.
         """
+        audit.load_plugins()
         self._record(
             events.RUN,
             _RUN,

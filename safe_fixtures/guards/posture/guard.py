@@ -28,6 +28,7 @@ from safe_fixtures.core import guard
 from safe_fixtures import exceptions
 from safe_fixtures.guards.posture import config_probe
 from safe_fixtures.guards.posture import leaks as posture_leaks
+from safe_fixtures.guards.posture import plugin_probe
 from safe_fixtures.guards.posture import policy
 from safe_fixtures.guards.posture import probe as posture_probe
 from safe_fixtures.guards.posture import probes as posture_probes
@@ -105,9 +106,12 @@ class PostureGuard(guard.Guard):
             settings_probe.SettingsProbe(),
             *(make() for make in posture_probes.DEFAULT),
             *(source.probes() if source else ()),
+            *plugin_probe.probes(),
         ]
 
     def _prepare(self) -> None:
+        # Now: a plugin may keep a file open.
+        audit.load_plugins()
         for leak in self._given_leaks:
             if not isinstance(leak, posture_source.Leak) or not leak.reason:
                 raise exceptions.ConfigurationError(
@@ -123,7 +127,11 @@ class PostureGuard(guard.Guard):
         ]
         self._probes: dict[str, posture_probe.Probe] = {}
         given = self._given_probes
-        for probe in self.default_probes() if given is None else given:
+        for probe in plugin_probe.last(
+            self.default_probes() if given is None else given
+        ):
+            if plugin_probe.gives_way(probe, self._probes):
+                continue
             if (
                 not isinstance(probe, posture_probe.Probe)
                 or not isinstance(probe.name, str)
