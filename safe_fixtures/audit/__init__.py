@@ -17,6 +17,7 @@ from safe_fixtures.audit.alerts import Alerts
 from safe_fixtures.audit.alerts import LIMITS
 from safe_fixtures.audit.board import Alert
 from safe_fixtures.audit.delivery import AuditFailed
+from safe_fixtures.audit.delivery import Sink
 from safe_fixtures.audit.delivery import watch
 from safe_fixtures.audit.events import details
 from safe_fixtures.audit.events import Event
@@ -32,6 +33,7 @@ __all__ = [
     'AuditTrail',
     'Event',
     'LIMITS',
+    'Sink',
     'current',
     'details',
     'load_plugins',
