@@ -39,9 +39,9 @@ LOGGER.setLevel(logging.INFO)
 
 _FIRST = os.getpid()
 _flock = fcntl.flock
-# Details that repeat the rule.
 _ATTEMPTS = 500  # to write to a full pipe, a hundredth of a second each
-_LEFT_OUT = ('cwe', 'mode', 'remedy')
+# Details that repeat the rule, or are a table.
+_LEFT_OUT = ('cwe', 'mode', 'outcomes', 'remedy')
 
 
 class File:

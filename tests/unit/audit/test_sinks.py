@@ -318,6 +318,14 @@ class TestLogger(base.TestCase):
         )
         self.assertTrue(lines[1].endswith(' deny SF301 h (failure)'), lines)
 
+    def test_a_line_has_no_table(self):
+        out = self.listen()
+        with audit.AuditTrail() as trail:
+            trail.record(
+                'evaluate/permissions', 's', requests=2, outcomes={'a': {}}
+            )
+        self.assertTrue(out.getvalue().endswith(' s (success) requests: 2\n'))
+
     def test_logger_that_somebody_disabled(self):
         self.listen()
         self.useFixture(
