@@ -15,11 +15,14 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
 import fixtures
 
+from safe_fixtures.cli.runner import discovery
+from tests.support import base
 from tests.support import extensions
 from tests.unit.cli import runs
 
@@ -196,3 +199,20 @@ class TestPlugins(runs.TestCase):
         self.assertEqual(
             1, done.stderr.count('plugin sink (sinks, of broken 1.0)')
         )
+
+
+class TestExample(runs.TestCase):
+    def test_it_is_taken_for_no_test(self):
+        self.write('samples/__init__.py', '')
+        self.write('samples/test_plain.py', runs.PLAIN)
+        shutil.copytree(
+            os.path.join(base.ROOT, 'examples', 'plugin'),
+            self.home / 'samples' / 'plugin',
+        )
+        with self.in_home():
+            found = discovery.find(['samples'])
+        self.assertEqual(
+            ['test_one', 'test_two'],
+            sorted(name.rpartition('.')[2] for name in found.tests),
+        )
+        self.assertEqual(({}, {}), (found.errors, found.unknown))
