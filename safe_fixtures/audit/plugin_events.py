@@ -25,12 +25,14 @@ __all__ = ['load_plugins']
 _trails: dict[str | None, trail.AuditTrail] = {}
 
 
-def load_plugins() -> None:
-    """Load all plugins, and record which there are.
+def load_plugins(*groups: str) -> None:
+    """Load plugins, and record which there are.
 
     The first trail of a process loads those that act while tests run.
+
+    :param groups: such as ``sinks`` (str); default: all.
     """
-    extensions.load()
+    extensions.load(*groups)
 
 
 def _record(plugin: extensions.Plugin) -> None:

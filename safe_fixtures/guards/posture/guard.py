@@ -111,7 +111,7 @@ class PostureGuard(guard.Guard):
 
     def _prepare(self) -> None:
         # Now: a plugin may keep a file open.
-        audit.load_plugins()
+        audit.load_plugins('sinks', 'probes')
         for leak in self._given_leaks:
             if not isinstance(leak, posture_source.Leak) or not leak.reason:
                 raise exceptions.ConfigurationError(

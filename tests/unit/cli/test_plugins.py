@@ -174,6 +174,12 @@ class TestPlugins(runs.TestCase):
         self.assertEqual(
             WORKING | {f'{name} failed' for name in FAULTS}, plugins
         )
+        # The run loads all; its workers load no alert rules and sections.
+        for name in WORKING:
+            count = 2 if name.startswith(('sinks', 'probes')) else 1
+            self.assertEqual(
+                (count, 'safe_fixtures_example 1.0'), rows['Plugins', name]
+            )
         for name, fault in FAULTS.items():
             _, details = rows['Plugins', f'{name} failed']
             self.assertIn(f'broken 1.0: {fault}', details)
