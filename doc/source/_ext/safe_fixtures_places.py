@@ -18,6 +18,7 @@
 """
 
 import ast
+import functools
 import pathlib
 
 from sphinx.util import docutils as sphinx_docutils
@@ -38,6 +39,7 @@ _PAGES = {
 }
 
 
+@functools.cache
 def _mentions(path):
     """Return the strings, and the names of attributes, in a module."""
     found = set()
@@ -49,6 +51,7 @@ def _mentions(path):
     return found
 
 
+@functools.cache
 def _exceptions_of(code):
     """Return the names of the exceptions that stand for one rule."""
     source = (PACKAGE / 'exceptions.py').read_text('utf-8')
@@ -63,6 +66,7 @@ def _exceptions_of(code):
     }
 
 
+@functools.cache
 def modules(code):
     """Return the modules that raise a rule, below the package."""
     wanted = {code, *_exceptions_of(code)}
