@@ -27,6 +27,7 @@ from safe_fixtures import audit
 from safe_fixtures.cli.runner import discovery
 from safe_fixtures.cli.runner import process
 from safe_fixtures.cli.runner import supervisor
+from tests.support import preloaded
 from tests.unit.cli import base
 
 # Seconds to wait for what another process is about to do.
@@ -81,6 +82,7 @@ class TestCase(base.TestCase):
     def setUp(self):
         super().setUp()
         self.useFixture(fixtures.Timeout(PATIENCE, gentle=True))
+        self.useFixture(preloaded.Processes())
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.report = self.home / 'report'
 

@@ -20,10 +20,12 @@ import random
 import re
 import subprocess
 import sys
+import types
 
 import fixtures
 
 from tests.support import base
+from tests.support import preloaded
 
 PATH = os.path.join(base.ROOT, 'tools', 'compare.py')
 
@@ -48,7 +50,6 @@ IDS = [
 
 # What hardening does to the tests of a project: it sets a flag.
 FILES = {
-    'sitecustomize.py': 'import sys\nsys.modules["nova"] = None\n',
     'project/__init__.py': 'hardened = False\n',
     'project/tests/__init__.py': '',
     'project_suite.py': (
@@ -353,31 +354,49 @@ class TestCommand(base.TestCase):
         self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         for name, text in FILES.items():
             self.write(name, text)
+        self.useFixture(
+            fixtures.EnvironmentVariable(
+                'PYTHONPATH', os.pathsep.join((preloaded.NO_NOVA, base.ROOT))
+            )
+        )
 
     def write(self, name, text):
         path = self.root / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
 
-    def run_compare(self, *names, arguments=()):
-        """Compare tests; return the process, and the rows of its table."""
+    def arguments(self, *names):
         self.write(
             'list.txt',
             ''.join(f'test_project.TestX.test_{name}\n' for name in names),
         )
-        done = subprocess.run(
-            [
-                sys.executable, PATH, '--load-list', 'list.txt',
-                '--report', 'report', '--concurrency', '1', *arguments,
-            ],
-            cwd=self.root,
-            env=dict(
-                os.environ,
-                PYTHONPATH=os.pathsep.join((str(self.root), base.ROOT)),
-            ),
-            capture_output=True,
-            text=True,
-        )  # fmt: skip
+        return [
+            '--load-list', 'list.txt', '--report', 'report',
+            '--concurrency', '1',
+        ]  # fmt: skip
+
+    def run_compare(self, *names, arguments=()):
+        """Compare tests; return what it said, and the rows of its table."""
+        # Files in memory, which have what stestr asks of standard output.
+        out, err = (
+            io.TextIOWrapper(io.BytesIO(), 'utf-8', write_through=True)
+            for _ in range(2)
+        )
+        with (
+            preloaded.Processes(),
+            contextlib.chdir(self.root),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            try:
+                status = compare.main([*self.arguments(*names), *arguments])
+            except SystemExit as exited:
+                status = exited.code
+        done = types.SimpleNamespace(
+            returncode=status,
+            stdout=out.buffer.getvalue().decode(),
+            stderr=err.buffer.getvalue().decode(),
+        )
         rows = [
             tuple(re.split(r'  +', line))
             for line in done.stdout.splitlines()
@@ -505,6 +524,21 @@ class TestCommand(base.TestCase):
             arguments=['--include', 'pass', '--include', 'skip'],
         )
         self.assertIn('2 tests compared, 0 differ', done.stdout)
+
+    def test_in_a_process_of_its_own(self):
+        for names, status, said in (
+            (['passes', 'fails_hardened'], 1, '2 tests compared, 1 differ'),
+            (['absent'], 2, ''),
+        ):
+            with self.subTest(names=names):
+                done = subprocess.run(
+                    [sys.executable, PATH, *self.arguments(*names)],
+                    cwd=self.root,
+                    capture_output=True,
+                    text=True,
+                )
+                self.assertEqual(status, done.returncode, done.stderr)
+                self.assertIn(said, done.stdout)
 
     def test_sample(self):
         done, rows = self.run_compare(

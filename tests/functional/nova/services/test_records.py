@@ -399,12 +399,12 @@ class TestManyServices(testtools.TestCase):
         return seen['restored']
 
     def test_statements_are_linear(self):
-        few = self._statements_of_restore(100)
-        many = self._statements_of_restore(500)
+        few = self._statements_of_restore(50)
+        many = self._statements_of_restore(150)
 
         self.assertNotEqual(0, few)
         # Cells may be looked up once, whatever the number.
-        self.assertEqual(few // 100, (many - few) / 400)
+        self.assertEqual(few // 50, (many - few) / 100)
 
 
 def _create_services(hosts):
