@@ -14,6 +14,7 @@
 
 import os
 import signal
+import subprocess
 
 import fixtures
 
@@ -170,6 +171,12 @@ if '--tasks' in sys.argv:
                         None, [str(self.home), os.environ.get('PYTHONPATH')]
                     )
                 ),
+            )
+        )
+        # It is about how Python starts.
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'safe_fixtures.cli.runner.process.subprocess', subprocess
             )
         )
         done = self.run_cli('test_plain', 'test_other', status=1)
