@@ -31,7 +31,8 @@ class Report(lister.Lister):
 
     The records of several workers, runs and machines are merged by time. The
     exit code is 0 if all is well, 1 if a test failed, 2 if an enforced rule
-    was violated, and 3 if the records cannot be read.
+    was violated, and 3 if the records cannot be read or a file cannot be
+    written.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

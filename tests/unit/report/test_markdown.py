@@ -91,6 +91,12 @@ class TestMarkdown(base.TestCase):
             '- **SF203** recorded, 3 times in 2 tests, at `a.T.', text
         )
 
+    def test_expected_ones_are_only_counted(self):
+        self.violate(expected=[])
+        text = self.text()
+        self.assertIn('| Violations expected | 1 |', text)
+        self.assertNotIn('SF203', text)
+
     def test_nothing_was_hardened(self):
         self.run_of(('a.T.test', 'success', 1))
         self.assertIn('no test was hardened.', self.text())
