@@ -14,6 +14,7 @@
 
 import safe_fixtures.nova  # isort: skip
 
+import functools
 import os
 import subprocess
 import sys
@@ -445,7 +446,9 @@ class TestInstalledNova(testtools.TestCase):
 class TestImport(subtests.SubTests, testtools.TestCase):
     """A wrong import of ``safe_fixtures.nova`` says what is wrong."""
 
-    def _import(self, code, **environment):
+    @staticmethod
+    @functools.cache
+    def _import(code, **environment):
         return subprocess.run(
             [sys.executable, '-c', code],
             env=dict(os.environ, **environment),
