@@ -62,6 +62,8 @@ TEST_OUTCOME: Final = 'evaluate/outcome'
 RUN: Final = 'configure/run'
 RUN_WAIVER: Final = 'configure/waiver'
 RUN_END: Final = 'monitor/run'
+# A test that had failed was run again.
+RERUN: Final = 'evaluate/rerun'
 # How long some of its tests take with and without what speeds them up.
 PAIRED: Final = 'monitor/paired'
 # A plugin of another package was loaded, or left out.
@@ -203,8 +205,9 @@ _OF_ACTIONS: dict[str, dict[str, _Check]] = {
     },
     RUN_WAIVER: {'reason': _is_text},
     WAIVER: {'pattern': _is_text, 'folded': _is_count},
-    RUN_END: {'interrupted': _is_flag},
     PLUGIN: dict.fromkeys(('group', 'package', 'fault'), _is_text),
+    RUN_END: {'interrupted': _is_flag, 'stopped': _is_flag},
+    RERUN: {'statuses': _are_texts, 'flaky': _is_flag, 'violated': _is_flag},
     PAIRED: {
         'tests': _is_count,
         'seconds_with': _is_number,

@@ -43,6 +43,12 @@ def show(report: records.Report, directory: str, total: int) -> None:
         colours.say(
             f'interrupted: {len(report.outcomes)} of {total} tests were run'
         )
+    not_run = total - len(report.outcomes)
+    if report.stopped and not_run > 0:
+        colours.say(
+            f'stopped: a test failed (--fail-fast); {not_run} of {total} '
+            'tests were not run'
+        )
     if report.lost:
         colours.say(report.lost)
     colours.say(f'report: {directory}')

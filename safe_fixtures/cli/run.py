@@ -31,13 +31,13 @@ from safe_fixtures.cli.runner import discovery
 from safe_fixtures.cli.runner import paired
 from safe_fixtures.cli.runner import process
 from safe_fixtures.cli.runner import profiling
+from safe_fixtures.cli.runner import reruns
 from safe_fixtures.cli.runner import supervisor
+from safe_fixtures.cli import selection
 from safe_fixtures.cli import tables
 from safe_fixtures import conf
 from safe_fixtures.core import waivers
 from safe_fixtures import exceptions
-from safe_fixtures.runtime import files
-from safe_fixtures.runtime import printable
 from safe_fixtures import summary
 
 __all__ = ['Run']
@@ -71,6 +71,8 @@ class Run(lister.Lister):
                 page.write(self._directory, alerts.of(parsed_args))
         except (discovery.Unusable, exceptions.ConfigurationError) as error:
             return _unusable(str(error))
+        except selection.Nothing as nothing:
+            return _unusable(f'nothing to run: {nothing}', 0)
         except KeyboardInterrupt:
             return _unusable('interrupted', self._status or 1)
         return self._status
@@ -82,15 +84,10 @@ class Run(lister.Lister):
 
         :param parsed_args: from the parser.
         """
-        ids = _ids(parsed_args.load_list)
-        if not parsed_args.tests and ids is None:
-            raise discovery.Unusable(
-                'nothing to run: name packages, modules, classes, tests or '
-                'paths, or use --load-list'
-            )
         setup = process.Setup(
             settings=_settings(parsed_args.waivers),
             profile=parsed_args.profile,
+            fail_fast=parsed_args.fail_fast,
         )
         how = {
             'concurrency': parsed_args.concurrency,
@@ -103,19 +100,32 @@ class Run(lister.Lister):
                 'pip install safe_fixtures[profile]'
             )
         directory = _directory(parsed_args.report)
-        colours.say('looking for the tests')
-        tests = discovery.find(
-            parsed_args.tests, ids, parsed_args.exclude, setup
-        )
-        _check(tests)
+        tests, weights = selection.find(parsed_args, setup)
         if parsed_args.shuffle is not None:
             colours.say(f'shuffled: --shuffle {parsed_args.shuffle}')
         # Nothing masks the logs: they are for the owner only.
         os.makedirs(directory, 0o700, exist_ok=True)
         report = supervisor.run(
-            tests, directory, setup, seed=parsed_args.shuffle, **how
+            tests,
+            directory,
+            setup,
+            seed=parsed_args.shuffle,
+            weights=weights,
+            **how,
         )
         failures.show(report, directory, len(tests.tests))
+        failed = set(report.failures)
+        if parsed_args.rerun_failures and failed and not report.interrupted:
+            failed -= set(
+                reruns.rerun(
+                    parsed_args.rerun_failures,
+                    tests,
+                    report,
+                    directory,
+                    setup,
+                    **how,
+                )
+            )
         if parsed_args.paired and not report.interrupted:
             colours.say('running some tests again, with and without speed-up')
             paired.measure(
@@ -134,8 +144,8 @@ class Run(lister.Lister):
             total.skipped.append(str(error))
             self._status = _unusable(str(error))
         self._directory = directory
-        failed = report.interrupted or report.failures or report.lost
-        self._status = self._status or total.exit_code() or int(bool(failed))
+        wrong = report.interrupted or failed or report.lost
+        self._status = self._status or total.exit_code() or int(bool(wrong))
         try:
             outputs.write(parsed_args, [directory])
         except outputs.Unwritten as error:
@@ -148,19 +158,6 @@ class Run(lister.Lister):
 def _unusable(text: str, status: int = app.ERROR) -> int:
     colours.say(f'safe-fixtures run: {text}')
     return status
-
-
-def _ids(path: str | None) -> list[str] | None:
-    if path is None:
-        return None
-    try:
-        # Some editors write a byte order mark.
-        with files.open_to_read(path) as file:
-            text = file.read().decode('utf-8-sig')
-    except (OSError, UnicodeError) as error:
-        raise discovery.Unusable(f'--load-list: {error}') from error
-    ids = map(str.strip, text.split('\n'))
-    return [printable.block(test_id) for test_id in ids if test_id]
 
 
 def _settings(path: str | None) -> dict[str, str]:
@@ -191,23 +188,3 @@ def _directory(path: str | None) -> str:
                 f'--report: {path} is not empty; name a new directory'
             )
     return os.path.abspath(path)
-
-
-def _check(tests: discovery.Tests) -> None:
-    """Refuse to run something else than what was asked for."""
-    wrong = [f'{argument}: {text}' for argument, text in tests.unknown.items()]
-    if tests.missing:
-        wrong.append(
-            f'{len(tests.missing)} of the listed tests do not exist:\n  '
-            + '\n  '.join(tests.missing)
-        )
-    nothing = not (tests.tests or tests.skipped)
-    if nothing or wrong:
-        wrong += [
-            f'{name} cannot be imported:\n{text}'
-            for name, text in tests.errors.items()
-        ]
-    if wrong:
-        raise discovery.Unusable('\n'.join(wrong))
-    if nothing:
-        raise discovery.Unusable('there is no test in what was named')

@@ -42,16 +42,34 @@ def _add_choice(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         'tests', nargs='*', metavar='TEST_OR_MODULE', help='what to run'
     )
-    parser.add_argument(
+    of_ids = parser.add_mutually_exclusive_group()
+    of_ids.add_argument(
         '--load-list',
         metavar='FILE',
         help='run only the tests in this file, one id per line',
+    )
+    of_ids.add_argument(
+        '--failing',
+        nargs='?',
+        const='',
+        type=_results,
+        metavar='DIR',
+        help='run only the tests that failed last time, as DIR says: a '
+        'report directory, or one with a .stestr (default: the newest in the '
+        'current directory); name tests before this option',
     )
     parser.add_argument(
         '--exclude',
         type=_expression,
         metavar='REGEX',
         help='leave out the tests whose ids match',
+    )
+    parser.add_argument(
+        '--shard',
+        type=_shard,
+        metavar='I/N',
+        help='run the part I of N, such as 1/3; each test is in exactly one '
+        'part, and the tests of a class stay together',
     )
 
 
@@ -82,6 +100,31 @@ def _add_manner(parser: argparse._ActionsContainer) -> None:
         metavar='SEED',
         help='run classes, and the tests of each, in the order that this '
         "number gives; 'random' draws one, which is printed",
+    )
+    failures = parser.add_mutually_exclusive_group()
+    failures.add_argument(
+        '--fail-fast',
+        action='store_true',
+        help='start no test once one has failed; those in progress end, and '
+        'the others are not run',
+    )
+    failures.add_argument(
+        '--rerun-failures',
+        type=_positive_number,
+        metavar='N',
+        help='run each failed test again, up to N times, in a process of its '
+        'own; one that passes then is flaky: it is listed, and does not fail '
+        'the run. One that broke an enforced rule is not run again',
+    )
+    parser.add_argument(
+        '--timings',
+        action='append',
+        default=[],
+        type=_results,
+        metavar='DIR',
+        help='how long the tests took in an earlier run: its report '
+        'directory, or one with a .stestr; the longest classes then run '
+        'first, and shards take equally long; can be repeated',
     )
     parser.add_argument(
         '--test-timeout',
@@ -131,6 +174,28 @@ def _positive_number(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError('must be a number, at least 1')
     return number
+
+
+def _results(path: str) -> str:
+    if path and not os.path.isdir(path):
+        raise argparse.ArgumentTypeError(
+            f'there is no directory {path!r}, which would have the results '
+            'of an earlier run'
+        )
+    return path
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, _, count = text.partition('/')
+    try:
+        shard = int(number), int(count)
+    except ValueError:
+        shard = 0, 0
+    if not 1 <= shard[0] <= shard[1]:
+        raise argparse.ArgumentTypeError(
+            'must be a part and the number of parts, such as 1/3'
+        )
+    return shard
 
 
 def _seed(text: str) -> int:

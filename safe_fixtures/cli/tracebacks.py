@@ -34,6 +34,10 @@ _VIOLATION = re.compile(
     r'(?: \(CWE-\d+\))?: (?P<text>.*)'
 )
 _SAID = 'as said above'
+# How a result of unittest names what has been masked.
+_MASKED = re.compile(
+    r'(?:safe_fixtures\.guards\.output\.result\._Masked\w+: )+(?=Traceback )'
+)
 # A traceback that has nothing left, and is in no chain.
 _BARE = re.compile(
     r'(?:\A|(?<!occurred:)(?<!following exception:)\n\n)'
@@ -81,7 +85,7 @@ def shortened(text: str) -> Shortened:
     violations: dict[tuple[str, str], None] = {}
     left_out = 0
     inside, hidden = None, False  # of a frame: the margin of its source
-    for line in text.rstrip().splitlines():
+    for line in _MASKED.sub('', text).rstrip().splitlines():
         frame = _FRAME.match(line)
         if frame:
             inside = frame['margin'] + '  '
@@ -97,7 +101,8 @@ def shortened(text: str) -> Shortened:
             name = found['name'].rpartition('.')[2]
             line = f'{found["margin"]}{name}: {found["code"]}, {_SAID}'
         kept.append(line)
-    rest = _BARE.sub('', '\n'.join(kept)).strip('\n')
+    rest = re.sub(r'\n{3,}', '\n\n', '\n'.join(kept))
+    rest = _BARE.sub('', rest).strip('\n')
     return Shortened(tuple(violations), rest, left_out)
 
 

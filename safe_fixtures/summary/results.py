@@ -37,6 +37,7 @@ __all__ = [
 # CADF outcomes, and those that only a runner knows.
 _STATUSES = {
     'success': 'passed',
+    'flaky': 'flaky',
     'fail': 'failed',
     'failure': 'failed',
     'uxsuccess': 'uxsuccess',
@@ -52,6 +53,7 @@ STATUSES = tuple(dict.fromkeys(_STATUSES.values()))
 _ALWAYS_SHOWN = ('passed', 'failed', 'skipped')
 #: The statuses that fail a test.
 FAILURES = ('failed', 'uxsuccess', 'timeout', 'died', 'lost')
+_NAMED = (*FAILURES, 'flaky')
 # These ran to no end that could tell how far they were hardened.
 _UNTOLD = ('skip', 'timeout', 'died', 'lost')
 _ITSELF = 'only what the tests use themselves'
@@ -78,6 +80,7 @@ class _Run:
         self.outcomes = 0
         self.seconds: float | None = None
         self.interrupted = False
+        self.stopped = False
 
     def describe(self) -> str:
         """Return how it was run, and whether it finished."""
@@ -92,6 +95,8 @@ class _Run:
             parts.append('interrupted')
         elif self.seconds is None:
             parts.append('not finished')
+        elif self.stopped:
+            parts.append('stopped by a failed test')
         return ', '.join(parts)
 
 
@@ -113,6 +118,7 @@ class Runs(sections.Section):
             run = self._runs[event.initiator]
             run.seconds = event.seconds
             run.interrupted = bool(event.details.get('interrupted'))
+            run.stopped = bool(event.details.get('stopped'))
 
     def rows(self) -> sections.Rows:
         for run in self._runs.values():
@@ -152,8 +158,16 @@ class Tests(sections.Section):
         # By test; several runs can have the same test.
         self._seen: dict[str, list[str]] = {}
         self._reported: dict[str, list[str]] = {}
+        # How many failures of a test were followed by a rerun that passed.
+        self._flaky: collections.Counter[str] = collections.Counter()
+        #: Whether a test broke an enforced rule when it was run again.
+        self.violated = False
 
     def add(self, event: events.Event) -> None:
+        if event.action == events.RERUN:
+            self._flaky[event.target] += event.details.get('flaky', False)
+            self.violated |= event.details.get('violated', False)
+            return
         if event.action == events.TEST_END:
             found = self._seen
         elif event.action == events.TEST_OUTCOME:
@@ -167,7 +181,7 @@ class Tests(sections.Section):
         for status in STATUSES:
             tests = by_status.get(status, [])
             if tests or status in _ALWAYS_SHOWN:
-                named = sections.first(tests) if status in FAILURES else ''
+                named = sections.first(tests) if status in _NAMED else ''
                 yield status, len(tests), named
         if self._runs.not_run:
             yield 'not run', self._runs.not_run, ''
@@ -181,7 +195,11 @@ class Tests(sections.Section):
     def _by_status(self) -> dict[str, list[str]]:
         by_status: dict[str, list[str]] = {}
         for test, statuses in {**self._seen, **self._reported}.items():
+            flaky = self._flaky[test]
             for status in statuses:
+                if status in FAILURES and flaky:
+                    flaky -= 1
+                    status = 'flaky'
                 by_status.setdefault(status, []).append(test)
         return by_status
 

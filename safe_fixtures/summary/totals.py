@@ -108,10 +108,11 @@ class Summary:
 
         2 if an enforced rule was violated, neither waived nor expected; else
         1 if a test failed, was ended or was not run, a run was interrupted,
-        or a record was skipped; else 3 if a run hardened none of its tests;
+        or a record was skipped (a flaky test, which passed when it was run
+        again, does not count); else 3 if a run hardened none of its tests;
         else 0.
         """
-        if self._violations.enforced:
+        if self._violations.enforced or self._tests.violated:
             return 2
         if self._tests.failed or self._runs.interrupted or self.skipped:
             return 1

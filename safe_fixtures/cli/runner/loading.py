@@ -127,7 +127,9 @@ class Listing:
         """Add those tests that are wanted; return ids that are not there.
 
         Other runners list a test with scenarios once, without the scenario.
-        All its scenarios are wanted then.
+        All its scenarios are wanted then. What cannot be imported or set up
+        is reported by the name of its module or class; then all tests of
+        that are wanted.
         """
         missing = []
         others: dict[str, list[str]] = {}
@@ -137,9 +139,12 @@ class Listing:
             others.setdefault(printable.line(test_id), [test_id])
         for test_id in wanted:
             chosen = [test_id] if test_id in found else others.get(test_id)
-            if chosen is None:
+            chosen = chosen or [
+                each for each in found if each.startswith(f'{test_id}.')
+            ]
+            if not chosen:
                 missing.append(test_id)
-            for each in chosen or ():
+            for each in chosen:
                 self.tests.setdefault(each, found[each])
         return missing
 

@@ -62,7 +62,10 @@ def measure(
     took = {}
     for way, settings in _WAYS.items():
         changed = dataclasses.replace(
-            setup, settings={**setup.settings, **settings}, profile=False
+            setup,
+            settings={**setup.settings, **settings},
+            profile=False,
+            fail_fast=False,
         )
         where = os.path.join(directory, f'paired-{way}')
         os.makedirs(where, 0o700)

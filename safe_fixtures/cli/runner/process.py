@@ -53,12 +53,16 @@ class Setup:
         precedence over the environment.
     :param environment: variables that differ from our environment.
     :param profile: whether they measure where their time goes.
+    :param fail_fast: whether no test starts once one has failed.
+    :param alone: whether each test runs in a process of its own.
     """
 
     harden: bool = True
     settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     profile: bool = False
+    fail_fast: bool = False
+    alone: bool = False
 
     def start(
         self,
@@ -175,6 +179,8 @@ class Process:
                 '--profile', self.measures,
                 '--started', str(time.monotonic()),
             ]  # fmt: skip
+        if setup.fail_fast:
+            arguments.append('--fail-fast')
         with open(self._log, 'ab', opener=records.private) as log:
             self._process = setup.start(
                 'run', '--tasks', str(tasks), '--stream', str(stream),

@@ -74,12 +74,14 @@ class Report:
     :param failures: those of them that fail the run, in order.
     :param interrupted: whether a signal ended the run.
     :param lost: what is missing in its audit trail, if anything is.
+    :param stopped: whether a failed test ended the run.
     """
 
     outcomes: dict[str, Outcome]
     failures: dict[str, Outcome]
     interrupted: bool
     lost: str
+    stopped: bool = False
 
 
 class Records:
@@ -164,11 +166,14 @@ class Records:
             },
         )
 
-    def end(self, seconds: float, interrupted: bool) -> str:
+    def end(
+        self, seconds: float, interrupted: bool, stopped: bool = False
+    ) -> str:
         """Record the end of the run; return what its trail has lost.
 
         :param seconds: how long it took.
         :param interrupted: whether a signal ended it.
+        :param stopped: whether a failed test ended it.
         """
         self._record(
             events.RUN_END,
@@ -176,6 +181,7 @@ class Records:
             'monitor',
             seconds=round(seconds, 3),
             interrupted=interrupted,
+            stopped=stopped,
         )
         lost = [f'failures.txt: {self._unkept}'] if self._unkept else []
         try:

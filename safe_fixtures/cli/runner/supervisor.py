@@ -17,7 +17,6 @@ import collections
 import contextlib
 import dataclasses
 import os
-import random
 import selectors
 import signal
 import time
@@ -25,6 +24,7 @@ import types
 
 from safe_fixtures import audit
 from safe_fixtures.cli.runner import discovery
+from safe_fixtures.cli.runner import grouping
 from safe_fixtures.cli.runner import outcomes
 from safe_fixtures.cli.runner import packets
 from safe_fixtures.cli.runner import process as child
@@ -52,6 +52,7 @@ def run(
     test_timeout: float = 300.0,
     mode: str = 'audit',
     seed: int | None = None,
+    weights: grouping.Weights | None = None,
 ) -> records.Report:
     """Run tests; leave a report directory.
 
@@ -63,9 +64,16 @@ def run(
     :param mode: the mode of the rules.
     :param seed: shuffles the classes, and the tests of each. The same tests
         and seed give the same order.
+    :param weights: how long tests take: the longest groups go first.
     """
     directory = os.path.abspath(directory)
-    groups = _groups(tests, seed, concurrency)
+    groups = grouping.groups(
+        tests,
+        concurrency=concurrency,
+        seed=seed,
+        weights=weights,
+        alone=setup.alone,
+    )
     workers = max(1, min(concurrency, len(groups)))
     total = len(tests.tests) + len(tests.errors) + len(tests.skipped)
     own = {
@@ -100,45 +108,19 @@ def run(
             supervisor.run(groups, workers)
         finally:
             supervisor.close()
-        lost = kept.end(time.monotonic() - began, supervisor.interrupted)
+        lost = kept.end(
+            time.monotonic() - began,
+            supervisor.interrupted,
+            supervisor.stopped,
+        )
     lost = '\n'.join(filter(None, (lost, records.store(directory))))
     return records.Report(
-        kept.outcomes, kept.failures, supervisor.interrupted, lost
+        kept.outcomes,
+        kept.failures,
+        supervisor.interrupted,
+        lost,
+        supervisor.stopped,
     )
-
-
-def _groups(
-    found: discovery.Tests, seed: int | None, concurrency: int
-) -> list[child.Group]:
-    tests, together = found.tests, set(found.together)
-    classes: dict[str, list[str]] = {}
-    for test_id, source in tests.items():
-        name = test_id.partition('(')[0].rpartition('.')[0]
-        if source in together:
-            name = source
-        classes.setdefault(name, []).append(test_id)
-    groups = list(classes.values())
-    if concurrency > 1:
-        # The longest first: nobody should wait for one that starts last. One
-        # process keeps the order of other runners: some tests need it.
-        groups.sort(key=len, reverse=True)
-    if seed is not None:
-        shuffle = random.Random(seed).shuffle
-        # The order in which they were named or found must not count.
-        groups = sorted(map(sorted, groups))
-        shuffle(groups)
-        for ids in groups:
-            shuffle(ids)
-    return [
-        child.Group(
-            ids,
-            sources,
-            # Their suite has an order of its own.
-            shuffled=seed is not None and together.isdisjoint(sources),
-        )
-        for ids in groups
-        for sources in [list(dict.fromkeys(tests[each] for each in ids))]
-    ]
 
 
 class _Supervisor:
@@ -198,11 +180,13 @@ class _Supervisor:
         self._queue.extend(groups)
         updated = 0.0
         with discovery.signals(self._on_signal):
-            for number in range(workers if groups else 0):
+            for number in range(workers if groups and not self.stopped else 0):
                 self._start(number, 0)
             while self._processes:
                 for key, _ in self._selector.select(_TICK):
                     self._read(key.data)
+                if self.stopped:
+                    self._stop()
                 now = time.monotonic()
                 self._handle_signals(now)
                 for process in list(self._processes):
@@ -210,12 +194,23 @@ class _Supervisor:
                 if now - updated >= 1:
                     updated = now
                     self._update()
-        if not self.interrupted:
+        if not (self.interrupted or self.stopped):
             # No worker is left that could run these.
             for group in self._queue:
                 self._lose(
                     group, 0, f'no worker could start: {self._last_death}'
                 )
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a failed test has ended the run."""
+        return self._setup.fail_fast and bool(self._records.failures)
+
+    def _stop(self) -> None:
+        """Let the tests in progress end, and start no other."""
+        self._queue.clear()
+        for process in self._processes:
+            process.dismiss()
 
     def _update(self) -> None:
         self._progress.update(
@@ -287,7 +282,7 @@ class _Supervisor:
             process.deadline = now + _EXIT_LIMIT
             return
         group, process.group = process.group, None
-        if group is not None:
+        if group is not None and not self.stopped:
             # Not all of its tests need have reported an end.
             self._lose(
                 group,
@@ -296,7 +291,8 @@ class _Supervisor:
             )
         process.ready = True
         self._stillborn[process.number] = 0
-        if self.interrupted or not self._queue:
+        used = self._setup.alone and group is not None
+        if self.interrupted or self.stopped or used or not self._queue:
             process.dismiss()
             process.deadline = now + _EXIT_LIMIT
         else:
@@ -325,7 +321,7 @@ class _Supervisor:
         how = child.describe_exit(process.reap())
         if process.reader.test is not None:
             self._end_test(process, process.reader.test, how)
-        if self.interrupted:
+        if self.interrupted or self.stopped:
             return
         if not process.ready:
             self._stillborn[process.number] += 1

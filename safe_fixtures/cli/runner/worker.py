@@ -28,7 +28,7 @@ import signal
 import sys
 import traceback
 import types
-from typing import Any
+from typing import IO, Any
 import unittest
 
 from stestr.subunit_runner import program
@@ -101,6 +101,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     command.add_argument('--stream', type=int, required=True)
     command.add_argument('--stacks', required=True)
     command.add_argument('--profile')
+    command.add_argument('--fail-fast', action='store_true')
     command.add_argument('--started', type=float, default=0.0)
     return parser.parse_args(arguments)
 
@@ -181,6 +182,7 @@ def _run(options: argparse.Namespace) -> int:
     _keep_stacks(options.stacks)
     os.set_inheritable(options.tasks, False)
     tasks = open(options.tasks, encoding='utf-8')
+    ended = _end_of(tasks) if options.fail_fast else None
     packets = runner_packets.Writer(_Stream(options.stream))
     masker = _masker(options.unhardened)
     if masker is not None:
@@ -207,7 +209,7 @@ def _run(options: argparse.Namespace) -> int:
                 continue
             # A fixture of a class or a module may fork, too.
             with forks.child_ends_here():
-                _run_suite(suite, packets, masker)
+                _run_suite(suite, packets, masker, ended)
             if options.profile is not None:
                 measures.write(options.profile)
             report(runner_packets.DONE)
@@ -237,16 +239,29 @@ def _end_with_reader(options: argparse.Namespace) -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
+def _end_of(tasks: IO[str]) -> 'select.poll':
+    """Return what says, at once, whether no more tasks will come."""
+    # Made here: eventlet removes it.
+    ended = select.poll()
+    ended.register(tasks, 0)
+    return ended
+
+
 class _Result(test_results.AutoTimingTestResultDecorator):
     """Adds times, and ends a child that a test has forked with that test.
 
     The times are those of a clock that no test moves.
+
+    :param ended: says whether no further test shall start, as one has failed
+        in another process. If there is one, a test that fails here is the
+        last one, too.
     """
 
-    def __init__(self, target: Any) -> None:
+    def __init__(self, target: Any, ended: 'select.poll | None') -> None:
         super().__init__(target)
         self._process = forks.process()
         self._has_failed = False
+        self._ended = ended
 
     def _before_event(self) -> None:
         if self._time is None:
@@ -257,18 +272,29 @@ class _Result(test_results.AutoTimingTestResultDecorator):
         return super().startTest(test)
 
     def addError(self, *args: Any, **kwargs: Any) -> Any:
-        self._has_failed = True
+        self._fail()
         return super().addError(*args, **kwargs)
 
     def addFailure(self, *args: Any, **kwargs: Any) -> Any:
-        self._has_failed = True
+        self._fail()
         return super().addFailure(*args, **kwargs)
+
+    def addUnexpectedSuccess(self, *args: Any, **kwargs: Any) -> Any:
+        self._fail()
+        return super().addUnexpectedSuccess(*args, **kwargs)
+
+    def _fail(self) -> None:
+        self._has_failed = True
+        if self._ended is not None:
+            self.stop()
 
     def stopTest(self, test: Any) -> Any:
         error = sys.exception()
         if not isinstance(error, SystemExit):
             error = None
         forks.end_child(self._process, self._has_failed, error)
+        if self._ended is not None and self._ended.poll(0):
+            self.stop()
         return super().stopTest(test)
 
 
@@ -276,11 +302,12 @@ def _run_suite(
     suite: unittest.TestSuite,
     packets: runner_packets.Writer,
     masker: output_result.Masker | None,
+    ended: 'select.poll | None',
 ) -> None:
     target: Any = testtools.ExtendedToStreamDecorator(packets)
     if masker is not None:
         target = output_result.MaskedResult(target, masker)
-    result = _Result(target)
+    result = _Result(target, ended)
     result.startTestRun()
     try:
         suite(result)

@@ -16,7 +16,7 @@ import itertools
 import re
 
 from safe_fixtures.cli.runner import discovery
-from safe_fixtures.cli.runner import supervisor
+from safe_fixtures.cli.runner import grouping
 from tests.unit.cli import runs
 
 MODULE = """
@@ -92,9 +92,9 @@ class TestC(Base):
         tests = discovery.Tests(
             dict.fromkeys(reversed(ids), 'test_grown'), [], {}, {}, {}, []
         )
-        [*_, first] = supervisor._groups(tests, None, 1)
+        [*_, first] = grouping.groups(tests, concurrency=1)
         self.assertIn('TestA', first.ids[0])
-        [first, *_] = supervisor._groups(tests, None, 2)
+        [first, *_] = grouping.groups(tests, concurrency=2)
         self.assertIn('TestC', first.ids[0])
 
     def test_seed(self):
