@@ -74,6 +74,51 @@ class TestTests(summary_base.TestCase):
                 self.assertEqual({0}, set(counts.values()))
                 self.assertExits(code)
 
+    def rerun(self, trail, test, flaky, violated=False):
+        trail.record(
+            'evaluate/rerun', test, statuses=[], flaky=flaky, violated=violated
+        )
+
+    def test_flaky(self):
+        with self.trail() as trail:
+            self.outcome(trail, 'one', 'timeout')
+            self.rerun(trail, 'one', True)
+            self.outcome(trail, 'two', 'success', 'success')
+        self.assertEqual(
+            [
+                ('passed', 1, ''),
+                ('flaky', 1, 'one'),
+                ('failed', 0, ''),
+                ('skipped', 0, ''),
+            ],
+            self.rows('Tests'),
+        )
+        self.assertExits(0)
+        # In another run, it failed.
+        with self.trail() as trail:
+            self.outcome(trail, 'one', 'fail')
+        self.assertIn(('flaky', 1, 'one'), self.rows('Tests'))
+        self.assertIn(('failed', 1, 'one'), self.rows('Tests'))
+        self.assertExits(1)
+
+    def test_failed_again(self):
+        with self.trail() as trail:
+            self.outcome(trail, 'one', 'fail')
+            self.rerun(trail, 'one', False)
+        self.assertIn(('failed', 1, 'one'), self.rows('Tests'))
+        self.assertExits(1)
+        with self.trail() as trail:
+            self.rerun(trail, 'one', False, violated=True)
+        self.assertExits(2)
+
+    def test_reruns_that_make_no_sense(self):
+        with self.trail() as trail:
+            self.outcome(trail, 'one', 'fail')
+            self.rerun(trail, 'one', 'yes', violated=3)
+            self.rerun(trail, 'other', True)
+        self.assertIn(('failed', 1, 'one'), self.rows('Tests'))
+        self.assertExits(1)
+
     def test_the_first_that_failed_are_named(self):
         with self.trail() as trail:
             for number in range(5):
@@ -111,6 +156,20 @@ class TestRun(summary_base.TestCase):
         self.run_of(2, 2, seconds=1.0, interrupted=True)
         self.assertEqual(
             [('seconds', 1.0, self.TOLD.format(2) + ', interrupted')],
+            self.rows('Run'),
+        )
+        self.assertExits(1)
+
+    def test_stopped(self):
+        self.run_of(2, 1, seconds=1.0, interrupted=False, stopped=True)
+        self.assertEqual(
+            [
+                (
+                    'seconds',
+                    1.0,
+                    self.TOLD.format(2) + ', stopped by a failed test',
+                )
+            ],
             self.rows('Run'),
         )
         self.assertExits(1)
