@@ -19,21 +19,37 @@ from typing import Any
 from cliff import lister
 
 from safe_fixtures.cli import alerts
+from safe_fixtures.cli import help
 from safe_fixtures.cli import outputs
 from safe_fixtures.cli import tables
 from safe_fixtures import summary
 
 __all__ = ['Report']
 
+_EPILOG = """\
+examples:
+  Look at a run again:
+    safe-fixtures report safe-fixtures-report-20261128T013000Z
+  Sum up the parts of a run on two machines:
+    safe-fixtures report report-of-one-machine report-of-another
+  Give a program what the table says:
+    safe-fixtures report -f json report
+
+exit codes:
+  0  all is well
+  1  a test failed, was ended or was not run
+  2  an enforced rule was violated
+  3  the records cannot be read, or a file cannot be written
+"""
+
 
 class Report(lister.Lister):
     """Sum up the records of one or more runs.
 
-    The records of several workers, runs and machines are merged by time. The
-    exit code is 0 if all is well, 1 if a test failed, 2 if an enforced rule
-    was violated, and 3 if the records cannot be read or a file cannot be
-    written.
+    The records of several workers, runs and machines are merged by time.
     """
+
+    _epilog = _EPILOG
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -45,6 +61,7 @@ class Report(lister.Lister):
             metavar='DIR',
             help='the report directory of a run, or a single file of events',
         )
+        help.tidy(parser)
         return parser
 
     def take_action(

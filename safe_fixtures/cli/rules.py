@@ -18,14 +18,32 @@ from typing import Any
 
 from cliff import lister
 
+from safe_fixtures.cli import help
 from safe_fixtures.cli import tables
 from safe_fixtures import rules
 
 __all__ = ['Rules']
 
+_EPILOG = """\
+examples:
+  List all rules:
+    safe-fixtures rules
+  Show only what each is about, and what it does by default:
+    safe-fixtures rules -c Code -c Rule -c Default
+  Give the catalogue to a program:
+    safe-fixtures rules -f json
+"""
+
 
 class Rules(lister.Lister):
     """List the rules: what violates each, and what to do about it."""
+
+    _epilog = _EPILOG
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        help.tidy(parser)
+        return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace

@@ -23,6 +23,7 @@ from cliff import lister
 from safe_fixtures.cli import alerts
 from safe_fixtures.cli import app
 from safe_fixtures.cli import failures
+from safe_fixtures.cli import help
 from safe_fixtures.cli import outputs
 from safe_fixtures.cli import page
 from safe_fixtures.cli import run_options
@@ -42,23 +43,40 @@ from safe_fixtures import summary
 
 __all__ = ['Run']
 
+_EPILOG = """\
+examples:
+  Run the functional tests of a project:
+    safe-fixtures run my_project.tests.functional
+  Run what failed last time, and stop at the first failure:
+    safe-fixtures run --failing --fail-fast
+  Run the second of four parts, each of which takes equally long:
+    safe-fixtures run --shard 2/4 --timings yesterday my_project.tests
+  Look for tests that fail only sometimes:
+    safe-fixtures run --shuffle random --rerun-failures 2 my_project.tests
+
+exit codes:
+  0  all is well, or nothing is to be run
+  1  a test failed, was ended or was not run
+  2  an enforced rule was violated
+  3  nothing could be run as asked, or no test was hardened
+"""
+
 
 class Run(lister.Lister):
     """Run tests hardened, in several processes, and print a summary.
 
     The tests need no edits. Those of a project that builds on the test bases
     of Nova are hardened fully, and those of any other project by the guards
-    that need no Nova. Name packages, modules, classes or methods
-    (my.tests.test_x.TestX.test_y), or files and directories below the
-    current directory. Exit codes: 0 all is well, 1 tests failed, 2 enforced
-    rules were violated, 3 nothing could be run as asked, or no test was
-    hardened.
+    that need no Nova.
     """
+
+    _epilog = _EPILOG
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         run_options.add(parser)
+        help.tidy(parser)
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:

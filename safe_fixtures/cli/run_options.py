@@ -40,7 +40,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def _add_choice(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
-        'tests', nargs='*', metavar='TEST_OR_MODULE', help='what to run'
+        'tests',
+        nargs='*',
+        metavar='TEST_OR_MODULE',
+        help='a package, module, class or test, such as '
+        'my.tests.test_x.TestX.test_y, or a file or directory below the '
+        'current directory',
     )
     of_ids = parser.add_mutually_exclusive_group()
     of_ids.add_argument(
