@@ -235,7 +235,7 @@ class TestShard(runs.TestCase):
         self.assertFalse(self.report.exists())
 
     def test_that_makes_no_sense(self):
-        for value in ('0/2', '3/2', '1', '1/0', 'x/2', '-1/2', '1/2/3', ''):
+        for value in ('0/2', '3/2', '1', '1/0', 'x/2', '1/2/3', ''):
             with self.subTest(value=value):
                 done = self.run_cli('--shard', value, 'x', status=3)
                 self.assertIn('such as 1/3', done.stderr)
