@@ -110,7 +110,7 @@ class Run(lister.Lister):
         how = {
             'concurrency': parsed_args.concurrency,
             'test_timeout': parsed_args.test_timeout,
-            'mode': parsed_args.mode,
+            'mode': parsed_args.mode or conf.load().mode,
         }
         if parsed_args.profile and profiling.find_sampler() is None:
             colours.say(

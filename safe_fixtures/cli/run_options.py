@@ -82,9 +82,9 @@ def _add_manner(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         '--mode',
         choices=('default', 'enforce', 'audit'),
-        default='audit',
         help="what a violation does: default is each rule's own mode, "
-        'enforce fails the test, audit only records it (default: audit)',
+        'enforce fails the test, audit only records it and changes no '
+        'outcome (default: that of OS_SAFE_FIXTURES__MODE, else default)',
     )
     parser.add_argument(
         '--waivers',

@@ -18,8 +18,8 @@ from typing import Any
 
 from safe_fixtures import audit
 from safe_fixtures.audit import events
-from safe_fixtures import rules
 from safe_fixtures.summary import sections
+from safe_fixtures.summary import violations
 
 __all__ = [
     'FAILURES',
@@ -253,36 +253,36 @@ class Violations(sections.Section):
 
     title = 'Violations'
 
+    always = True
+
     def __init__(self) -> None:
-        # How many in which test, by rule and kind.
-        self._counts: dict[tuple[str, str], collections.Counter[str]] = (
-            collections.defaultdict(collections.Counter)
-        )
+        #: All of them, one by one.
+        self.found = violations.Found()
 
     def add(self, event: events.Event) -> None:
-        if event.is_violation:
-            key = event.code or 'unknown', event.kind
-            self._counts[key][event.test] += event.times
+        self.found.add(event)
 
     def rows(self) -> sections.Rows:
-        if not self._counts:
+        if not self.found:
             yield 'none', 0, ''
+        # How many in which test, by rule and outcome.
+        counts: dict[tuple[str, str], collections.Counter[str]] = {}
+        titles: dict[str, str] = {}
+        for violation, count in self.found.listed():
+            key = violation.code, violation.outcome
+            tests = counts.setdefault(key, collections.Counter())
+            tests[violation.test] += count
+            titles[violation.code] = violation.title
         for code, kind in sorted(
-            self._counts, key=lambda key: (key[0], _KINDS.index(key[1]))
+            counts, key=lambda key: (key[0], _KINDS.index(key[1]))
         ):
-            tests = self._counts[code, kind]
-            rule = rules.RULES.get(code)
-            title = rule.title if rule else 'unknown rule'
-            # Sorted by name too: the order of the records does not matter.
-            worst = sorted(tests.items(), key=lambda each: (-each[1], each[0]))
-            where = f'{title}; in {sections.plural(len(tests), "test")}'
-            most = sections.with_counts(worst[: sections.NAMED])
-            yield f'{code} {kind}', tests.total(), f'{where}, most in {most}'
-
-    @property
-    def enforced(self) -> bool:
-        """Whether an enforced rule was violated."""
-        return any(kind == 'enforced' for _, kind in self._counts)
+            tests = counts[code, kind]
+            where = sections.plural(len(tests), 'test')
+            yield (
+                f'{code} {kind}',
+                tests.total(),
+                f'{titles[code]}; in {where}',
+            )
 
 
 class Alerts(sections.Section):

@@ -15,6 +15,7 @@
 import collections
 from collections.abc import Iterator
 import dataclasses
+import itertools
 import re
 from typing import Literal
 
@@ -26,11 +27,9 @@ __all__ = ['Found', 'Group', 'Violation']
 # The most important first.
 _OUTCOMES = ('enforced', 'recorded', 'waived', 'expected')
 _PLACE = re.compile(r'(.+):(\d+)$')
-# What differs between acts that are the same to a reader.
-_VARYING = re.compile(
-    r'\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\b|\b0x[0-9a-f]+\b|\d+',
-    re.I,
-)
+# What differs between acts that are the same to a reader: a word with a digit,
+# as ids and numbers are, and a name that tempfile made.
+_VARYING = re.compile(r'\b(?:[\w-]*\d[\w-]*|tmp\w{8})\b')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,15 +85,29 @@ class Violation:
         return f'{self.file}:{self.line}' if self.file else ''
 
     @property
+    def fails_by_default(self) -> bool:
+        """Whether the rule fails a test in mode ``default``."""
+        rule = rules.RULES.get(self.code)
+        return rule is not None and rule.default == 'enforce'
+
+    @property
+    def title(self) -> str:
+        """What violates the rule, in one line."""
+        rule = rules.RULES.get(self.code)
+        return rule.title if rule else 'unknown rule'
+
+    @property
     def shape(self) -> str:
         """The message without what differs between tests and runs.
 
-        These are the id of the test, and ids and numbers.
+        These are the id of the test, ids and numbers, and how often the same
+        is listed in a row.
         """
         message = self.message
         if self.test:
             message = message.replace(self.test, '*')
-        return _VARYING.sub('*', message)
+        parts = _VARYING.sub('*', message).split('; ')
+        return '; '.join(part for part, _ in itertools.groupby(parts))
 
 
 @dataclasses.dataclass
@@ -132,6 +145,17 @@ class Found:
     def __len__(self) -> int:
         return len(self._counts)
 
+    def count(self, *outcomes: str) -> int:
+        """Return how often rules were broken with one of some outcomes.
+
+        :param outcomes: such as ``enforced``.
+        """
+        return sum(
+            count
+            for violation, count in self._counts.items()
+            if violation.outcome in outcomes
+        )
+
     def add(self, event: events.Event) -> None:
         """Count an event, if it records a violation."""
         if event.is_violation:
@@ -148,8 +172,8 @@ class Found:
     def folded(self) -> list[Group]:
         """Return those that are the same to a reader as one.
 
-        The most important come first: by outcome, then those that were done
-        most often.
+        The most important come first: by outcome, then those of rules that
+        fail a test by default, then those that were done most often.
         """
         groups: dict[tuple[str, ...], Group] = {}
         for violation, count in self.listed():
@@ -165,6 +189,7 @@ class Found:
             groups.values(),
             key=lambda group: (
                 _OUTCOMES.index(group.first.outcome),
+                not group.first.fails_by_default,
                 -group.count,
                 *_order(group.first),
             ),

@@ -60,11 +60,12 @@ class Violations:
         return self.count
 
 
-def _counts(line: bytes) -> bool:
+def _counts(line: bytes) -> int:
     try:
-        return reader.parse(line).counts
+        event = reader.parse(line)
     except (ValueError, RecursionError):
-        return False
+        return 0
+    return event.times if event.counts else 0
 
 
 class Progress:

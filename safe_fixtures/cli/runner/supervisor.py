@@ -50,7 +50,7 @@ def run(
     *,
     concurrency: int,
     test_timeout: float = 300.0,
-    mode: str = 'audit',
+    mode: str = 'default',
     seed: int | None = None,
     weights: grouping.Weights | None = None,
 ) -> records.Report:

@@ -28,7 +28,7 @@ class Finding(NamedTuple):
     :ivar message: what is done to what (str), without secrets.
     :ivar target: the name of what it is done to (str).
     :ivar error: raised where the rule only records, because the target must
-        stay out of reach in every mode (Exception or None).
+        stay out of reach, unless the run only looks (Exception or None).
     """
 
     code: str

@@ -116,7 +116,7 @@ class Scope(owners.Owner):
 
         :param keep: raise it again at cleanup, in case it is swallowed.
         :raises: SafetyViolation if its rule is enforced, else the error of
-            the finding, unless it is waived.
+            the finding, unless it is waived or the run only looks.
         """
         if finding is None:
             return
@@ -138,7 +138,9 @@ class Scope(owners.Owner):
             keep=keep,
             target_type=TARGET_TYPES[finding.code],
         )
-        if finding.error is not None and not waived:
+        if waived or self._settings.only_looks(finding.code):
+            return
+        if finding.error is not None:
             raise finding.error
 
     def _whose(self) -> str:

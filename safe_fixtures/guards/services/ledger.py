@@ -163,7 +163,7 @@ class Ledger:
 
         :param how: such as ``forced down``.
         :param by: what does it, and where it was called.
-        :param enforced: refuse it whatever the mode of the rule.
+        :param enforced: refuse it whatever the default mode of the rule.
         :returns: what was found; None if it is not known.
         :raises: WrongOrder (SF203).
         """

@@ -150,7 +150,7 @@ class Order:
 
         :param how: such as ``forced down``.
         :param by: what does it, and where it was called.
-        :param enforced: check it whatever the mode of the rule.
+        :param enforced: check it whatever the default mode of the rule.
         :returns: what was found; None if the servers were not looked up or
             cannot be known.
         """

@@ -23,6 +23,7 @@ import threading
 import fixtures
 import testtools
 
+from safe_fixtures import audit
 from safe_fixtures.guards import isolation
 from safe_fixtures.guards.isolation import credentials
 from tests.support import base
@@ -173,6 +174,13 @@ class TestFiles(TestCase):
                 )
                 self.assertEqual([], self.run_way(act))
 
+    def test_an_audit_run_changes_no_outcome(self):
+        self.configure(mode='audit', rule_modes='SF405:off')
+        for name, way in WAYS.items():
+            with self.subTest(name):
+                act = functools.partial(way, self.home + '/.kube/config')
+                self.assertEqual([], self.run_way(act))
+
     def test_within_reach_where_nobody_watches(self):
         path = self.home + '/.kube/config'
         read = pathlib.Path(path).read_text
@@ -246,6 +254,17 @@ class TestEnvironment(TestCase):
                 self.assertEqual(error is None, result.wasSuccessful())
                 self.assertEqual([], seen.pop())
                 self.assertEqual(before, dict(os.environ))
+
+    def test_an_audit_run_leaves_it(self):
+        self.configure(mode='audit')
+        self.set(OS_PASSWORD='s3cret')
+        seen = []
+        with audit.AuditTrail('x') as trail:
+            way = functools.partial(os.environ.get, 'OS_PASSWORD')
+            self.assertEqual([], self.run_way(lambda: seen.append(way())))
+        self.assertEqual(['s3cret'], seen)
+        (event,) = [e for e in trail.events if e['action'].endswith('ation')]
+        self.assertEqual('SF404', event['reason']['reasonCode'])
 
     def test_refusal_gives_it_back(self):
         self.set(OS_PASSWORD='s3cret')

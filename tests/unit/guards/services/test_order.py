@@ -262,13 +262,36 @@ class TestOtherModes(computes.TestCase):
                     self.assertEqual('audit', content['mode'])
                     self.assertEqual(1, len(self.case.toggle.outages))
 
-    def test_the_toggle_refuses_in_each(self):
-        for mode in ('default', 'audit', 'off', 'enforce'):
-            self.configure(mode=mode)
+    def test_the_toggle_refuses_by_default(self):
+        for options in (
+            {'mode': 'default'},
+            {'mode': 'enforce'},
+            {'mode': 'audit', 'rule_modes': 'SF203:enforce'},
+            # Of the other ways.
+            {'rule_modes': 'SF203:audit'},
+        ):
+            self.configure(**options)
             for name, way in computes.OWN.items():
-                with self.subTest(name, mode=mode):
+                with self.subTest(name, **options):
                     self.assertFails(self.inner(way), 'SF203 (CWE-696)')
                     self.assertEqual(computes.IN_SERVICE, self.case.state())
+
+    def test_an_audit_run_changes_no_outcome(self):
+        self.configure(mode='audit')
+        for name, way in computes.OWN.items():
+            with self.subTest(name):
+                self.assertPasses(self.inner(way))
+                content = self.case.content('evaluate/violation')
+                self.assertEqual('audit', content['mode'])
+                self.assertEqual(1, len(self.case.toggle.outages))
+                self.assertEqual(computes.IN_SERVICE, self.case.state())
+
+    def test_the_toggle_where_all_is_off(self):
+        self.configure(mode='off')
+        for name, way in computes.OWN.items():
+            with self.subTest(name):
+                self.assertPasses(self.inner(way))
+                self.assertEqual([], self.case.events('evaluate/violation'))
 
     def test_the_nearest_toggle_records(self):
         def act(case, host):
