@@ -22,6 +22,7 @@ from safe_fixtures.cli import alerts
 from safe_fixtures.cli import help
 from safe_fixtures.cli import outputs
 from safe_fixtures.cli import tables
+from safe_fixtures.cli import violations
 from safe_fixtures import summary
 
 __all__ = ['Report']
@@ -53,6 +54,13 @@ class Report(lister.Lister):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
+        parser.add_argument(
+            '--violations',
+            action='store_true',
+            help='show all violations instead of the summary; with -f json, '
+            'csv, yaml or value each one by itself',
+        )
+        violations.add_arguments(parser)
         alerts.add_argument(parser)
         outputs.add_arguments(parser)
         parser.add_argument(
@@ -71,8 +79,14 @@ class Report(lister.Lister):
             parsed_args.paths, alerts.of(parsed_args)
         )
         outputs.write(parsed_args, parsed_args.paths)
+        if parsed_args.violations:
+            return violations.table(self._summary, parsed_args)
         return tables.of_summary(self._summary, parsed_args)
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         super().run(parsed_args)
-        return self._summary.exit_code()
+        if not parsed_args.violations:
+            violations.show(
+                self._summary, parsed_args, parsed_args.paths, self.app.stdout
+            )
+        return violations.exit_code(self._summary, parsed_args)

@@ -36,6 +36,7 @@ from safe_fixtures.cli.runner import reruns
 from safe_fixtures.cli.runner import supervisor
 from safe_fixtures.cli import selection
 from safe_fixtures.cli import tables
+from safe_fixtures.cli import violations
 from safe_fixtures import conf
 from safe_fixtures.core import waivers
 from safe_fixtures import exceptions
@@ -85,6 +86,9 @@ class Run(lister.Lister):
         self._directory = ''
         try:
             super().run(parsed_args)
+            violations.show(
+                self._summary, parsed_args, [self._directory], self.app.stdout
+            )
             if self._directory and not parsed_args.no_html:
                 page.write(self._directory, alerts.of(parsed_args))
         except (discovery.Unusable, exceptions.ConfigurationError) as error:
@@ -161,9 +165,13 @@ class Run(lister.Lister):
             total = summary.Summary()
             total.skipped.append(str(error))
             self._status = _unusable(str(error))
-        self._directory = directory
+        self._summary, self._directory = total, directory
         wrong = report.interrupted or failed or report.lost
-        self._status = self._status or total.exit_code() or int(bool(wrong))
+        self._status = (
+            self._status
+            or violations.exit_code(total, parsed_args)
+            or int(bool(wrong))
+        )
         try:
             outputs.write(parsed_args, [directory])
         except outputs.Unwritten as error:

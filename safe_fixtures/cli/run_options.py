@@ -20,6 +20,7 @@ import re
 
 from safe_fixtures.cli import alerts
 from safe_fixtures.cli import outputs
+from safe_fixtures.cli import violations
 
 __all__ = ['WAIVERS', 'add']
 
@@ -33,6 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     _add_manner(parser.add_argument_group('how to run it'))
     kept = parser.add_argument_group('what is kept and told')
     _add_kept(kept)
+    violations.add_arguments(kept)
     alerts.add_argument(kept)
     outputs.add_arguments(kept)
     _add_measuring(parser.add_argument_group('measuring'))

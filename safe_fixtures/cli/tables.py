@@ -24,14 +24,14 @@ from cliff import columns
 from safe_fixtures.runtime import printable
 from safe_fixtures import summary
 
-__all__ = ['of_summary', 'terminal_width']
+__all__ = ['of_summary', 'short', 'terminal_width']
 
 _WIDTH = 100  # columns, if there is no terminal
 # Narrower details cannot be read: the table is then too wide.
 _LEAST_DETAILS = 30
 # The module in the id of a test.
 _MODULE = re.compile(r'(?<![\w.])(?:[A-Za-z_]\w*\.){3,}(?=[A-Z]\w*\.\w)')
-_BREAKS = re.compile(r'(?<=;) |(?<=\),) |(?<=most in) ')
+_BREAKS = re.compile(r'(?<=;) |(?<=\),) ')
 
 
 def of_summary(
@@ -72,11 +72,16 @@ class _Details(columns.FormattableColumn[str]):
         """Return the text for a table."""
         return '\n'.join(
             line
-            for part in _BREAKS.split(_MODULE.sub('', self._value))
+            for part in _BREAKS.split(short(self._value))
             for line in textwrap.wrap(
                 part, self._width, break_on_hyphens=False
             )
         )
+
+
+def short(text: str) -> str:
+    """Return text in which tests are named without their modules."""
+    return _MODULE.sub('', text)
 
 
 def terminal_width() -> int:

@@ -69,7 +69,7 @@ class Services(sections.Section):
         pending = [key for key in self._changed if key not in self._restored]
         good = sum(self._restored.get(key, False) for key in self._changed)
         changes = sections.plural(self._changes, 'change')
-        yield 'toggled', len(self._changed), changes
+        yield 'toggled', len(self._changed), changes if self._changes else ''
         yield 'restored', good, ''
         yield 'restore failed', len(failed), self._named(failed)
         if pending:
@@ -112,7 +112,7 @@ class Microversions(sections.Section):
 
     def __init__(self) -> None:
         self._requests: collections.Counter[str] = collections.Counter()
-        # What "latest" was served at.
+        # What requests for "latest" were served at.
         self._latest: collections.Counter[str] = collections.Counter()
         # The tests, by message.
         self._drift: dict[str, set[str]] = {}
@@ -128,15 +128,16 @@ class Microversions(sections.Section):
                 self._drift.setdefault(message, set()).add(event.test)
 
     def rows(self) -> sections.Rows:
-        for version in sorted(self._requests, key=_version_key):
+        for version in sorted(
+            self._requests.keys() | self._latest.keys(), key=_version_key
+        ):
             details = 'requests without a version' if version == 'none' else ''
-            yield version, self._requests[version], details
-        served = sections.with_counts(
-            (version, self._latest[version])
-            for version in sorted(self._latest, key=_version_key)
-        )
-        details = f'served at {served}' if served else ''
-        yield 'latest', self._latest.total(), details
+            requests, latest = self._requests[version], self._latest[version]
+            if latest:
+                # They are among the requests, unless that record is lost.
+                asked = 'all' if latest >= requests else f'{latest} of them'
+                details = f'{asked} asked for latest'
+            yield version, max(requests, latest), details
         for message, tests in sorted(self._drift.items()):
             yield 'drift, tests', len(tests), message
 
@@ -198,6 +199,8 @@ class Waiting(sections.Section):
         yield 'cut short', self._cut_short, ''
         most = heapq.nlargest(_SHOWN, self._saved.items(), key=lambda x: x[1])
         for helper, seconds in most:
+            if round(seconds, 3) == 0:
+                continue
             waits = sections.plural(self._counts[helper], 'wait')
             yield helper, seconds, f'seconds saved in {waits}'
 
@@ -242,7 +245,7 @@ class SpeedUp(sections.Section):
                 'shorter waits',
             )
         for cure, hits in self._hits.most_common():
-            yield cure, hits, f'from memory; {self._misses[cure]} made anew'
+            yield cure, hits, f'from memory, {self._misses[cure]} made anew'
         for cure, reason in sorted(self._off.items()):
             yield f'without {cure}', 0, reason
 
@@ -255,6 +258,7 @@ class Records(sections.Section):
     """
 
     title = 'Records'
+    always = True
 
     def __init__(self) -> None:
         self.truncated: list[str] = []

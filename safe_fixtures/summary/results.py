@@ -13,6 +13,10 @@
 """Sections on the runs and the tests, and on what broke rules."""
 
 import collections
+from collections.abc import Iterator
+import fnmatch
+import re
+import shlex
 import sys
 from typing import Any
 
@@ -59,6 +63,10 @@ _UNTOLD = ('skip', 'timeout', 'died', 'lost')
 _ITSELF = 'only what the tests use themselves'
 _NOT_AT_ALL = 'no guard came up, or its record is gone'
 _KINDS = ('enforced', 'recorded', 'waived', 'expected')
+# Of a waiver whose tests were all skipped.
+_UNTRIED = 'not tried'
+# It names a directory that is not empty when the run is done again.
+_NOT_AGAIN = '--report'
 
 
 def status_of(event: events.Event) -> str:
@@ -84,20 +92,35 @@ class _Run:
 
     def describe(self) -> str:
         """Return how it was run, and whether it finished."""
-        parts = []
-        for name in ('mode', 'tests', 'concurrency', 'arguments'):
-            value = self.configured.get(name)
-            if isinstance(value, list):
-                value = ' '.join(map(str, value))
-            if value not in (None, ''):
-                parts.append(f'{name} {value}')
+        parts = [
+            f'{name} {self.configured[name]}'
+            for name in ('mode', 'tests', 'concurrency')
+            if name in self.configured
+        ]
         if self.interrupted:
             parts.append('interrupted')
         elif self.seconds is None:
             parts.append('not finished')
         elif self.stopped:
             parts.append('stopped by a failed test')
-        return ', '.join(parts)
+        return '; '.join(filter(None, (', '.join(parts), self.command())))
+
+    def command(self) -> str:
+        """Return the command that does it again, for a shell.
+
+        It has no ``--report``: a new run needs a new directory.
+        """
+        arguments = iter(self.configured.get('arguments', ()))
+        kept = []
+        for argument in arguments:
+            name, equals, _ = argument.partition('=')
+            # argparse takes the beginning of an option, too.
+            if len(name) > len('--re') and _NOT_AGAIN.startswith(name):
+                if not equals:
+                    next(arguments, None)
+            else:
+                kept.append(argument)
+        return shlex.join(['safe-fixtures', *kept]) if kept else ''
 
 
 class Runs(sections.Section):
@@ -124,6 +147,11 @@ class Runs(sections.Section):
         for run in self._runs.values():
             if run.configured or run.seconds is not None:
                 yield 'seconds', run.seconds or 0.0, run.describe()
+
+    def commands(self) -> list[str]:
+        """Return the commands that do the runs again, for a shell."""
+        commands = [run.command() for run in self._runs.values()]
+        return [each for each in dict.fromkeys(commands) if each]
 
     @property
     def not_run(self) -> int:
@@ -152,6 +180,7 @@ class Tests(sections.Section):
     """
 
     title = 'Tests'
+    always = True
 
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
@@ -185,6 +214,13 @@ class Tests(sections.Section):
                 yield status, len(tests), named
         if self._runs.not_run:
             yield 'not run', self._runs.not_run, ''
+
+    def ids(self) -> dict[str, bool]:
+        """Return the tests, and whether each was more than skipped."""
+        by_status = self._by_status()
+        skipped = set(by_status.pop('skipped', ()))
+        ran = {test for tests in by_status.values() for test in tests}
+        return {test: test in ran for test in sorted(skipped | ran)}
 
     @property
     def failed(self) -> bool:
@@ -281,7 +317,7 @@ class Violations(sections.Section):
             yield (
                 f'{code} {kind}',
                 tests.total(),
-                f'{titles[code]}; in {where}',
+                f'{titles[code]}, in {where}',
             )
 
 
@@ -318,11 +354,15 @@ class Alerts(sections.Section):
 
 
 class Waivers(sections.Section):
-    """The waivers that applied, and those of the waivers file that did not."""
+    """The waivers that applied, and those of the waivers file that did not.
+
+    :param tests: knows the tests that the patterns are for.
+    """
 
     title = 'Waivers'
 
-    def __init__(self) -> None:
+    def __init__(self, tests: Tests) -> None:
+        self._tests = tests
         # By rule and pattern; a waiver in a test has no pattern.
         self._reasons: dict[tuple[str, str], str] = {}
         self._applied: collections.Counter[tuple[str, str]] = (
@@ -342,10 +382,41 @@ class Waivers(sections.Section):
                 self._applied[event.code, pattern] += event.times
 
     def rows(self) -> sections.Rows:
+        why = {key: (item, text) for key, item, text in self._idle()}
         for key in sorted(self._applied.keys() | self._reasons.keys()):
             code, pattern = key
-            reason, count = self._reasons.get(key), self._applied[key]
-            item = f'{code} {"applied" if count else "stale"}'
-            yield item, count, f'{pattern}: {reason}' if reason else pattern
+            item, text = why.get(key, ('applied', ''))
+            reason = self._reasons.get(key)
+            details = f'{pattern}: {reason}' if reason else pattern
+            if text:
+                details = f'{details}; {text}'
+            yield f'{code} {item}', self._applied[key], details
         for code, count in sorted(self._in_tests.items()):
             yield f'{code} applied', count, 'by @waive in tests'
+
+    def idle(self) -> list[str]:
+        """Return the waivers of the file that should go, to be read.
+
+        One whose tests were all skipped may still be needed.
+        """
+        return [
+            f'the waiver of {code} for {pattern}: {text}'
+            for (code, pattern), item, text in self._idle()
+            if item != _UNTRIED
+        ]
+
+    def _idle(self) -> Iterator[tuple[tuple[str, str], str, str]]:
+        """Yield the waivers that never applied, with an item and why."""
+        tests: dict[str, bool] | None = None
+        for key in sorted(self._reasons.keys() - self._applied.keys()):
+            if tests is None:
+                tests = self._tests.ids()
+            matches = re.compile(fnmatch.translate(key[1])).match
+            found = [ran for test, ran in tests.items() if matches(test)]
+            count = sections.plural(len(found), 'test')
+            if not found:
+                yield key, 'without tests', 'it matches no test of the run'
+            elif any(found):
+                yield key, 'stale', f'it matches {count} and was not needed'
+            else:
+                yield key, _UNTRIED, f'it matches {count}, all skipped'

@@ -44,9 +44,11 @@ class Section:
 
     :cvar title: what the column "Section" says (str); no other section may
         have it.
+    :cvar always: whether rows that count nothing are shown, too (bool).
     """
 
     title = ''
+    always = False
 
     def add(self, event: events.Event) -> None:
         """Count an event, if it belongs to this section.

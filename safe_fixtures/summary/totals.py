@@ -22,6 +22,7 @@ from safe_fixtures.summary import profile
 from safe_fixtures.summary import reader
 from safe_fixtures.summary import results
 from safe_fixtures.summary import sections
+from safe_fixtures.summary import violations
 
 __all__ = ['COLUMNS', 'Summary', 'summarize']
 
@@ -56,6 +57,7 @@ class Summary:
         records = activity.Records()
         self.truncated = records.truncated
         self.skipped = records.skipped
+        self._waivers = results.Waivers(self._tests)
         # In the order of the rows.
         own: tuple[sections.Section, ...] = (
             self._runs,
@@ -63,7 +65,7 @@ class Summary:
             self._hardened,
             self._violations,
             results.Alerts(audit.Alerts() if alerts is None else alerts),
-            results.Waivers(),
+            self._waivers,
             activity.Services(),
             activity.SlowestRestores(),
             activity.Microversions(),
@@ -96,14 +98,29 @@ class Summary:
             section.add(view)
 
     def rows(self) -> list[tuple[str, str, int | float | str, str]]:
-        """Return the rows of the summary; see :data:`.COLUMNS`."""
+        """Return the rows of the summary; see :data:`.COLUMNS`.
+
+        What counts nothing and says nothing else has no row, except where
+        that is good news.
+        """
         return [
-            (section.title, item, round(count, 3), details)
+            (section.title, item, shown, details)
             for section in self._sections
             for item, count, details in section.rows()
+            if (shown := round(count, 3)) or details or section.always
         ]
 
-    def exit_code(self) -> int:
+    @property
+    def found(self) -> violations.Found:
+        """The violations, one by one."""
+        return self._violations.found
+
+    @property
+    def commands(self) -> list[str]:
+        """The commands that do the runs again, for a shell."""
+        return self._runs.commands()
+
+    def exit_code(self, *, strict_waivers: bool = False) -> int:
         """Return the exit code of the command.
 
         2 if an enforced rule was violated, neither waived nor expected; else
@@ -111,12 +128,29 @@ class Summary:
         or a record was skipped (a flaky test, which passed when it was run
         again, does not count); else 3 if a run hardened none of its tests;
         else 0.
+
+        :param strict_waivers: whether the code is 1 as well if a waiver was
+            not needed or matches no test.
         """
-        if self._violations.enforced or self._tests.violated:
+        if self.found.count('enforced') or self._tests.violated:
             return 2
         if self._tests.failed or self._runs.interrupted or self.skipped:
             return 1
+        if strict_waivers and self.idle_waivers():
+            return 1
         return 3 if self._hardened.none and self._runs.hardens else 0
+
+    def idle_waivers(self) -> list[str]:
+        """Return the waivers that were not needed or match no test.
+
+        :returns: the rule and what is wrong of each, to be read.
+        """
+        unused = [
+            f'{violation.test}: {violation.message}'
+            for violation, _ in self.found.listed()
+            if violation.code == 'SF901' and violation.outcome == 'recorded'
+        ]
+        return [*self._waivers.idle(), *unused]
 
 
 def summarize(

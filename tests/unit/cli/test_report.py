@@ -58,9 +58,9 @@ class TestReport(base.TestCase):
 
     def test_formats_are_whole(self):
         for number in range(3):
-            self.write(test=f'{LONG}{number}', code='SF301')
+            self.write(test=f'{LONG}{number}', outcome='failure', code='SF301')
         rows = summary.summarize([self.directory]).rows()
-        self.assertIn(f'{LONG}0 (1), {LONG}1 (1)', str(rows))
+        self.assertIn(f'{LONG}0, {LONG}1', str(rows))
         expected = [
             dict(zip(summary.COLUMNS, row, strict=True)) for row in rows
         ]
@@ -84,11 +84,12 @@ class TestReport(base.TestCase):
             'report', directory or self.directory, *arguments
         )
         self.assertEqual('', err)
-        return out.splitlines()
+        # The violations follow.
+        return out.partition('\n\n')[0].splitlines()
 
     def test_table_can_be_read(self):
         for number in range(3):
-            self.write(test=f'{LONG}{number}', code='SF301')
+            self.write(test=f'{LONG}{number}', outcome='failure')
         for width in ('80', '100'):
             with self.subTest(width=width):
                 self.useFixture(fixtures.EnvironmentVariable('COLUMNS', width))
@@ -102,11 +103,11 @@ class TestReport(base.TestCase):
                 )
                 for number in range(3):
                     name = f'{LONG}{number}'.rpartition('test_bug_1.')[2]
-                    self.assertIn(f'{name}(1)', details.replace(' ', ''))
+                    self.assertIn(name, details.replace(' ', ''))
                 self.assertNotIn('nova.tests', details)
 
     def test_table_of_a_width(self):
-        self.write(test=f'{LONG}1', code='SF301')
+        self.write(test=f'{LONG}1', outcome='failure')
         lines = self.table('--max-width', '120')
         self.assertTrue(100 < len(lines[0]) <= 120, len(lines[0]))
 
