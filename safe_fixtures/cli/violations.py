@@ -19,7 +19,7 @@ import shlex
 import textwrap
 from typing import IO, Any
 
-from safe_fixtures.cli import failures
+from safe_fixtures.cli import colours
 from safe_fixtures.cli import tables
 from safe_fixtures.runtime import printable
 from safe_fixtures import summary
@@ -48,16 +48,14 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def exit_code(
-    total: summary.Summary, parsed_args: argparse.Namespace
-) -> int:
+def exit_code(total: summary.Summary, parsed_args: argparse.Namespace) -> int:
     """Return the exit code of a summary; say what the waivers add to it.
 
     :param parsed_args: the arguments of the command.
     """
     strict: bool = parsed_args.strict_waivers
     for each in total.idle_waivers() if strict else ():
-        failures.say(f'--strict-waivers: {printable.line(each)}')
+        colours.say(f'--strict-waivers: {printable.line(each)}')
     return total.exit_code(strict_waivers=strict)
 
 
@@ -85,7 +83,8 @@ def table(
         ]
     groups = total.found.folded()
     rows = [
-        (_plain(each.first.code), each.first.outcome, each.count) for each in groups
+        (_plain(each.first.code), each.first.outcome, each.count)
+        for each in groups
     ]
     columns = 'Code', 'Outcome', 'Count', 'Violation'
     # What the other columns and all borders take.

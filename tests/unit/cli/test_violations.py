@@ -205,7 +205,8 @@ class TestViolations(base.TestCase):
             self.record(where=f'x.py:{number}', times=5 - number)
         self.record('SF301', action='deny')
         lines = self.report('--violations', status=2).splitlines()
-        self.assertEqual({100}, {len(line) for line in lines})
+        self.assertEqual(1, len({len(line) for line in lines}))
+        self.assertLessEqual(len(lines[0]), 100)
         cells = [
             [cell.strip() for cell in line.split('|')[1:-1]]
             for line in lines

@@ -157,7 +157,13 @@ class TestRun(summary_base.TestCase):
     def test_interrupted(self):
         self.run_of(2, 2, seconds=1.0, interrupted=True)
         self.assertEqual(
-            [('seconds', 1.0, f'{self.TOLD.format(2)}, interrupted{self.COMMAND}')],
+            [
+                (
+                    'seconds',
+                    1.0,
+                    f'{self.TOLD.format(2)}, interrupted{self.COMMAND}',
+                )
+            ],
             self.rows('Run'),
         )
         self.assertExits(1)
@@ -179,7 +185,13 @@ class TestRun(summary_base.TestCase):
     def test_not_finished(self):
         self.run_of(3, 1)
         self.assertEqual(
-            [('seconds', 0.0, f'{self.TOLD.format(3)}, not finished{self.COMMAND}')],
+            [
+                (
+                    'seconds',
+                    0.0,
+                    f'{self.TOLD.format(3)}, not finished{self.COMMAND}',
+                )
+            ],
             self.rows('Run'),
         )
         self.assertIn(('not run', 2, ''), self.rows('Tests'))
