@@ -19,7 +19,7 @@ import shlex
 import textwrap
 from typing import IO, Any
 
-from safe_fixtures.cli import colours
+from safe_fixtures.cli.runner import colours
 from safe_fixtures.cli import tables
 from safe_fixtures.runtime import printable
 from safe_fixtures import summary
