@@ -177,8 +177,8 @@ _CATALOGUE = (
     Rule(
         'SF405',
         "write to the host's files",
-        'Write in a temporary directory. Or allow it: '
-        'OS_SAFE_FIXTURES__ALLOWED_PATHS=... (this replaces the defaults).',
+        'Write in a temporary directory, or list the path in '
+        '[safe_fixtures] allowed_paths.',
         cwe='CWE-668',
         finding='A1',
         default='audit',

@@ -12,7 +12,7 @@
 
 """The options of group ``[safe_fixtures]``, and what each may be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import copy
 import ipaddress
 import math
@@ -31,6 +31,7 @@ from safe_fixtures.runtime import values
 __all__ = [
     'GROUP',
     'OPTS',
+    'added_to_defaults',
     'check',
     'is_microversion',
     'list_opts',
@@ -230,7 +231,8 @@ OPTS = [
         type=_CheckedList(_Checked(_check_not_everything)),
         default=['grep', 'ldconfig'],
         help='Programs that a test may start: paths, and names of programs '
-        "in the system's directories. Default: what importing Nova starts.",
+        "in the system's directories. They are added to the default, which "
+        'is what importing Nova starts; ``=`` before the first replaces it.',
     ),
     cfg.Opt(
         'allowed_paths',
@@ -244,9 +246,10 @@ OPTS = [
         ],
         help='Files and directories that a test may write, besides temporary '
         'ones: paths, and patterns without a slash for a file or directory '
-        'of that name anywhere. A value replaces the default: import caches, '
-        'coverage data, the repository of stestr, and the cache of stevedore '
-        '(``~/.cache/python-entrypoints``).',
+        'of that name anywhere. They are added to the default: import '
+        'caches, coverage data, the repository of stestr, and the cache of '
+        'stevedore (``~/.cache/python-entrypoints``). ``=`` before the first '
+        'replaces it.',
     ),
     cfg.IntOpt(
         'max_image_bytes',
@@ -316,6 +319,25 @@ OPTS = [
 ]
 
 _TYPES = {opt.name: opt.type for opt in OPTS}
+
+
+def added_to_defaults(given: Mapping[str, str]) -> dict[str, str]:
+    """Return what somebody sets, with the lists added to their defaults.
+
+    :param given: texts by option. One of a list that begins with ``=`` is
+        the whole list.
+    """
+    added = dict(given)
+    for opt in OPTS:
+        text = given.get(opt.name)
+        if text is None or not isinstance(opt.type, types.List):
+            continue
+        whole, replaces, entries = text.lstrip().partition('=')
+        if replaces and not whole:
+            added[opt.name] = entries
+        else:
+            added[opt.name] = ','.join(filter(None, (*opt.default, text)))
+    return added
 
 
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:

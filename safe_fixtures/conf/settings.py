@@ -61,6 +61,17 @@ class Settings:
         mode: Any = self.rule_modes.get(code, self.mode)
         return rule.default if mode == 'default' else mode
 
+    def only_looks(self, code: str) -> bool:
+        """Whether a rule changes no outcome, as nothing but a mode says.
+
+        Some rules do more than their mode says: the toggle refuses an order
+        that is only recorded elsewhere, and credentials are hidden. Mode
+        ``audit`` is for a first look at a suite, and ends that.
+
+        :param code: the rule.
+        """
+        return self.mode in ('audit', 'off') and code not in self.rule_modes
+
 
 def _another(before: Any, after: Any) -> bool:
     return before is not None and bool(before != after)

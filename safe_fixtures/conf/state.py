@@ -251,10 +251,12 @@ def _prepare(conf: _ConfigOpts) -> dict[str, str]:
     :returns: the texts that were given, by option.
     """
     values = dict(given.read().values)
+    added = options.added_to_defaults(values)
     for each in _overrides:
         values.update(each)
+        added.update(each)
     for opt, original in zip(_OPTS, options.OPTS, strict=True):
-        value = values.get(opt.name)
+        value = added.get(opt.name)
         if value and opt.name in _PATHS:
             value = absolute(value)
         opt.default = original.default if value is None else value

@@ -78,8 +78,12 @@ class TestViolations(base.TestCase):
 
     def test_several(self):
         self.record(times=2)
-        self.record(test=f'{TEST}_too', message='Popen of env')
-        self.record(test=f'{TEST}_three', message='Popen of env')
+        self.record(
+            test=f'{TEST}_too', message=f'Popen of env in {TEST}_too'
+        )
+        self.record(
+            test=f'{TEST}_three', message=f'Popen of env in {TEST}_three'
+        )
         self.record(message='Popen of ls', remedy='Do not.')
         self.record('SF301', where='', waived='it is meant')
         self.record('SF301', action='deny', expected=True)
