@@ -28,6 +28,13 @@ from safe_fixtures import testing
 from tests.support import base
 from tests.support import settings
 
+# The defaults, to which a value is added.
+PROGRAMS = ['grep', 'ldconfig']
+PATHS = [
+    '__pycache__', '.coverage*', '.stestr', '.testrepository',
+    'python-entrypoints',
+]  # fmt: skip
+
 # Of every option: what is written, and what is read. None is a default.
 SENSIBLE = {
     'mode': [(mode, mode) for mode in ('default', 'enforce', 'audit', 'off')],
@@ -55,12 +62,17 @@ SENSIBLE = {
         ('', []),
     ],
     'allowed_programs': [
-        ('qemu-img,/usr/bin/true', ['qemu-img', '/usr/bin/true']),
-        ('', []),
+        ('qemu-img,/bin/true', [*PROGRAMS, 'qemu-img', '/bin/true']),
+        ('=qemu-img,/bin/true', ['qemu-img', '/bin/true']),
+        (' = qemu-img', ['qemu-img']),
+        ('=', []),
+        ('', PROGRAMS),
     ],
     'allowed_paths': [
-        ('~/cache,*.pid,/srv/scratch', ['~/cache', '*.pid', '/srv/scratch']),
-        ('', []),
+        ('~/cache,*.pid,/x', [*PATHS, '~/cache', '*.pid', '/x']),
+        ('=~/cache,*.pid', ['~/cache', '*.pid']),
+        ('=', []),
+        ('', PATHS),
     ],
     'max_image_bytes': [('0', 0), ('4096', 4096)],
     'dummy_image_name': [('fake-.*', 'fake-.*')],

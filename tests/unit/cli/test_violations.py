@@ -78,9 +78,7 @@ class TestViolations(base.TestCase):
 
     def test_several(self):
         self.record(times=2)
-        self.record(
-            test=f'{TEST}_too', message=f'Popen of env in {TEST}_too'
-        )
+        self.record(test=f'{TEST}_too', message=f'Popen of env in {TEST}_too')
         self.record(
             test=f'{TEST}_three', message=f'Popen of env in {TEST}_three'
         )

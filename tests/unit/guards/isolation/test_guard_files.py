@@ -342,9 +342,12 @@ class TestExits(host_files.TestCase):
             'SF405 (CWE-668): mkdir of ',
         )
 
-    def test_cache_of_entry_points_if_others_are_allowed(self):
-        # A value replaces the defaults.
+    def test_what_is_allowed_is_added_to_the_default(self):
         self.configure(mode='enforce', allowed_paths='report.xml')
+        self.assertPasses(self.write_entry_points('python-entrypoints'))
+
+    def test_what_is_allowed_instead_of_the_default(self):
+        self.configure(mode='enforce', allowed_paths='=report.xml')
         self.assertFails(
             self.write_entry_points('python-entrypoints'),
             'SF405 (CWE-668): mkdir of ',
