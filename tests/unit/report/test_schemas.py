@@ -28,6 +28,7 @@ SCHEMAS = {
 COMMANDS = {
     'rules-1.json': ('rules', '-f', 'json'),
     'summary-1.json': ('report', '-f', 'json', 'DIR'),
+    'violations-1.json': ('report', '--violations', '-f', 'json', 'DIR'),
 }
 
 
