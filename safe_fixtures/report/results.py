@@ -81,7 +81,7 @@ class Results:
 
     def __init__(self) -> None:
         self.total = summary.Summary()
-        self.found = violations.Found()
+        self.found = self.total.found
         # By initiator: each trail of a process that runs tests has its own.
         self._runs: dict[str, Run] = collections.defaultdict(Run)
         # What guards saw of tests that no runner may have reported.
@@ -91,7 +91,6 @@ class Results:
     def add(self, event: events.Event) -> None:
         """Take what an event says, whatever its action."""
         self.total.add_view(event)
-        self.found.add(event)
         action, details = event.action, event.details
         if action == events.TEST_END:
             self._seen[event.target] = _test(event), _directory(event)
