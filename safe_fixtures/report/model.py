@@ -22,6 +22,7 @@ import dataclasses
 import datetime
 import json
 import os
+import re
 from typing import Any, NamedTuple
 
 from safe_fixtures.audit import events
@@ -54,7 +55,12 @@ _TEXT = 4000  # of any other text
 _ITEMS = 50  # of a list or a mapping
 _DEPTH = 4
 _DETAILS = 20000  # characters of all details of an event, as JSON
+_SMALL = 2000  # of details that are kept as they are
 _EVENTS = 5000  # of a test
+
+_encode = json.JSONEncoder(separators=(',', ':'), allow_nan=False).encode
+# An escape of what cannot be printed, or of a backslash before it.
+_ESCAPE = re.compile(r'\\[bfru]')
 
 
 class Row(NamedTuple):
@@ -135,6 +141,8 @@ class Model:
         self._waiting: dict[tuple[str, str], list[Test]] = {}
         self._tests: list[Test] = []
         self._texts: dict[str, str] = {}
+        # As it is shown, by what was recorded.
+        self._names: dict[str, str] = {}
         self._first: float | None = None
 
     def add(self, event: events.Event) -> None:
@@ -228,7 +236,12 @@ class Model:
         )
 
     def _name(self, text: str) -> str:
-        return self._shared(shortened(text, _NAME))
+        name = self._names.get(text)
+        if name is None:
+            name = shortened(text, _NAME)
+            if len(text) <= _NAME:
+                self._names[text] = name
+        return self._shared(name)
 
     def _shared(self, text: str) -> str:
         return self._texts.setdefault(text, text)
@@ -254,11 +267,17 @@ def _seconds(time: str) -> float | None:
 
 
 def _as_json(content: dict[str, Any]) -> str:
-    text = json.dumps(_plain(content), separators=(',', ':'))
+    try:
+        text = _encode(content)
+    except ValueError:  # NaN
+        text = ''
+    if 0 < len(text) <= _SMALL and not _ESCAPE.search(text):
+        return text
+    text = _encode(_plain(content))
     if len(text) <= _DETAILS:
         return text
     names = [shortened(str(name), 100) for name in content][:_ITEMS]
-    return json.dumps({'left out, too long': names})
+    return _encode({'left out, too long': names})
 
 
 def _plain(value: Any, depth: int = _DEPTH) -> Any:

@@ -24,12 +24,9 @@ __all__ = ['CHUNK', 'chunks', 'index', 'safe_json']
 #: Tests in a chunk, which is read when one of them is opened.
 CHUNK = 50
 
-# What would end the script element, begin a comment in it, or be read as the
-# end of a line.
-_ESCAPES = str.maketrans({
-    '<': '\\u003c', '>': '\\u003e', '&': '\\u0026', '\u2028': '\\u2028',
-    '\u2029': '\\u2029',
-})  # fmt: skip
+# What would end the script element, or begin a comment in it. JSON has all
+# that is not ASCII escaped already.
+_ESCAPES = {'<': '\\u003c', '>': '\\u003e', '&': '\\u0026'}
 
 
 class _Table:
@@ -51,7 +48,14 @@ def safe_json(value: Any) -> str:
     :param value: what JSON can hold.
     """
     text = json.dumps(value, separators=(',', ':'), allow_nan=False)
-    return text.translate(_ESCAPES)
+    return _escaped(text)
+
+
+def _escaped(text: str) -> str:
+    # Faster than str.translate() on megabytes.
+    for char, escape in _ESCAPES.items():
+        text = text.replace(char, escape)
+    return text
 
 
 def index(tests: Sequence[model.Test]) -> dict[str, Any]:
@@ -118,7 +122,7 @@ def _chunk(
     # The details are JSON already.
     return (
         f'{{"texts":{safe_json(list(texts.values))},'
-        f'"details":[{",".join(details.values).translate(_ESCAPES)}],'
+        f'"details":[{_escaped(",".join(details.values))}],'
         f'"tests":{safe_json(listed)}}}'
     )
 

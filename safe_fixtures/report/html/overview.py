@@ -25,11 +25,19 @@ from safe_fixtures import rules
 from safe_fixtures import summary
 from safe_fixtures.summary import violations
 
-__all__ = ['Overview', 'Service', 'Slow']
+__all__ = [
+    'Overview',
+    'Rule',
+    'Service',
+    'Slow',
+    'by_outcome',
+    'slowest',
+]
 
+_OUTCOMES = ('enforced', 'recorded', 'waived', 'expected')
 _SHOWN = 10
-_PLACES = 12  # of one rule
-_TESTS = 3  # of one place
+_PLACES = 8  # of one rule
+_TESTS = 3  # of one rule
 _MASKED = 'SF601'
 _DRIFT = 'SF104'
 
@@ -71,7 +79,7 @@ class Rule:
 
     def worst(self) -> list[tuple[str, int]]:
         """Return the tests that broke it most often."""
-        return _most(self.tests)[:_SHOWN]
+        return _most(self.tests)[:_TESTS]
 
 
 class Overview:
@@ -118,7 +126,11 @@ class Overview:
             drift[_name(event.test)] += event.times
 
     def rules(self) -> list[Rule]:
-        """Return the broken rules, the most important first."""
+        """Return the broken rules.
+
+        The most important come first: those that were enforced, then those
+        that were broken most often.
+        """
         found: dict[str, Rule] = {}
         for group in self._found.folded():
             code = group.first.code
@@ -132,7 +144,15 @@ class Overview:
                 rule.places.append(_shown(group))
             else:
                 rule.more += 1
-        return list(found.values())
+        # The worst outcome of a rule was counted first.
+        return sorted(
+            found.values(),
+            key=lambda rule: (
+                _OUTCOMES.index(next(iter(rule.counts))),
+                -rule.counts.total(),
+                rule.code,
+            ),
+        )
 
     def services(self) -> '_Changes':
         """Return what became of the services that tests changed."""

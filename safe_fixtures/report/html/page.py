@@ -40,6 +40,7 @@ _PERMISSIONS = 500  # checks of a server that are shown
 _OWN = frozenset({
     'Tests', 'Violations', 'Services', 'Slowest restores', 'Waiting',
 })  # fmt: skip
+_BREAKS = re.compile(r'(?<=[._])(?=[^._])')
 _CLASS = re.compile(r'(?:\w+\.)+(?=\w+\.\w)')
 
 
@@ -133,6 +134,7 @@ def _environment() -> Any:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters.update(
+        breakable=_breakable,
         grouped=_grouped,
         plural=_plural,
         short_name=_short_name,
@@ -168,7 +170,7 @@ def _context(read: _Read) -> dict[str, Any]:
         places.setdefault(test.name, place)
     style = '\n'.join([_source('page.css'), *_of_pictures('.css')])
     script = _script()
-    rows = total.rows()
+    rows, broken = total.rows(), total.rules()
     failures = [test for test in tests if test.outcome in model.FAILED]
     chunks: Iterator[str] = iter(data.chunks(tests, read.results))
     services = total.services()
@@ -181,7 +183,7 @@ def _context(read: _Read) -> dict[str, Any]:
         'lost': services.lost(),
         'masked': total.masked,
         'outages': total.longest_outages(),
-        'outcome': _outcome(total, tests, rows),
+        'outcome': _outcome(broken, tests, rows),
         'outcomes': overview.by_outcome(tests),
         'permissions': pictures.permissions_tables(read.permissions),
         'places': places,
@@ -192,7 +194,7 @@ def _context(read: _Read) -> dict[str, Any]:
             if test in read.results
         },
         'restores': total.slow_restores(),
-        'rules': total.rules(),
+        'rules': broken,
         'script': markupsafe.Markup(script),
         'sections': {
             title: found for title, found in rows.items() if title not in _OWN
@@ -226,7 +228,7 @@ def _hash(text: str) -> str:
 
 
 def _outcome(
-    total: overview.Overview,
+    broken: Sequence[overview.Rule],
     tests: Sequence[model.Test],
     rows: dict[str, list[tuple[str, int | float | str, str]]],
 ) -> _Outcome:
@@ -236,9 +238,7 @@ def _outcome(
         int(count) for item, count, _ in rows.get('Tests', ())
         if item == 'not run'
     )  # fmt: skip
-    enforced = sum(
-        rule.counts['enforced'] for rule in total.rules()
-    )  # fmt: skip
+    enforced = sum(rule.counts['enforced'] for rule in broken)
     passed, skipped = counts.get('passed', 0), counts.get('skipped', 0)
     if not tests:
         line = 'No test was recorded'
@@ -300,6 +300,13 @@ def _plural(count: int, noun: str) -> str:
 
 def _short_name(name: str) -> str:
     return _CLASS.sub('', name, count=1)
+
+
+def _breakable(name: str) -> Any:
+    """Return a name that breaks after a dot or an underscore."""
+    import markupsafe
+
+    return markupsafe.Markup('<wbr>').join(_BREAKS.split(name))
 
 
 def _short_place(place: str) -> str:

@@ -130,7 +130,7 @@ class TestModel(base.TestCase):
             trail.record('disable', 'x', many={str(n): n for n in range(999)})
             trail.record('disable', 'x', many=list(range(999)))
             trail.record('disable', 'x', many=['y' * 9999] * 50)
-            trail.record('disable', 'x', deep=[[[[[[[['x']]]]]]]])
+            trail.record('disable', 'x', deep=[[[[[['x' * 9999]]]]]])
         (test,) = self.collected()
         for row in test.rows:
             self.assertLess(len(row.details), 20001)

@@ -37,6 +37,12 @@ function seconds(value) {
   })} s`;
 }
 
+// A long name, which breaks after a dot or an underscore.
+function breakable(name) {
+  return name.split(/(?<=[._])(?=[^._])/).flatMap(
+    (part, place) => (place ? [make('wbr'), part] : [part]));
+}
+
 function outcomeBadge(outcome) {
   return make('span', {class: `outcome ${outcome}`}, outcome);
 }

@@ -93,7 +93,7 @@ function showTest(model, test) {
     make('p', {class: 'back'}, make('a', {href: '#tests'}, 'All tests')),
     make('h1', {tabindex: -1},
       make('span', {class: 'module'}, test.module),
-      make('span', {class: 'short'}, test.short)),
+      make('span', {class: 'short'}, breakable(test.short))),
     make('dl', {class: 'facts row'},
       make('div', {}, make('dt', {}, 'outcome'),
         make('dd', {}, outcomeBadge(test.outcome))),
