@@ -110,15 +110,19 @@ class Page(html.parser.HTMLParser):
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
         self.elements.append((tag, attributes))
-        self.text += ' '
+        self._part(tag)
         if tag in ('script', 'style', 'title'):
             self._inside.append((tag, attributes))
 
     def handle_endtag(self, tag):
-        # As a browser, which shows cells apart.
-        self.text += ' '
+        self._part(tag)
         if self._inside and self._inside[-1][0] == tag:
             self._inside.pop()
+
+    def _part(self, tag):
+        # As a browser, which shows cells apart.
+        if tag not in ('a', 'bdi', 'wbr'):
+            self.text += ' '
 
     def handle_data(self, data):
         tag, attributes = self._inside[-1] if self._inside else ('', {})
