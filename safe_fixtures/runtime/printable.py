@@ -37,7 +37,7 @@ def block(text: str) -> str:
 
     :param text: such as a traceback; its line breaks and tabs stay.
     """
-    if text.isprintable():
+    if text.replace('\n', '').replace('\t', '').isprintable():
         return text
     return ''.join(char if char in '\n\t' else _escaped(char) for char in text)
 

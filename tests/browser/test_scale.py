@@ -63,7 +63,7 @@ class TestScale(base.TestCase):
         print(f'\n{os.path.getsize(self.file) / 1e6:.1f} MB')
         print(f'first paint after {self.run_script(PAINT):.0f} ms')
         for words, count in (
-            ('test_00007', 1), ('servers3 test_module_10', 45), ('no', 0),
+            ('test_00007', 1), ('Servers3 test_00', 143), ('no', 0),
             ('', TESTS),
         ):  # fmt: skip
             before = self.thread_seconds()
