@@ -50,9 +50,9 @@ class TestScale(base.TestCase):
     def thread_seconds(self):
         """Return how long the page has computed, and not waited for a CPU."""
         metrics = self.browser.execute_cdp_cmd('Performance.getMetrics', {})
-        return {
-            each['name']: each['value'] for each in metrics['metrics']
-        }['TaskDuration']
+        return {each['name']: each['value'] for each in metrics['metrics']}[
+            'TaskDuration'
+        ]
 
     def test_ten_thousand_tests(self):
         self.browser.execute_cdp_cmd(

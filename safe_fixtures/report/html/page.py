@@ -38,7 +38,7 @@ _PLACE = 3  # names at the end of the path of a file
 _PERMISSIONS = 500  # checks of a server that are shown
 # What the first view shows in its own way.
 _OWN = frozenset({
-    'Tests', 'Violations', 'Services', 'Slowest restores', 'Waiting',
+    'Run', 'Tests', 'Violations', 'Services', 'Slowest restores', 'Waiting',
 })  # fmt: skip
 _BREAKS = re.compile(r'(?<=[._])(?=[^._])')
 _CLASS = re.compile(r'(?:\w+\.)+(?=\w+\.\w)')
