@@ -171,6 +171,7 @@ _VIOLATION: dict[str, _Check] = {
     'binary': _is_text,
     'by': _is_text,
     'folded': _is_count,
+    'baseline': _is_flag,
 }
 _CHANGE: dict[str, _Check] = dict.fromkeys(('before', 'after', 'by'), _is_text)
 _OF_ACTIONS: dict[str, dict[str, _Check]] = {
@@ -202,6 +203,7 @@ _OF_ACTIONS: dict[str, dict[str, _Check]] = {
         'tests': _is_count,
         'concurrency': _is_count,
         'arguments': _are_texts,
+        'off': _are_texts,
     },
     RUN_WAIVER: {'reason': _is_text},
     WAIVER: {'pattern': _is_text, 'folded': _is_count},
@@ -296,6 +298,11 @@ class Event:
         if self.details.get('expected'):
             return 'expected'
         return 'enforced' if self.is_refusal else 'recorded'
+
+    @property
+    def is_debt(self) -> bool:
+        """Whether the baseline of the run covers the violation."""
+        return bool(self.details.get('baseline'))
 
     @property
     def times(self) -> int:

@@ -247,6 +247,7 @@ class AuditTrail(fixtures.Fixture):
         mode: rules.Mode,
         waiver: Mapping[str, str] | None = None,
         expected: bool = False,
+        is_debt: bool = False,
         target_type: str = events.SERVICE_TYPE,
         **content: Any,
     ) -> None:
@@ -254,11 +255,13 @@ class AuditTrail(fixtures.Fixture):
 
         :param violation: what happened.
         :param target: the name of the request, service or test concerned.
-        :param mode: the mode of the rule: ``enforce`` without a waiver is
-            recorded as a refusal, all else as a violation.
+        :param mode: the mode of the rule: ``enforce`` is recorded as a
+            refusal, unless there is a waiver or a debt; all else as a
+            violation.
         :param waiver: the ``reason`` of the waiver that applies, and its
             ``pattern`` in the waivers file; default: none applies.
         :param expected: whether the test expects the violation.
+        :param is_debt: whether the baseline covers it.
         :param target_type: the CADF type of the target.
         :param content: more details.
         """
@@ -266,7 +269,9 @@ class AuditTrail(fixtures.Fixture):
             content['waived'] = waiver['reason']
         if expected:
             content['expected'] = True
-        refused = mode == 'enforce' and waiver is None
+        if is_debt:
+            content['baseline'] = True
+        refused = mode == 'enforce' and waiver is None and not is_debt
         about: dict[str, Any] = {
             'target_type': target_type,
             'code': violation.code,

@@ -17,11 +17,25 @@ from collections.abc import Callable, Sequence
 import dataclasses
 import importlib.util
 
-__all__ = ['Unwritten', 'add_arguments', 'write']
+from safe_fixtures.core import debts as core_debts
+
+__all__ = ['Earlier', 'Unwritten', 'add_arguments', 'write']
 
 
 class Unwritten(OSError):
     """A file that was asked for could not be written; the text says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Earlier:
+    """What the runs are compared with.
+
+    :ivar debts: those of the baseline; None without one.
+    :ivar runs: the report directories of earlier runs; empty without any.
+    """
+
+    debts: Sequence[core_debts.Debt] | None = None
+    runs: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,13 +45,13 @@ class _Format:
     :ivar option: such as ``--junit``.
     :ivar help: what the file is.
     :ivar write: writes a file, given the report directories (or files of
-        events) and the name of the file.
+        events), the name of the file, and what to compare with.
     :ivar needs: a module of the extra ``cli`` that it imports, if any.
     """
 
     option: str
     help: str
-    write: Callable[[Sequence[str], str], None]
+    write: Callable[[Sequence[str], str, 'Earlier'], None]
     needs: str = ''
 
     def file(self, text: str) -> str:
@@ -54,28 +68,28 @@ class _Format:
 # What writes a format is imported when it is asked for.
 
 
-def _html(paths: Sequence[str], file: str) -> None:
+def _html(paths: Sequence[str], file: str, earlier: Earlier) -> None:
     from safe_fixtures.report import html
 
-    html.write(paths, file)
+    html.write(paths, file, debts=earlier.debts)
 
 
-def _junit(paths: Sequence[str], file: str) -> None:
+def _junit(paths: Sequence[str], file: str, earlier: Earlier) -> None:
     from safe_fixtures.report import junit
 
     junit.write(paths, file)
 
 
-def _sarif(paths: Sequence[str], file: str) -> None:
+def _sarif(paths: Sequence[str], file: str, earlier: Earlier) -> None:
     from safe_fixtures.report import sarif
 
     sarif.write(paths, file)
 
 
-def _markdown(paths: Sequence[str], file: str) -> None:
+def _markdown(paths: Sequence[str], file: str, earlier: Earlier) -> None:
     from safe_fixtures.report import markdown
 
-    markdown.write(paths, file)
+    markdown.write(paths, file, earlier.debts, earlier.runs)
 
 
 _FORMATS = (
@@ -109,11 +123,16 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
         )
 
 
-def write(parsed_args: argparse.Namespace, paths: Sequence[str]) -> None:
+def write(
+    parsed_args: argparse.Namespace,
+    paths: Sequence[str],
+    earlier: Earlier | None = None,
+) -> None:
     """Write what the arguments ask for.
 
     :param parsed_args: the arguments of the command.
     :param paths: report directories or files of events.
+    :param earlier: what they are compared with; default: nothing.
     :raises: Unwritten if a file could not be written; the others are.
     """
     wrong = []
@@ -122,7 +141,7 @@ def write(parsed_args: argparse.Namespace, paths: Sequence[str]) -> None:
         if file is None:
             continue
         try:
-            each.write(paths, file)
+            each.write(paths, file, earlier or Earlier())
         except (OSError, ValueError) as error:
             wrong.append(f'{each.option} {file}: {error}')
     if wrong:

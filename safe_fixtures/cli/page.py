@@ -12,10 +12,12 @@
 
 """The page that a run writes to its report directory."""
 
+from collections.abc import Sequence
 import os
 
 from safe_fixtures import audit
 from safe_fixtures.cli.runner import colours
+from safe_fixtures.core import debts as core_debts
 from safe_fixtures.report import html
 
 __all__ = ['NAME', 'write']
@@ -24,20 +26,25 @@ __all__ = ['NAME', 'write']
 NAME = 'report.html'
 
 
-def write(directory: str, alerts: audit.Alerts) -> None:
+def write(
+    directory: str,
+    alerts: audit.Alerts,
+    debts: Sequence[core_debts.Debt] | None = None,
+) -> None:
     """Write the page of a run and say where it is, or why there is none.
 
     Whatever goes wrong costs the page only.
 
     :param directory: the report directory of the run.
     :param alerts: raises the alerts of the page.
+    :param debts: those of the baseline; default: there is none.
     """
     path = os.path.join(directory, NAME)
     try:
         # A test may have put something there, such as a link to elsewhere.
         if os.path.lexists(path):
             os.unlink(path)
-        html.write([directory], path, alerts)
+        html.write([directory], path, alerts, debts)
     except Exception as error:
         colours.say(f'no {NAME}: {error or type(error).__name__}')
     else:

@@ -14,11 +14,14 @@
 
 import argparse
 from collections.abc import Iterable, Sequence
+import itertools
 from typing import Any
 
 from cliff import lister
 
+from safe_fixtures.baseline import compare
 from safe_fixtures.cli import alerts
+from safe_fixtures.cli import baseline
 from safe_fixtures.cli import help
 from safe_fixtures.cli import outputs
 from safe_fixtures.cli import tables
@@ -27,6 +30,7 @@ from safe_fixtures import summary
 
 __all__ = ['Report']
 
+_SHOWN = 20  # rows of each section of a comparison
 _EPILOG = """\
 examples:
   Look at a run again:
@@ -48,6 +52,7 @@ class Report(lister.Lister):
     """Sum up the records of one or more runs.
 
     The records of several workers, runs and machines are merged by time.
+    With --compare, the table says what differs from earlier runs.
     """
 
     _epilog = _EPILOG
@@ -63,6 +68,14 @@ class Report(lister.Lister):
         violations.add_arguments(parser)
         alerts.add_argument(parser)
         outputs.add_arguments(parser)
+        baseline.add_argument(parser)
+        parser.add_argument(
+            '--compare',
+            action='append',
+            metavar='BEFORE',
+            help='an earlier run to compare with; can be repeated, as several '
+            'runs tell what takes longer from what differs anyway',
+        )
         parser.add_argument(
             'paths',
             nargs='+',
@@ -75,18 +88,43 @@ class Report(lister.Lister):
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+        debts = baseline.of(parsed_args)
         self._summary = summary.summarize(
-            parsed_args.paths, alerts.of(parsed_args)
+            parsed_args.paths, alerts.of(parsed_args), debts
         )
-        outputs.write(parsed_args, parsed_args.paths)
+        outputs.write(
+            parsed_args,
+            parsed_args.paths,
+            outputs.Earlier(debts, parsed_args.compare or ()),
+        )
+        if parsed_args.compare is not None:
+            found = compare.compare(parsed_args.compare, parsed_args.paths)
+            rows = _for_a_table(found.rows(), parsed_args)
+            return tables.of_rows(rows, parsed_args)
         if parsed_args.violations:
             return violations.table(self._summary, parsed_args)
         return tables.of_summary(self._summary, parsed_args)
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         super().run(parsed_args)
-        if not parsed_args.violations:
+        if not (parsed_args.violations or parsed_args.compare):
             violations.show(
                 self._summary, parsed_args, parsed_args.paths, self.app.stdout
             )
         return violations.exit_code(self._summary, parsed_args)
+
+
+def _for_a_table(
+    rows: list[tables.Row], parsed_args: argparse.Namespace
+) -> list[tables.Row]:
+    """Leave out what makes a table too long to read."""
+    if parsed_args.formatter != 'table':
+        return rows
+    shown: list[tables.Row] = []
+    for section, found in itertools.groupby(rows, lambda row: row[0]):
+        kept = list(found)
+        shown += kept[:_SHOWN]
+        more = len(kept) - _SHOWN
+        if more > 0:
+            shown.append((section, 'more', more, '-f json has all'))
+    return shown

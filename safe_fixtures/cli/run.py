@@ -13,7 +13,7 @@
 """``safe-fixtures run``."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import datetime
 import os
 from typing import Any
@@ -38,6 +38,7 @@ from safe_fixtures.cli import selection
 from safe_fixtures.cli import tables
 from safe_fixtures.cli import violations
 from safe_fixtures import conf
+from safe_fixtures.core import debts
 from safe_fixtures.core import waivers
 from safe_fixtures import exceptions
 from safe_fixtures import summary
@@ -84,13 +85,16 @@ class Run(lister.Lister):
         """Run, print, and return the exit code."""
         self._status = 0
         self._directory = ''
+        self._debts: list[debts.Debt] | None = None
         try:
             super().run(parsed_args)
             violations.show(
                 self._summary, parsed_args, [self._directory], self.app.stdout
             )
             if self._directory and not parsed_args.no_html:
-                page.write(self._directory, alerts.of(parsed_args))
+                page.write(
+                    self._directory, alerts.of(parsed_args), self._debts
+                )
         except (discovery.Unusable, exceptions.ConfigurationError) as error:
             return _unusable(str(error))
         except selection.Nothing as nothing:
@@ -107,10 +111,11 @@ class Run(lister.Lister):
         :param parsed_args: from the parser.
         """
         setup = process.Setup(
-            settings=_settings(parsed_args.waivers),
+            settings=_settings(parsed_args),
             profile=parsed_args.profile,
             fail_fast=parsed_args.fail_fast,
         )
+        self._debts = _debts(setup.settings)
         how = {
             'concurrency': parsed_args.concurrency,
             'test_timeout': parsed_args.test_timeout,
@@ -159,7 +164,9 @@ class Run(lister.Lister):
                 **how,
             )
         try:
-            total = summary.summarize([directory], alerts.of(parsed_args))
+            total = summary.summarize(
+                [directory], alerts.of(parsed_args), self._debts
+            )
         except (OSError, ValueError) as error:
             # A test has removed all records.
             total = summary.Summary()
@@ -173,7 +180,9 @@ class Run(lister.Lister):
             or int(bool(wrong))
         )
         try:
-            outputs.write(parsed_args, [directory])
+            outputs.write(
+                parsed_args, [directory], outputs.Earlier(self._debts)
+            )
         except outputs.Unwritten as error:
             # What the tests did goes before.
             unwritten = _unusable(str(error))
@@ -186,18 +195,28 @@ def _unusable(text: str, status: int = app.ERROR) -> int:
     return status
 
 
-def _settings(path: str | None) -> dict[str, str]:
-    """Return the settings of the run; check the whole configuration.
-
-    :param path: the waivers file that was named, if any.
-    """
+def _settings(parsed_args: argparse.Namespace) -> dict[str, str]:
+    """Return the settings of the run; check the whole configuration."""
+    path = parsed_args.waivers
     if path is None and conf.load().waivers_file is None:
         default = run_options.WAIVERS
         path = default if os.path.isfile(default) else None
-    settings = {} if path is None else {'waivers_file': os.path.abspath(path)}
+    given = {'waivers_file': path, 'baseline_file': parsed_args.baseline}
+    settings = {
+        name: os.path.abspath(path)
+        for name, path in given.items()
+        if path is not None
+    }
     with conf.override(**settings):
         waivers.of_suite()
+        debts.of_suite()
     return settings
+
+
+def _debts(settings: Mapping[str, str]) -> list[debts.Debt] | None:
+    """Return the debts of the suite; None without a baseline."""
+    with conf.override(**settings):
+        return debts.of_suite() if conf.load().baseline_file else None
 
 
 def _directory(path: str | None) -> str:

@@ -19,6 +19,7 @@ import random
 import re
 
 from safe_fixtures.cli import alerts
+from safe_fixtures.cli import baseline
 from safe_fixtures.cli import outputs
 from safe_fixtures.cli import violations
 
@@ -93,6 +94,9 @@ def _add_manner(parser: argparse._ActionsContainer) -> None:
         metavar='FILE',
         help='the waivers of the suite (default: '
         f'OS_SAFE_FIXTURES__WAIVERS_FILE, else {WAIVERS} if it exists)',
+    )
+    baseline.add_argument(
+        parser, ' (default: OS_SAFE_FIXTURES__BASELINE_FILE)'
     )
     parser.add_argument(
         '--concurrency',

@@ -13,7 +13,7 @@
 """Tables that fit the terminal; programs get whole data."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import re
 import shutil
 import textwrap
@@ -24,7 +24,10 @@ from cliff import columns
 from safe_fixtures.runtime import printable
 from safe_fixtures import summary
 
-__all__ = ['of_summary', 'short', 'terminal_width']
+__all__ = ['Row', 'of_rows', 'of_summary', 'short', 'terminal_width']
+
+#: Section, item, count and details.
+Row = tuple[str, str, int | float | str, str]
 
 _WIDTH = 100  # columns, if there is no terminal
 # Narrower details cannot be read: the table is then too wide.
@@ -37,8 +40,16 @@ _BREAKS = re.compile(r'(?<=;) |(?<=\),) ')
 def of_summary(
     total: summary.Summary, parsed_args: argparse.Namespace
 ) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
-    """Return columns and rows of a summary; a table wraps only the details.
+    """Return columns and rows of a summary; see :func:`of_rows`."""
+    return of_rows(total.rows(), parsed_args)
 
+
+def of_rows(
+    found: Iterable[Row], parsed_args: argparse.Namespace
+) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+    """Return columns and rows; a table wraps only the details.
+
+    :param found: the rows.
     :param parsed_args: the arguments of the command.
     """
     rows = [
@@ -48,7 +59,7 @@ def of_summary(
             count,
             printable.line(details),
         )
-        for section, item, count, details in total.rows()
+        for section, item, count, details in found
     ]
     # cliff would shrink the other columns too.
     width = parsed_args.max_width or terminal_width()

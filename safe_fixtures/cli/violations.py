@@ -103,6 +103,8 @@ def show(
 ) -> None:
     """Print the violations after the table of a summary.
 
+    With a baseline, these are the new ones.
+
     Other formats are for programs, which ask for ``report --violations``.
 
     :param parsed_args: the arguments of the command.
@@ -117,7 +119,7 @@ def show(
 def _lines(
     total: summary.Summary, width: int, paths: Sequence[str]
 ) -> Iterator[str]:
-    found = total.found
+    found = total.found if total.new is None else total.new
     # By outcome and rule, the most important first.
     blocks: dict[tuple[str, str], list[violations.Group]] = {}
     for group in found.folded():
@@ -125,7 +127,8 @@ def _lines(
             key = group.first.outcome, group.first.code
             blocks.setdefault(key, []).append(group)
     yield ''
-    yield _heading(found)
+    since = '' if total.new is None else 'New since the baseline: '
+    yield f'{since}{_heading(found)}'
     for groups in list(blocks.values())[:_BLOCKS]:
         yield ''
         yield from _block(groups, width)

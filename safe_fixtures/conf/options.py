@@ -311,6 +311,12 @@ OPTS = [
         'ids) and ``reason``. Default: only the waivers that tests state.',
     ),
     cfg.StrOpt(
+        'baseline_file',
+        help='A TOML file with the violations that the suite still owes, as '
+        '``safe-fixtures baseline`` writes it. They are recorded and fail '
+        'nothing. Default: there are none.',
+    ),
+    cfg.StrOpt(
         'posture_leaks_file',
         help='A TOML file with changes that no test makes but a library: '
         'tables ``[[leak]]``, each with ``probe``, ``key``, ``after`` and '

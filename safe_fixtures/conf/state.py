@@ -43,7 +43,7 @@ __all__ = [
 
 _GROUP = options.GROUP.name
 # They may be relative to a directory that a test leaves.
-_PATHS = ('audit_file', 'posture_leaks_file', 'waivers_file')
+_PATHS = ('audit_file', 'baseline_file', 'posture_leaks_file', 'waivers_file')
 # Copies, whose defaults are what environment and file say.
 _OPTS = copy.deepcopy(options.OPTS)
 # What changes a value.

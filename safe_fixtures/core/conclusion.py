@@ -281,7 +281,13 @@ def _record_unused_waivers(
             f'the waiver of {code} ({reason}) never applied',
             where=test.id(),
         )
-        verdict = violations.Verdict(violation, mode, waiver)
+        verdict = violations.Verdict(
+            violation,
+            mode,
+            waiver,
+            is_debt=waiver is None
+            and waivers.debts.cover(violation, trail.redactor.redact),
+        )
         verdict.record(trail, test.id(), target_type=events.TEST_TYPE)
         if verdict.refuses:
             refused.append(code)

@@ -26,6 +26,7 @@ from safe_fixtures.core import repetitions
 from safe_fixtures.core import violations
 from safe_fixtures.core import waivers as core_waivers
 from safe_fixtures import exceptions
+from safe_fixtures import redaction
 from safe_fixtures.runtime import stack
 
 __all__ = ['Guard', 'raise_all']
@@ -145,6 +146,7 @@ class Guard(fixtures.Fixture):
             self._settings,
             test=self._test,
             enforced=enforced,
+            redact=self._redactor(trail).redact,
         )
         if verdict is None:
             return None
@@ -196,13 +198,20 @@ class Guard(fixtures.Fixture):
     def _new_trail(self) -> audit.AuditTrail:
         return audit.AuditTrail(self._test.id() if self._test else None)
 
+    def _redactor(self, trail: audit.AuditTrail | None) -> redaction.Redactor:
+        """Return what masks the record of a violation."""
+        found = trail or self._trail_here()
+        return redaction.Redactor() if found is None else found.redactor
+
+    def _trail_here(self) -> audit.AuditTrail | None:
+        trail = self.trail if self._active else self._given_trail
+        return trail or audit.current()
+
     @contextlib.contextmanager
     def _any_trail(
         self, trail: audit.AuditTrail | None
     ) -> Iterator[audit.AuditTrail]:
-        if trail is None:
-            trail = self.trail if self._active else self._given_trail
-        trail = trail or audit.current()
+        trail = trail or self._trail_here()
         if trail is not None:
             yield trail
             return

@@ -75,6 +75,7 @@ class Repetitions:
             verdict.refuses,
             verdict.waiver is None,
             verdict.expectation is None,
+            verdict.is_debt,
         )
         self._times[key] += 1
         if self._times[key] <= _RECORDED:

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Read TOML files that hold tables of strings: waivers, and leaks."""
+"""Read TOML files that hold tables: waivers, debts and leaks."""
 
 from collections.abc import Callable, Sequence
 import tomllib
@@ -29,8 +29,9 @@ def read(
     option: str,
     name: str,
     keys: Sequence[str],
-    make: Callable[[dict[str, str], list[_Entry]], _Entry],
+    make: Callable[[dict[str, Any], list[_Entry]], _Entry],
     optional: Sequence[str] = (),
+    others: Sequence[str] = (),
 ) -> list[_Entry]:
     """Return what the tables of a TOML file say, in its order.
 
@@ -40,13 +41,15 @@ def read(
     :param keys: what each must have: strings that are not empty.
     :param make: makes an entry of a table and of the entries before it; it
         raises ValueError, with what is allowed.
-    :param optional: what each may have besides.
+    :param optional: what strings each may have besides.
+    :param others: what each may have that *make* checks.
     :raises: ConfigurationError that names the file, the entry (from 1) and
         what is allowed.
     """
     form = (
         f'the file may contain only [[{name}]] tables, each with the strings '
         + ', '.join(keys)
+        + ''.join(f' and {each}' for each in others)
     )
     try:
         with files.open_regular(path) as file:
@@ -59,7 +62,7 @@ def read(
         found: list[_Entry] = []
         for number, table in enumerate(tables, 1):
             try:
-                _check(table, keys, optional, form)
+                _check(table, keys, optional, others, form)
                 found.append(make(table, found))
             except ValueError as error:
                 raise ValueError(f'in entry {number}, {error}') from None
@@ -74,17 +77,22 @@ def read(
 
 
 def _check(
-    table: Any, keys: Sequence[str], optional: Sequence[str], form: str
+    table: Any,
+    keys: Sequence[str],
+    optional: Sequence[str],
+    others: Sequence[str],
+    form: str,
 ) -> None:
     if not isinstance(table, dict):
         raise ValueError(f'{table!r} is not a table: {form}')
-    unknown = table.keys() - {*keys, *optional}
+    names = *keys, *optional, *others
+    unknown = table.keys() - {*names}
     if unknown:
         raise ValueError(
             f'{", ".join(sorted(unknown))} is unknown: the keys are '
-            + ', '.join((*keys, *optional))
+            + ', '.join(names)
         )
-    for key in keys if not optional else (*keys, *table):
+    for key in (*keys, *(table.keys() & {*optional})):
         value = table.get(key)
         if not isinstance(value, str) or not value.strip():
             raise ValueError(

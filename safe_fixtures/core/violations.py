@@ -13,7 +13,7 @@
 """Decide what happens when a test breaks a rule, and expect that it does."""
 
 from _thread import get_ident
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
 import dataclasses
 import sys
@@ -150,17 +150,21 @@ class Verdict:
     :ivar waiver: the content of the waiver's event, or None without one.
     :ivar expectation: where the test collects the violations it expects, or
         None if it expects none.
+    :ivar is_debt: whether the baseline covers it: it is recorded, not raised.
     """
 
     violation: exceptions.SafetyViolation
     mode: rules.Mode
     waiver: dict[str, str] | None = None
     expectation: list[exceptions.SafetyViolation] | None = None
+    is_debt: bool = False
 
     @property
     def refuses(self) -> bool:
         """Whether the violation is raised."""
-        return self.mode == 'enforce' and self.waiver is None
+        return (
+            self.mode == 'enforce' and self.waiver is None and not self.is_debt
+        )
 
     def record(
         self, trail: audit.AuditTrail, target: str, **content: Any
@@ -172,6 +176,7 @@ class Verdict:
             mode=self.mode,
             waiver=self.waiver,
             expected=self.expectation is not None,
+            is_debt=self.is_debt,
             **content,
         )
 
@@ -195,6 +200,7 @@ def verdict_on(
     *,
     test: unittest.TestCase | None = None,
     enforced: bool = False,
+    redact: Callable[[str], str] = str,
 ) -> Verdict | None:
     """Decide what happens because of a violation; note where it happened.
 
@@ -203,6 +209,7 @@ def verdict_on(
     :param settings: those of the guard.
     :param test: the test of the guard; default: it has none.
     :param enforced: whether to enforce the rule whatever its mode is.
+    :param redact: masks secrets, as the record does; default: nothing is.
     :returns: None if the rule is off.
     """
     code = violation.code
@@ -214,4 +221,11 @@ def verdict_on(
     waiver = waivers.apply(code) if waivers else None
     # The innermost block gets it.
     expected = (e.seen for e in _expectations[::-1] if e.takes(code, test))
-    return Verdict(violation, mode, waiver, next(expected, None))
+    expectation = next(expected, None)
+    is_debt = (
+        waivers is not None
+        and waiver is None
+        and expectation is None
+        and waivers.debts.cover(violation, redact)
+    )
+    return Verdict(violation, mode, waiver, expectation, is_debt)

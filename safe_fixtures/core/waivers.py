@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import unittest
 
 from safe_fixtures import conf
+from safe_fixtures.core import debts
 from safe_fixtures.core import waivers_file
 from safe_fixtures import rules
 
@@ -90,7 +91,9 @@ class Waivers:
     :param test: the test case, or None.
     :ivar unused: the method's waivers that never applied so far, with their
         reasons (dict of str to str).
-    :raises: ConfigurationError if the waivers file is invalid.
+    :ivar debts: what the test may do without a reason (Debts).
+    :raises: ConfigurationError if the waivers file or the baseline is
+        invalid.
     """
 
     def __init__(self, test: unittest.TestCase | None) -> None:
@@ -98,6 +101,7 @@ class Waivers:
         self.unused: dict[str, str] = {}
         # Read without a test too, so that a bad file is refused.
         self._suite = of_suite()
+        self.debts = debts.Debts(None if test is None else test.id())
         if test is None:
             self._suite = []
             return

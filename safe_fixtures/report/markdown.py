@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 import itertools
 import re
 
+from safe_fixtures.baseline import compare
+from safe_fixtures.core import debts as core_debts
 from safe_fixtures.report import places
 from safe_fixtures.report import results
 from safe_fixtures.report import texts
@@ -34,37 +36,55 @@ _MESSAGE = 200
 _FAILURES = 10
 _NEW = 6
 _GROUPS = 10
+# Together, all parts have at most 60 lines.
+_FEW_GROUPS = 2
+_CHANGES = 10
+_FEW_CHANGES = 4
 _ALWAYS_SHOWN = ('passed', 'failed', 'enforced', 'recorded')
 
 
-def write(paths: Sequence[str], file: str) -> None:
+def write(
+    paths: Sequence[str],
+    file: str,
+    debts: Sequence[core_debts.Debt] | None = None,
+    before: Sequence[str] = (),
+) -> None:
     """Write a summary as Markdown.
 
     :param paths: as for :func:`safe_fixtures.summary.read`.
     :param file: the name of the file; it is replaced as a whole.
+    :param debts: those of the baseline; default: there is none.
+    :param before: earlier runs to compare with; as *paths*.
     :raises: OSError, ValueError: as by ``read``, and OSError if the file
         cannot be written.
     """
-    files.write_whole(file, compose(results.read(paths)).encode())
+    found = results.read(paths, debts)
+    new = None if found.total.new is None else found.total.new.folded()
+    earlier = compare.compare(before, paths) if before else None
+    files.write_whole(file, compose(found, new, earlier).encode())
 
 
 def compose(
-    found: results.Results, new: Sequence[violations.Group] | None = None
+    found: results.Results,
+    new: Sequence[violations.Group] | None = None,
+    compared: compare.Comparison | None = None,
 ) -> str:
     """Return a summary as Markdown, of at most 60 lines.
 
     :param found: what is in the records.
     :param new: the violations that are new since a baseline, the most
         important first; default: there is no baseline.
+    :param compared: what differs from earlier runs; default: there are none.
     """
     runs = list(found.runs())
     groups = found.found.folded()
     lines = itertools.chain(
-        _outcome(found, runs, groups),
+        _outcome(found, runs, groups if new is None else new),
         _counts(runs, groups),
         _failures(runs),
         () if new is None else _new(new),
-        _violations(groups),
+        () if compared is None else _compared(compared, new is None),
+        _violations(groups, _GROUPS if compared is None else _FEW_GROUPS),
     )
     return '\n'.join(lines) + '\n'
 
@@ -160,7 +180,45 @@ def _new(groups: Sequence[violations.Group]) -> Iterator[str]:
     yield ''
 
 
-def _violations(groups: Sequence[violations.Group]) -> Iterator[str]:
+def _compared(found: compare.Comparison, is_alone: bool) -> Iterator[str]:
+    counts = [
+        f'{sections.plural(len(several), noun)} {what}'
+        for several, noun, what in (
+            (found.appeared, 'violation', 'appeared'),
+            (found.gone, 'violation', 'gone'),
+            (found.changed, 'outcome', 'changed'),
+            (found.left, 'service', 'newly left changed'),
+            (found.slower, 'test', 'slower'),
+        )
+        if several
+    ]
+    yield f'**Since the runs before: {", ".join(counts) or "no change"}**'
+    yield ''
+    lines = [
+        *map(_line, found.appeared),
+        *(
+            f'- {_code(each.test, _NAME)}: {each.before}, now {each.after}'
+            for each in found.changed
+        ),
+        *(
+            f'- {_code(each.test, _NAME)} leaves '
+            f'{_code(each.service, _NAME)} changed'
+            for each in found.left
+        ),
+        *(
+            f'- {_code(each.test, _NAME)} takes longer: {each.describe()}'
+            for each in found.slower
+        ),
+    ]
+    most = _CHANGES if is_alone else _FEW_CHANGES
+    yield from lines[:most]
+    yield from _more(len(lines) - most)
+    yield ''
+
+
+def _violations(
+    groups: Sequence[violations.Group], most: int
+) -> Iterator[str]:
     # What a test expects is nothing to look at.
     groups = [each for each in groups if each.first.outcome != 'expected']
     if not groups:
@@ -171,8 +229,8 @@ def _violations(groups: Sequence[violations.Group]) -> Iterator[str]:
     title = f'{sections.plural(count, "violation")}, {len(groups)} different'
     yield f'<summary>{title}</summary>'
     yield ''
-    yield from map(_line, groups[:_GROUPS])
-    yield from _more(len(groups) - _GROUPS)
+    yield from map(_line, groups[:most])
+    yield from _more(len(groups) - most)
     yield ''
     yield '</details>'
 

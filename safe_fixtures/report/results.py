@@ -14,11 +14,12 @@
 """What the formats read of the records of runs."""
 
 import collections
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 import dataclasses
 import os
 
 from safe_fixtures.audit import events
+from safe_fixtures.core import debts as core_debts
 from safe_fixtures import summary
 from safe_fixtures.summary import reader
 from safe_fixtures.summary import results
@@ -75,12 +76,13 @@ class Run:
 class Results:
     """The outcomes, violations and waivers in some records.
 
+    :param debts: those of the baseline; default: there is none.
     :ivar total: their summary (Summary).
     :ivar found: their violations (Found).
     """
 
-    def __init__(self) -> None:
-        self.total = summary.Summary()
+    def __init__(self, debts: Sequence[core_debts.Debt] | None = None) -> None:
+        self.total = summary.Summary(debts=debts)
         self.found = self.total.found
         # By initiator: each trail of a process that runs tests has its own.
         self._runs: dict[str, Run] = collections.defaultdict(Run)
@@ -135,13 +137,16 @@ class Results:
         return self._patterns.get(key)
 
 
-def read(paths: Iterable[str]) -> Results:
+def read(
+    paths: Iterable[str], debts: Sequence[core_debts.Debt] | None = None
+) -> Results:
     """Return what is in some records.
 
     :param paths: as for :func:`safe_fixtures.summary.read`.
+    :param debts: those of the baseline; default: there is none.
     :raises: OSError, ValueError: as by it.
     """
-    found = Results()
+    found = Results(debts)
     total = found.total
     for event in reader.views(paths, total.truncated, total.skipped):
         found.add(event)

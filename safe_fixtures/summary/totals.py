@@ -12,11 +12,13 @@
 
 """Sum up what the guards and the runner recorded."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from safe_fixtures import audit
+from safe_fixtures.core import debts as core_debts
 from safe_fixtures.summary import activity
+from safe_fixtures.summary import debts as summary_debts
 from safe_fixtures.summary import plugins
 from safe_fixtures.summary import profile
 from safe_fixtures.summary import reader
@@ -44,16 +46,26 @@ class Summary:
 
     :param alerts: raises alerts over the events; default: an
         :class:`~safe_fixtures.Alerts` with the default limits.
+    :param debts: the debts of the suite (list of
+        :class:`.Debt`); what they cover does not count as a violation.
+        Default: there is no baseline.
     :ivar truncated: the lines that are not JSON, as ``file:line`` (list of
         str); for :func:`read` to fill.
     :ivar skipped: what else could not be read, and why (list of str).
     """
 
-    def __init__(self, alerts: audit.Alerts | None = None) -> None:
+    def __init__(
+        self,
+        alerts: audit.Alerts | None = None,
+        debts: Sequence[core_debts.Debt] | None = None,
+    ) -> None:
         self._runs = results.Runs()
         self._tests = results.Tests(self._runs)
         self._hardened = results.Hardened()
         self._violations = results.Violations()
+        self._baseline = (
+            None if debts is None else summary_debts.Baseline(debts)
+        )
         records = activity.Records()
         self.truncated = records.truncated
         self.skipped = records.skipped
@@ -64,6 +76,7 @@ class Summary:
             self._tests,
             self._hardened,
             self._violations,
+            *((self._baseline,) if self._baseline else ()),
             results.Alerts(audit.Alerts() if alerts is None else alerts),
             self._waivers,
             activity.Services(),
@@ -120,10 +133,16 @@ class Summary:
         """The commands that do the runs again, for a shell."""
         return self._runs.commands()
 
+    @property
+    def new(self) -> violations.Found | None:
+        """The violations that no debt covers; None without a baseline."""
+        return None if self._baseline is None else self._baseline.new
+
     def exit_code(self, *, strict_waivers: bool = False) -> int:
         """Return the exit code of the command.
 
-        2 if an enforced rule was violated, neither waived nor expected; else
+        2 if an enforced rule was violated, neither waived nor expected, and
+        no debt covers it; else
         1 if a test failed, was ended or was not run, a run was interrupted,
         or a record was skipped (a flaky test, which passed when it was run
         again, does not count); else 3 if a run hardened none of its tests;
@@ -132,7 +151,8 @@ class Summary:
         :param strict_waivers: whether the code is 1 as well if a waiver was
             not needed or matches no test.
         """
-        if self.found.count('enforced') or self._tests.violated:
+        unexcused = self.found if self.new is None else self.new
+        if unexcused.count('enforced') or self._tests.violated:
             return 2
         if self._tests.failed or self._runs.interrupted or self.skipped:
             return 1
@@ -154,15 +174,18 @@ class Summary:
 
 
 def summarize(
-    paths: Iterable[str], alerts: audit.Alerts | None = None
+    paths: Iterable[str],
+    alerts: audit.Alerts | None = None,
+    debts: Sequence[core_debts.Debt] | None = None,
 ) -> Summary:
     """Return the summary of the records in some files and directories.
 
     :param paths: as for :func:`read`.
     :param alerts: as for :class:`Summary`.
+    :param debts: as for :class:`Summary`.
     :raises: OSError, ValueError: as by :func:`read`.
     """
-    summary = Summary(alerts)
+    summary = Summary(alerts, debts)
     for event in reader.views(paths, summary.truncated, summary.skipped):
         summary.add_view(event)
     return summary

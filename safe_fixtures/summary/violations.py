@@ -20,13 +20,13 @@ import re
 from typing import Literal
 
 from safe_fixtures.audit import events
+from safe_fixtures.core import acts
 from safe_fixtures import rules
 
 __all__ = ['Found', 'Group', 'Violation']
 
 # The most important first.
 _OUTCOMES = ('enforced', 'recorded', 'waived', 'expected')
-_PLACE = re.compile(r'(.+):(\d+)$')
 # What differs between acts that are the same to a reader: a word with a digit,
 # as ids and numbers are, and a name that tempfile made.
 _VARYING = re.compile(r'\b(?:[\w-]*\d[\w-]*|tmp\w{8})\b')
@@ -45,6 +45,7 @@ class Violation:
     :ivar message: what happened (str).
     :ivar remedy: what to do (str).
     :ivar reason: why it was waived; empty if it was not (str).
+    :ivar is_debt: whether the baseline of the run covers it (bool).
     """
 
     code: str
@@ -56,6 +57,7 @@ class Violation:
     message: str
     remedy: str
     reason: str = ''
+    is_debt: bool = False
 
     @classmethod
     def of(cls, event: events.Event) -> 'Violation':
@@ -65,18 +67,19 @@ class Violation:
         """
         details = event.details
         rule = rules.RULES.get(event.code)
-        place = _PLACE.match(_text(details.get('where')))
+        file, line = acts.place_of(_text(details.get('where')))
         return cls(
             code=event.code or 'unknown',
             outcome=event.kind,
             mode=_text(details.get('mode')),
             test=event.test,
-            file=place[1] if place else '',
-            line=int(place[2][:9]) if place else 0,
+            file=file,
+            line=line,
             message=_text(details.get('message')),
             remedy=_text(details.get('remedy'))
             or (rule.remedy if rule else ''),
             reason=_text(details.get('waived')),
+            is_debt=event.is_debt,
         )
 
     @property
@@ -159,7 +162,11 @@ class Found:
     def add(self, event: events.Event) -> None:
         """Count an event, if it records a violation."""
         if event.is_violation:
-            self._counts[Violation.of(event)] += event.times
+            self.note(Violation.of(event), event.times)
+
+    def note(self, violation: Violation, times: int) -> None:
+        """Count a violation that was done several times."""
+        self._counts[violation] += times
 
     def listed(self) -> Iterator[tuple[Violation, int]]:
         """Yield each violation and how often it was done.
@@ -207,6 +214,7 @@ def _order(violation: Violation) -> tuple[int | str, ...]:
         violation.remedy,
         violation.mode,
         violation.reason,
+        violation.is_debt,
     )
 
 

@@ -22,15 +22,17 @@ import os
 import fixtures
 
 from safe_fixtures import conf
+from safe_fixtures.core import debts
 from safe_fixtures.core import waivers
 
 __all__ = ['Environment', 'forget', 'options', 'unset']
 
 
 def forget():
-    """Read environment, file and waivers anew at the next use."""
+    """Read environment, file, waivers and debts anew at the next use."""
     conf.forget()
     waivers._read.clear()
+    debts._read.clear()
 
 
 class Environment(fixtures.Fixture):

@@ -87,6 +87,7 @@ SENSIBLE = {
     'plugins_without': [('a,b.c', ['a', 'b.c']), ('', [])],
     'audit_file': [('{tmp}/audit.jsonl', '{tmp}/audit.jsonl')],
     'waivers_file': [('{tmp}/waivers.toml', '{tmp}/waivers.toml')],
+    'baseline_file': [('{tmp}/waivers.toml', '{tmp}/waivers.toml')],
     'posture_leaks_file': [('{tmp}/leaks.toml', '{tmp}/leaks.toml')],
 }
 
@@ -171,6 +172,13 @@ NONSENSE = {
         ('{tmp}/torn.toml', 'TOML'),
         ('{tmp}/nothing_waived.toml', 'in entry 2, reason'),
     ],
+    'baseline_file': [
+        ('{tmp}', 'a file'),
+        ('{tmp}/absent.toml', 'a file'),
+        ('', 'a file'),
+        ('{tmp}/torn.toml', 'TOML'),
+        ('{tmp}/nothing_waived.toml', 'unknown waiver'),
+    ],
     'posture_leaks_file': [
         ('{tmp}', 'a file'),
         ('{tmp}/absent.toml', 'a file'),
@@ -181,7 +189,7 @@ NONSENSE = {
 }
 
 # Files that are read when a guard needs them.
-_READ_BY_GUARDS = ('waivers_file', 'posture_leaks_file')
+_READ_BY_GUARDS = ('waivers_file', 'baseline_file', 'posture_leaks_file')
 # What the tables name.
 FILES = {
     'waivers.toml': '',
@@ -242,6 +250,7 @@ class TestConf(base.TestCase):
         self.assertIsNone(found.dummy_flavor_name)
         self.assertIsNone(found.audit_file)
         self.assertIsNone(found.waivers_file)
+        self.assertIsNone(found.baseline_file)
 
     def _each(self, table):
         for name, cases in table.items():
@@ -468,8 +477,9 @@ class TestConf(base.TestCase):
                 exceptions.ConfigurationError, guard.setUp
             )
         else:
-            # A trail has no waivers.
-            trails = () if name == 'waivers_file' else (audit.AuditTrail(),)
+            # A trail reads neither of these.
+            read_by_guards = name in _READ_BY_GUARDS
+            trails = () if read_by_guards else (audit.AuditTrail(),)
             error = self.refused(*trails)
         self.assertEqual(f'[safe_fixtures] {name}', error.option)
         self.assertIn(allowed, error.allowed)

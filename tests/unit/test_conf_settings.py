@@ -42,6 +42,7 @@ CHANGES = {
     'plugins_without': ([], [], [[], ['a']]),
     'audit_file': ('/tmp/x', ['/tmp/y', None], ['/tmp/x']),
     'waivers_file': ('/tmp/x', ['/tmp/y'], ['/tmp/x', None]),
+    'baseline_file': ('/tmp/x', ['/tmp/y'], ['/tmp/x', None]),
     'posture_leaks_file': ('/tmp/x', ['/tmp/y'], ['/tmp/x', None]),
 }
 # The same of options that nobody has set.
@@ -52,6 +53,7 @@ UNSET = {
     'dummy_flavor_name': ([], ['x']),
     'audit_file': ([], ['/tmp/x']),
     'waivers_file': (['/tmp/x'], []),
+    'baseline_file': (['/tmp/x'], []),
     'posture_leaks_file': (['/tmp/x'], []),
 }
 

@@ -12,7 +12,7 @@
 
 """The report directory of a run, and what is written to it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import codecs
 import collections
 import dataclasses
@@ -116,7 +116,12 @@ class Records:
         self._file.close()
 
     def begin(
-        self, mode: str, tests: int, workers: int, waivers: Iterable[Any]
+        self,
+        mode: str,
+        tests: int,
+        workers: int,
+        waivers: Iterable[Any],
+        off: Sequence[str] = (),
     ) -> None:
         """Record the start of the run.
 
@@ -124,6 +129,7 @@ class Records:
         :param tests: how many there are.
         :param workers: how many processes run them at once.
         :param waivers: those of the suite.
+        :param off: the rules that are not checked.
         """
         audit.load_plugins()
         self._record(
@@ -134,6 +140,7 @@ class Records:
             tests=tests,
             concurrency=workers,
             arguments=sys.argv[1:],
+            **({'off': list(off)} if off else {}),
         )
         for waiver in waivers:
             self._record(

@@ -33,6 +33,7 @@ from safe_fixtures.cli.runner import progress as runner_progress
 from safe_fixtures.cli.runner import records
 from safe_fixtures import conf
 from safe_fixtures.core import waivers
+from safe_fixtures import rules
 
 __all__ = ['run']
 
@@ -100,6 +101,7 @@ def run(
             total,
             workers,
             waivers.of_suite() if setup.harden else (),
+            _rules_off(mode),
         )
         began = time.monotonic()
         try:
@@ -121,6 +123,12 @@ def run(
         lost,
         supervisor.stopped,
     )
+
+
+def _rules_off(mode: str) -> list[str]:
+    with conf.override(mode=mode):
+        settings = conf.load()
+    return [code for code in rules.RULES if settings.mode_of(code) == 'off']
 
 
 class _Supervisor:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from safe_fixtures import audit
 from safe_fixtures.audit import events
+from safe_fixtures.core import debts as core_debts
 from safe_fixtures.report import model
 from safe_fixtures import rules
 from safe_fixtures import summary
@@ -88,8 +89,12 @@ class Overview:
     :ivar summary: the summary, as the commands print it.
     """
 
-    def __init__(self, alerts: audit.Alerts | None = None) -> None:
-        self.summary = summary.Summary(alerts)
+    def __init__(
+        self,
+        alerts: audit.Alerts | None = None,
+        debts: Sequence[core_debts.Debt] | None = None,
+    ) -> None:
+        self.summary = summary.Summary(alerts, debts)
         self._found = violations.Found()
         self._changes = _Changes()
         self.masked: collections.Counter[str] = collections.Counter()

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from safe_fixtures import audit
 from safe_fixtures.audit import events
+from safe_fixtures.core import debts as core_debts
 from safe_fixtures.report.html import data
 from safe_fixtures.report.html import overview
 from safe_fixtures.report.html import results
@@ -67,7 +68,10 @@ class _Outcome(NamedTuple):
 
 
 def write(
-    paths: Sequence[str], file: str, alerts: audit.Alerts | None = None
+    paths: Sequence[str],
+    file: str,
+    alerts: audit.Alerts | None = None,
+    debts: Sequence[core_debts.Debt] | None = None,
 ) -> None:
     """Write what a person reads of some runs, as one HTML file.
 
@@ -79,11 +83,12 @@ def write(
     :param file: the name of the file.
     :param alerts: raises alerts over the events; default: those with the
         default limits.
+    :param debts: those of the baseline; default: there is none.
     :raises: NeedsJinja without Jinja2; OSError for a path that does not
         exist, and for a file that cannot be written.
     """
     environment = _environment()
-    read = _Read(paths, alerts)
+    read = _Read(paths, alerts, debts)
     text = environment.get_template('page.html').render(**_context(read))
     files.write_whole(file, text.encode(errors='replace'))
 
@@ -98,9 +103,12 @@ class _Read:
     """
 
     def __init__(
-        self, paths: Sequence[str], alerts: audit.Alerts | None
+        self,
+        paths: Sequence[str],
+        alerts: audit.Alerts | None,
+        debts: Sequence[core_debts.Debt] | None,
     ) -> None:
-        self.total = overview.Overview(alerts)
+        self.total = overview.Overview(alerts, debts)
         self.permissions: list[events.Event] = []
         collected = model.Model()
         summary = self.total.summary

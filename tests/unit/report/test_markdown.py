@@ -14,6 +14,7 @@
 import collections
 import re
 
+from safe_fixtures.baseline import compare
 from safe_fixtures.report import markdown
 from safe_fixtures.summary import violations
 from tests.unit.report import base
@@ -117,6 +118,46 @@ class TestMarkdown(base.TestCase):
         self.assertIn('**New since the baseline: 9 violations**', text)
         self.assertIn('- ... and 3 more', text)
 
+    def compared(self, number=1):
+        groups = self.found().found.folded()
+        return compare.Comparison(
+            appeared=groups * number,
+            gone=groups,
+            changed=[compare.Changed('a.T.x', 'success', 'fail')] * number,
+            new_tests=['a.T.new'],
+            lost_tests=[],
+            slower=[compare.Slower('a.T.x', (1.0,), (4.0,))] * number,
+            pace=1.0,
+            left=[compare.Left('host1', 'a.T.x')] * number,
+            missing=[],
+        )
+
+    def test_compared_with_earlier_runs(self):
+        self.violate()
+        text = self.text(compared=self.compared())
+        self.assertIn(
+            '**Since the runs before: 1 violation appeared, 1 violation gone, '
+            '1 outcome changed, 1 service newly left changed, 1 test slower**',
+            text,
+        )
+        for line in (
+            '- `a.T.x`: success, now fail',
+            '- `a.T.x` leaves `host1` changed',
+            '- `a.T.x` takes longer: 1.00 -> 4.00 s',
+        ):
+            self.assertIn(f'\n{line}\n', text)
+        self.assertIn(
+            '**Since the runs before: no change**',
+            self.text(compared=self.compared(0)).replace(
+                '1 violation gone', 'no change'
+            ),
+        )
+
+    def test_debts_are_no_violations_of_enforced_rules(self):
+        self.violate('SF301', mode='enforce')
+        self.assertIn('1 violation of enforced rules', self.text())
+        self.assertNotIn('of enforced rules', self.text(new=()))
+
     def test_at_most_60_lines(self):
         statuses = (
             'success', 'fail', 'uxsuccess', 'timeout', 'died', 'lost', 'skip',
@@ -135,6 +176,8 @@ class TestMarkdown(base.TestCase):
             self.violate('SF301', mode=mode, **how)
         groups = self.found().found.folded()
         self.assertIn('- ... and 40 more', self.text(new=groups))
+        for new in (None, groups):
+            self.text(new=new, compared=self.compared(20))
 
     def test_hostile(self):
         self.run_of(*((name, 'fail', 1) for name in base.HOSTILE))

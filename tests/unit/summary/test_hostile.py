@@ -47,7 +47,7 @@ FIELDS = (
     'after', 'wanted', 'served', 'requests', 'waits', 'cut_short',
     'seconds_won', 'helpers', 'status', 'mode', 'tests', 'concurrency',
     'arguments', 'reason', 'pattern', 'interrupted', 'folded',
-    'hardened', 'lacks',
+    'hardened', 'lacks', 'off', 'baseline',
 )  # fmt: skip
 MARK = '"@@"'
 

@@ -45,6 +45,7 @@ LOOSER = {
     'dummy_flavor_name': '.*',
     'audit_file': None,
     'waivers_file': '/nowhere.toml',
+    'baseline_file': '/nowhere.toml',
 }
 
 
