@@ -175,7 +175,9 @@ class TestRun(summary_base.TestCase):
                 (
                     'seconds',
                     1.0,
-                    self.TOLD.format(2) + ', stopped by a failed test',
+                    self.TOLD.format(2)
+                    + ', stopped by a failed test'
+                    + self.COMMAND,
                 )
             ],
             self.rows('Run'),
