@@ -19,6 +19,7 @@ from cliff import command
 
 from safe_fixtures.baseline import accept
 from safe_fixtures.baseline import toml
+from safe_fixtures.cli import help
 from safe_fixtures.core import debts
 from safe_fixtures.runtime import printable
 from safe_fixtures.summary import sections
@@ -28,20 +29,31 @@ __all__ = ['NAME', 'Baseline', 'add_argument', 'of']
 #: The baseline of a suite, if no other is named.
 NAME = 'safe-fixtures-baseline.toml'
 _OWNER = "the suite's owners"
+_EPILOG = """\
+examples:
+  Accept what is there:
+    safe-fixtures run --mode audit --report first my.tests
+    safe-fixtures baseline first
+  Fail on what is new:
+    safe-fixtures run --baseline safe-fixtures-baseline.toml my.tests
+  Take out what is paid:
+    safe-fixtures baseline --prune report
+
+exit codes:
+  0  the baseline is written, or needs no change
+  3  it exists, or it or the records cannot be read
+"""
 
 
 class Baseline(command.Command):
     """Accept the violations of runs as debts, so that only new ones fail.
 
     A waiver states a reason; a debt states who owes the change. Make the
-    first one from a run with "--mode audit": there, no violation ends a test
-    before it has done all that it does. Then:
-
-    safe-fixtures run --mode audit --report first my.tests;
-    safe-fixtures baseline first;
-    safe-fixtures run --mode default --baseline safe-fixtures-baseline.toml
-    my.tests
+    first baseline from a run with --mode audit: there, no violation ends a
+    test before it has done all that it does.
     """
+
+    _epilog = _EPILOG
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of the arguments."""
@@ -81,6 +93,7 @@ class Baseline(command.Command):
             help='replace a baseline that exists; what is still there keeps '
             'its owner',
         )
+        help.tidy(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ import os
 from cliff import command
 
 from safe_fixtures.cli import app
+from safe_fixtures.cli import help
 from safe_fixtures.cli import project
 from safe_fixtures.cli import starting_files
 from safe_fixtures.runtime import printable
@@ -27,6 +28,17 @@ from safe_fixtures.summary import sections
 __all__ = ['Init']
 
 _BASES = 5  # test bases that are named
+_EPILOG = """\
+examples:
+  See how far the project here can be hardened:
+    safe-fixtures init
+  Write what it needs:
+    safe-fixtures init --write
+
+exit codes:
+  0  all is well
+  3  with --write: all files exist, or one cannot be written
+"""
 
 
 class Init(command.Command):
@@ -36,6 +48,8 @@ class Init(command.Command):
     a tox environment and a Zuul job; with --write, writes those that do not
     exist. A file that exists is never changed: paste what is printed.
     """
+
+    _epilog = _EPILOG
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of the arguments."""
@@ -52,6 +66,7 @@ class Init(command.Command):
             metavar='DIR',
             help='the project (default: the current directory)',
         )
+        help.tidy(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:

@@ -37,6 +37,8 @@ examples:
     safe-fixtures report safe-fixtures-report-20261128T013000Z
   Sum up the parts of a run on two machines:
     safe-fixtures report report-of-one-machine report-of-another
+  Say what is new since yesterday:
+    safe-fixtures report today --compare yesterday
   Give a program what the table says:
     safe-fixtures report -f json report
 
