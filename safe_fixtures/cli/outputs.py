@@ -71,7 +71,7 @@ class _Format:
 def _html(paths: Sequence[str], file: str, earlier: Earlier) -> None:
     from safe_fixtures.report import html
 
-    html.write(paths, file, debts=earlier.debts)
+    html.write(paths, file, debts=earlier.debts, before=earlier.runs)
 
 
 def _junit(paths: Sequence[str], file: str, earlier: Earlier) -> None:

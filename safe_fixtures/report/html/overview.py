@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from safe_fixtures import audit
 from safe_fixtures.audit import events
+from safe_fixtures.baseline import compare
 from safe_fixtures.core import debts as core_debts
 from safe_fixtures.report import model
 from safe_fixtures import rules
@@ -87,6 +88,7 @@ class Overview:
     """Counts what the first view shows.
 
     :ivar summary: the summary, as the commands print it.
+    :ivar compared: what differs from earlier runs; None without any.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Overview:
         debts: Sequence[core_debts.Debt] | None = None,
     ) -> None:
         self.summary = summary.Summary(alerts, debts)
+        self.compared: compare.Comparison | None = None
         self._found = violations.Found()
         self._changes = _Changes()
         self.masked: collections.Counter[str] = collections.Counter()
@@ -176,9 +179,14 @@ class Overview:
         return sorted(self.outages, reverse=True)
 
     def rows(self) -> dict[str, list[tuple[str, int | float | str, str]]]:
-        """Return the rows of the summary, by section."""
+        """Return the rows of the summary, by section.
+
+        What differs from earlier runs comes first.
+        """
         found: dict[str, list[tuple[str, int | float | str, str]]] = {}
-        for section, item, count, details in self.summary.rows():
+        compared = [] if self.compared is None else self.compared.rows()
+        rows = [(f'Compared: {each[0]}', *each[1:]) for each in compared]
+        for section, item, count, details in (*rows, *self.summary.rows()):
             if not (count or details):
                 continue
             found.setdefault(model.shortened(section), []).append((

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from safe_fixtures import audit
 from safe_fixtures.audit import events
+from safe_fixtures.baseline import compare
 from safe_fixtures.core import debts as core_debts
 from safe_fixtures.report.html import data
 from safe_fixtures.report.html import overview
@@ -72,6 +73,7 @@ def write(
     file: str,
     alerts: audit.Alerts | None = None,
     debts: Sequence[core_debts.Debt] | None = None,
+    before: Sequence[str] = (),
 ) -> None:
     """Write what a person reads of some runs, as one HTML file.
 
@@ -84,11 +86,14 @@ def write(
     :param alerts: raises alerts over the events; default: those with the
         default limits.
     :param debts: those of the baseline; default: there is none.
+    :param before: earlier runs to compare with; as *paths*.
     :raises: NeedsJinja without Jinja2; OSError for a path that does not
         exist, and for a file that cannot be written.
     """
     environment = _environment()
     read = _Read(paths, alerts, debts)
+    if before:
+        read.total.compared = compare.compare(before, paths)
     text = environment.get_template('page.html').render(**_context(read))
     files.write_whole(file, text.encode(errors='replace'))
 
