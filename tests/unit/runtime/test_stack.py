@@ -175,3 +175,20 @@ class TestCallsite(base.TestCase):
         self.assertIsNot(copy.__code__, helper.__code__)
         self.assertFalse(copy())
         self.assertFalse(stack.is_within([]))
+
+
+class TestRuns(base.TestCase):
+    def test_a_file_that_claims_to_run_tests(self):
+        # The code of a test may name any file.
+        names = {}
+        exec(
+            compile(
+                'def run(self, function):\n    return function()\n',
+                unittest.__file__,
+                'exec',
+            ),
+            names,
+        )
+        test = unittest.FunctionTestCase(lambda: None)
+        found = names['run'](test, stack.tests_here)
+        self.assertEqual([self, test], found)
