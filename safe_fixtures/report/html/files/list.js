@@ -41,7 +41,7 @@ function testRow(test) {
     make('td', {class: 'name'},
       make('a', {href: `#test-${test.place}`},
         make('span', {class: 'module'}, test.module),
-        make('span', {class: 'short'}, breakable(test.short)))),
+        make('span', {class: 'short'}, test.short))),
     make('td', {class: 'rules'}, rules),
     make('td', {class: 'number time'}, seconds(test.seconds)));
 }
