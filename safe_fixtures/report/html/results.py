@@ -18,6 +18,7 @@ Nothing masks what tests print that are not hardened, so this does.
 from collections.abc import Callable, Iterable, Mapping
 import dataclasses
 import os
+import re
 from typing import Any
 
 from safe_fixtures.redaction import redactor
@@ -33,6 +34,8 @@ _READ = 64 << 10  # bytes of a detail that are kept while a test runs
 _FAILURE = 48 << 10, 4 << 20
 _FAILED = 32 << 10, 2 << 20
 _OTHER = 2 << 10, 3 << 20
+_FILE = 16 << 20  # bytes of failures.txt
+_TITLE = re.compile(r'^(?:fail|uxsuccess|timeout|died|lost): (.+)\n', re.M)
 _FAILURES = ('traceback', 'reason')
 _LOGS = ('pythonlogging', 'stdout', 'stderr')
 
@@ -85,6 +88,10 @@ def read(
         except Exception as error:
             path = os.path.join(directory, 'stream.subunit')
             skipped.append(f'{path}: {error or type(error).__name__}')
+        try:
+            reader.read_failures()
+        except OSError as error:
+            skipped.append(f'{error.filename}: {error.strerror}')
     return found
 
 
@@ -136,6 +143,29 @@ class _Reader:
             return
         with files.open_regular(path) as stream:
             subunit.ByteStreamToStreamResult(stream).run(self)
+
+    def read_failures(self) -> None:
+        """Read what ``failures.txt`` has of tests that the stream lacks."""
+        path = os.path.join(self._directory, 'failures.txt')
+        lacking = {
+            name: tests[0]
+            for (directory, name), tests in self._wanted.items()
+            if directory == self._directory
+            and tests[0].outcome in model.FAILED
+            and not (tests[0] in self._found and self._found[tests[0]].failure)
+        }
+        if not lacking or not os.path.lexists(path):
+            return
+        with files.open_regular(path) as file:
+            text = file.read(_FILE).decode(errors='replace')
+        # Text before the first title, then titles and the texts after them.
+        parts = _TITLE.split(text)
+        for name, failure in zip(parts[1::2], parts[2::2], strict=True):
+            if name in lacking:
+                tail = _Tail()
+                tail.add(failure.strip('\n').encode())
+                test = lacking.pop(name)
+                self._found[test] = self._result(test, {'traceback': tail})
 
     def startTestRun(self) -> None:
         """Do nothing; as in ``testtools.StreamResult``."""

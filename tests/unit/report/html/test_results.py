@@ -115,6 +115,25 @@ class TestResults(base.TestCase):
         self.assertEqual('x', first.failure)
         self.assertIsNone(second)
 
+    def test_failures_that_the_stream_lacks(self):
+        self.directory.stream(('a', 'fail', {'traceback': 'of the stream'}))
+        path = os.path.join(self.path, 'failures.txt')
+        with open(path, 'w') as file:
+            for name in ('a', 'b', 'a stranger'):
+                file.write(
+                    f'fail: {name}\n\nTraceback\nadminPass=s3cr3t-1\n'
+                    f'ValueError: of {name}\n\n\n'
+                )
+        first, second = self.read(('a', 'failed'), ('b', 'failed'))
+        self.assertEqual('of the stream', first.failure)
+        self.assertEqual('ValueError: of b', second.reason)
+        self.assertTrue(second.failure.startswith('Traceback\n'))
+        self.assertNotIn('s3cr3t', second.failure)
+        os.remove(path)
+        os.mkfifo(path)
+        self.read(('b', 'failed'))
+        self.assertIn('failures.txt', self.skipped.pop())
+
     def test_no_stream(self):
         self.assertEqual([None], self.read(('a', 'passed')))
         self.assertEqual([], self.skipped)
