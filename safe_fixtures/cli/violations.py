@@ -119,7 +119,7 @@ def show(
 def _lines(
     total: summary.Summary, width: int, paths: Sequence[str]
 ) -> Iterator[str]:
-    found = total.found if total.new is None else total.new
+    found = total.unexcused
     # By outcome and rule, the most important first.
     blocks: dict[tuple[str, str], list[violations.Group]] = {}
     for group in found.folded():

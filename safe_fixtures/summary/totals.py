@@ -138,6 +138,11 @@ class Summary:
         """The violations that no debt covers; None without a baseline."""
         return None if self._baseline is None else self._baseline.new
 
+    @property
+    def unexcused(self) -> violations.Found:
+        """The violations that are new, or all without a baseline."""
+        return self.found if self.new is None else self.new
+
     def exit_code(self, *, strict_waivers: bool = False) -> int:
         """Return the exit code of the command.
 
@@ -151,8 +156,7 @@ class Summary:
         :param strict_waivers: whether the code is 1 as well if a waiver was
             not needed or matches no test.
         """
-        unexcused = self.found if self.new is None else self.new
-        if unexcused.count('enforced') or self._tests.violated:
+        if self.unexcused.count('enforced') or self._tests.violated:
             return 2
         if self._tests.failed or self._runs.interrupted or self.skipped:
             return 1

@@ -196,7 +196,9 @@ def _context(read: _Read) -> dict[str, Any]:
         'lost': services.lost(),
         'masked': total.masked,
         'outages': total.longest_outages(),
-        'outcome': _outcome(broken, tests, rows),
+        'outcome': _outcome(
+            total.summary.unexcused.count('enforced'), tests, rows
+        ),
         'outcomes': overview.by_outcome(tests),
         'permissions': pictures.permissions_tables(read.permissions),
         'places': places,
@@ -241,7 +243,7 @@ def _hash(text: str) -> str:
 
 
 def _outcome(
-    broken: Sequence[overview.Rule],
+    enforced: int,
     tests: Sequence[model.Test],
     rows: dict[str, list[tuple[str, int | float | str, str]]],
 ) -> _Outcome:
@@ -251,7 +253,6 @@ def _outcome(
         int(count) for item, count, _ in rows.get('Tests', ())
         if item == 'not run'
     )  # fmt: skip
-    enforced = sum(rule.counts['enforced'] for rule in broken)
     passed, skipped = counts.get('passed', 0), counts.get('skipped', 0)
     if not tests:
         line = 'No test was recorded'

@@ -224,6 +224,7 @@ class TestBaseline(base.TestCase, baseline_base.TestCase):
         self.assertIn('before: 1 violation appeared**', text)
         page = (self.home / 'new.html').read_text()
         self.assertIn('SF301 known', page)
+        self.assertNotIn('enforced rules broken', page)
         self.assertIn('Compared: Appeared', page)
 
     def test_report_with_a_bad_baseline(self):
