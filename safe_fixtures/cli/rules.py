@@ -10,40 +10,58 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""``safe-fixtures rules``: the catalogue of rules."""
+"""``safe-fixtures rules``: the catalogue of rules, and one of them."""
 
 import argparse
 from collections.abc import Iterable, Sequence
+import pathlib
+import textwrap
 from typing import Any
 
 from cliff import lister
 
-from safe_fixtures.cli import help
+from safe_fixtures.cli import app
+from safe_fixtures.cli.runner import colours
 from safe_fixtures.cli import tables
 from safe_fixtures import rules
 
 __all__ = ['Rules']
 
-_EPILOG = """\
-examples:
-  List all rules:
-    safe-fixtures rules
-  Show only what each is about, and what it does by default:
-    safe-fixtures rules -c Code -c Rule -c Default
-  Give the catalogue to a program:
-    safe-fixtures rules -f json
-"""
+# The documentation includes them, and its tests run them.
+_EXAMPLES = pathlib.Path(__file__).with_name('examples')
+_NOTE = '  # isort: skip'
 
 
 class Rules(lister.Lister):
-    """List the rules: what violates each, and what to do about it."""
+    """List the rules, or explain some: what violates each, and what to do.
 
-    _epilog = _EPILOG
+    An explanation has a test that breaks the rule, and the same test mended.
+    The exit code is 3 for an unknown rule.
+    """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        help.tidy(parser)
+        parser.add_argument(
+            'codes',
+            nargs='*',
+            metavar='CODE',
+            help='rules to explain, such as SF203 (default: list all rules)',
+        )
         return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        codes = [code.upper() for code in parsed_args.codes]
+        try:
+            self._rules = [*map(rules.get, codes)] or [*rules.RULES.values()]
+        except ValueError as error:
+            colours.say(f'safe-fixtures rules: {error}')
+            return app.ERROR
+        if codes and parsed_args.formatter == 'table':
+            width = max(parsed_args.max_width or tables.terminal_width(), 40)
+            texts = (_explained(rule, width) for rule in self._rules)
+            print('\n\n'.join(texts), file=self.app.stdout)
+            return 0
+        return int(super().run(parsed_args))
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -58,11 +76,57 @@ class Rules(lister.Lister):
                 (
                     rule.code,
                     rule.title,
-                    f'{rule.default}, always' if rule.always else rule.default,
+                    _default(rule),
                     rule.cwe or '',
                     rule.finding,
                     rule.remedy,
                 )
-                for rule in rules.RULES.values()
+                for rule in self._rules
             ],
         )
+
+
+def _default(rule: rules.Rule) -> str:
+    return f'{rule.default}, always' if rule.always else rule.default
+
+
+def _explained(rule: rules.Rule, width: int) -> str:
+    """Return what there is to say about a rule, to be read."""
+    code = rule.code.lower()
+    about = (
+        ('Default mode', _default(rule)),
+        ('Weakness', rule.cwe or 'no exact one'),
+        ('Review finding', rule.finding if rule.finding != '-' else 'none'),
+        ('What to do', rule.remedy),
+        ('Documentation', f'how-to/troubleshoot.html#{code}'),
+    )
+    lines = textwrap.wrap(f'{rule.code}: {rule.title}', width)
+    for label, text in about:
+        lines += textwrap.wrap(
+            text,
+            width,
+            initial_indent=f'  {label:15} ',
+            subsequent_indent=' ' * 18,
+            break_on_hyphens=False,
+        )
+    # Without the license.
+    source = (_EXAMPLES / f'{code}.py').read_text('utf-8')
+    source = source.partition('\n\n')[2].replace(_NOTE, '')
+    setting, bad, mended = _parts(source)
+    for title, part in (
+        ('Both tests begin with', setting),
+        ('A test that breaks it', bad),
+        ('The same test, mended', mended),
+    ):
+        lines += ['', f'{title}:', '', textwrap.indent(part, '    ')]
+    return '\n'.join(lines)
+
+
+def _parts(source: str) -> tuple[str, str, str]:
+    setting, _, rest = source.partition('class TestBad')
+    bad, _, mended = rest.partition('class TestMended')
+    return (
+        setting.strip(),
+        f'class TestBad{bad}'.strip(),
+        f'class TestMended{mended}'.strip(),
+    )

@@ -67,6 +67,9 @@ def sources():
     """Return the source of each module, by its dotted name."""
     found = {}
     for path in sorted(PACKAGE.rglob('*.py')):
+        if path.parent == PACKAGE / 'cli' / 'examples':
+            # They are shown, and imported by nobody.
+            continue
         parts = path.relative_to(PACKAGE).with_suffix('').parts
         if parts[-1] == '__init__':
             parts = parts[:-1]

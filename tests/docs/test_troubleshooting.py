@@ -29,6 +29,7 @@ from safe_fixtures import rules
 from tests.support import settings
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / 'doc' / 'source'
+EXAMPLES = SOURCE.parents[1] / 'safe_fixtures' / 'cli' / 'examples'
 PAGE = SOURCE / 'how-to' / 'troubleshoot.rst'
 # What a bad test needs besides, as the page says.
 SETTINGS = {'SF101': {'latest_policy': 'refuse'}}
@@ -36,7 +37,7 @@ SETTINGS = {'SF101': {'latest_policy': 'refuse'}}
 
 def _classes(code):
     name = f'{__name__}_{code.lower()}'
-    path = SOURCE / 'examples' / 'troubleshooting' / f'{code.lower()}.py'
+    path = EXAMPLES / f'{code.lower()}.py'
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     # Where tracebacks look for it.

@@ -14,6 +14,8 @@ import csv
 import io
 import json
 
+import fixtures
+
 from safe_fixtures import rules
 from tests.unit.cli import base
 
@@ -65,3 +67,47 @@ class TestRules(base.TestCase):
     def test_columns(self):
         code, out, _ = self.command('rules', '-f', 'value', '-c', 'Code')
         self.assertEqual((0, list(rules.RULES)), (code, out.split()))
+
+    def test_one_is_explained(self):
+        code, out, err = self.command('rules', 'SF203')
+        self.assertEqual((0, ''), (code, err))
+        rule = rules.RULES['SF203']
+        self.assertTrue(out.startswith(f'SF203: {rule.title}\n'), out)
+        self.assertIn(rule.remedy, ' '.join(out.split()))
+        for text in (
+            '  Default mode    audit\n',
+            '  Weakness        CWE-696\n',
+            'how-to/troubleshoot.html#sf203\n',
+            '    from safe_fixtures.nova import SafeIntegratedTestBase\n',
+            'A test that breaks it:\n\n    class TestBad(',
+            'self.service_toggle.force_down(self.compute)\n',
+            'The same test, mended:\n\n    class TestMended(',
+            'expecting_servers=True',
+        ):
+            self.assertIn(text, out)
+        self.assertNotIn('License', out)
+
+    def test_each_is_explained(self):
+        for width in ('80', '100'):
+            self.useFixture(fixtures.EnvironmentVariable('COLUMNS', width))
+            code, out, err = self.command(
+                'rules', *map(str.lower, rules.RULES)
+            )
+            self.assertEqual((0, ''), (code, err))
+            self.assertEqual(len(rules.RULES), out.count('class TestBad('))
+            self.assertEqual(len(rules.RULES), out.count('class TestMended('))
+            longest = max(map(len, out.splitlines()))
+            self.assertLessEqual(longest, int(width) + 4)
+
+    def test_several_for_a_program(self):
+        code, out, _ = self.command('rules', 'SF203', 'SF101', '-f', 'json')
+        self.assertEqual(0, code)
+        self.assertEqual(
+            ['SF203', 'SF101'], [row['Code'] for row in json.loads(out)]
+        )
+
+    def test_an_unknown_rule(self):
+        for form in ((), ('-f', 'json')):
+            code, out, err = self.command('rules', 'SF203', 'SF999', *form)
+            self.assertEqual((3, ''), (code, out))
+            self.assertIn("'SF999' is not a rule; the rules are SF101", err)
