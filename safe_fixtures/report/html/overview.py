@@ -38,6 +38,7 @@ __all__ = [
 
 _OUTCOMES = ('enforced', 'recorded', 'waived', 'expected')
 _SHOWN = 10
+_LEAST = 0.001  # seconds
 _PLACES = 8  # of one rule
 _TESTS = 3  # of one rule
 _MASKED = 'SF601'
@@ -268,7 +269,7 @@ def _shown(group: violations.Group) -> violations.Group:
 
 
 def _keep(slowest: list[Slow], event: events.Event) -> None:
-    if event.seconds > 0:
+    if event.seconds >= _LEAST:
         each = Slow(event.seconds, _name(event.target), _name(event.test))
         if len(slowest) < _SHOWN:
             heapq.heappush(slowest, each)
