@@ -44,7 +44,8 @@ def write(
         # A test may have put something there, such as a link to elsewhere.
         if os.path.lexists(path):
             os.unlink(path)
-        html.write([directory], path, alerts, debts)
+        # As the rest of the report, it is for the owner only.
+        html.write([directory], path, alerts, debts, mode=0o600)
     except Exception as error:
         colours.say(f'no {NAME}: {error or type(error).__name__}')
     else:

@@ -116,53 +116,30 @@ class Run(lister.Lister):
             fail_fast=parsed_args.fail_fast,
         )
         self._debts = _debts(setup.settings)
-        how = {
-            'concurrency': parsed_args.concurrency,
-            'test_timeout': parsed_args.test_timeout,
-            'mode': parsed_args.mode or conf.load().mode,
-        }
         if parsed_args.profile and profiling.find_sampler() is None:
             colours.say(
                 'no flame graphs: they need py-spy; '
                 'pip install safe_fixtures[profile]'
             )
         directory = _directory(parsed_args.report)
-        tests, weights = selection.find(parsed_args, setup)
-        if parsed_args.shuffle is not None:
-            colours.say(f'shuffled: --shuffle {parsed_args.shuffle}')
-        # Nothing masks the logs: they are for the owner only.
-        os.makedirs(directory, 0o700, exist_ok=True)
-        report = supervisor.run(
-            tests,
-            directory,
-            setup,
-            seed=parsed_args.shuffle,
-            weights=weights,
-            **how,
+        wrong = _run(parsed_args, directory, setup)
+        self._sum_up(parsed_args, directory)
+        self._status = (
+            self._status
+            or violations.exit_code(self._summary, parsed_args)
+            or int(wrong)
         )
-        failures.show(report, directory, len(tests.tests))
-        failed = set(report.failures)
-        if parsed_args.rerun_failures and failed and not report.interrupted:
-            failed -= set(
-                reruns.rerun(
-                    parsed_args.rerun_failures,
-                    tests,
-                    report,
-                    directory,
-                    setup,
-                    **how,
-                )
+        try:
+            outputs.write(
+                parsed_args, [directory], outputs.Earlier(self._debts)
             )
-        if parsed_args.paired and not report.interrupted:
-            colours.say('running some tests again, with and without speed-up')
-            paired.measure(
-                parsed_args.paired,
-                tests,
-                report,
-                directory,
-                setup,
-                **how,
-            )
+        except outputs.Unwritten as error:
+            # What the tests did goes before.
+            unwritten = _unusable(str(error))
+            self._status = self._status or unwritten
+        return tables.of_summary(self._summary, parsed_args)
+
+    def _sum_up(self, parsed_args: argparse.Namespace, directory: str) -> None:
         try:
             total = summary.summarize(
                 [directory], alerts.of(parsed_args), self._debts
@@ -173,21 +150,44 @@ class Run(lister.Lister):
             total.skipped.append(str(error))
             self._status = _unusable(str(error))
         self._summary, self._directory = total, directory
-        wrong = report.interrupted or failed or report.lost
-        self._status = (
-            self._status
-            or violations.exit_code(total, parsed_args)
-            or int(bool(wrong))
-        )
-        try:
-            outputs.write(
-                parsed_args, [directory], outputs.Earlier(self._debts)
-            )
-        except outputs.Unwritten as error:
-            # What the tests did goes before.
-            unwritten = _unusable(str(error))
-            self._status = self._status or unwritten
-        return tables.of_summary(total, parsed_args)
+
+
+def _run(
+    parsed_args: argparse.Namespace, directory: str, setup: process.Setup
+) -> bool:
+    """Run the tests, and some again; return whether anything went wrong.
+
+    :param parsed_args: from the parser.
+    :param directory: the report directory.
+    :param setup: how a process of the run is set up.
+    """
+    tests, weights = selection.find(parsed_args, setup)
+    if parsed_args.shuffle is not None:
+        colours.say(f'shuffled: --shuffle {parsed_args.shuffle}')
+    how = {
+        'concurrency': parsed_args.concurrency,
+        'test_timeout': parsed_args.test_timeout,
+        'mode': parsed_args.mode or conf.load().mode,
+    }
+    # Nothing masks the logs: they are for the owner only.
+    os.makedirs(directory, 0o700, exist_ok=True)
+    report = supervisor.run(
+        tests,
+        directory,
+        setup,
+        seed=parsed_args.shuffle,
+        weights=weights,
+        **how,
+    )
+    failures.show(report, directory, len(tests.tests))
+    failed = set(report.failures)
+    again = tests, report, directory, setup
+    if parsed_args.rerun_failures and failed and not report.interrupted:
+        failed -= set(reruns.rerun(parsed_args.rerun_failures, *again, **how))
+    if parsed_args.paired and not report.interrupted:
+        colours.say('running some tests again, with and without speed-up')
+        paired.measure(parsed_args.paired, *again, **how)
+    return bool(report.interrupted or failed or report.lost)
 
 
 def _unusable(text: str, status: int = app.ERROR) -> int:

@@ -189,21 +189,24 @@ def lock(descriptor: int, path: str) -> None:
     raise OSError(errno.EWOULDBLOCK, 'another process has locked it', path)
 
 
-def write_whole(path: str, data: bytes) -> None:
+def write_whole(path: str, data: bytes, mode: int = 0o666) -> None:
     """Write a file at once: a reader sees the old one or the whole new one.
 
     Missing directories are made, and a symbolic link is followed. A pipe or
     a device, such as ``/dev/stdout``, gets the data as it is. So does a file
     that may be written in a directory that may not.
 
+    :param path: the name of the file.
+    :param data: its content.
+    :param mode: the permissions of a new file, as of ``os.open``.
     :raises: OSError if it cannot be written, such as a pipe that nobody
         reads.
     """
     try:
-        mode = os.stat(path).st_mode
+        before = os.stat(path).st_mode
     except FileNotFoundError:
-        mode = 0
-    if mode and not stat.S_ISREG(mode):
+        before = 0
+    if before and not stat.S_ISREG(before):
         _write_into(path, data)
         return
     path = os.path.realpath(path)
@@ -212,17 +215,17 @@ def write_whole(path: str, data: bytes) -> None:
     new = os.path.join(folder, f'.{secrets.token_hex(8)}.new')
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        descriptor = os.open(new, flags, 0o666)
+        descriptor = os.open(new, flags, mode)
     except OSError as error:
-        if not mode:
+        if not before:
             raise OSError(error.errno, error.strerror, path) from None
         _write_into(path, data)
         return
     try:
         with open(descriptor, 'wb') as file:
             file.write(data)
-        if mode:
-            os.chmod(new, stat.S_IMODE(mode))
+        if before:
+            os.chmod(new, stat.S_IMODE(before))
         os.replace(new, path)
     except BaseException:
         os.unlink(new)

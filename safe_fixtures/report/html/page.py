@@ -74,6 +74,7 @@ def write(
     alerts: audit.Alerts | None = None,
     debts: Sequence[core_debts.Debt] | None = None,
     before: Sequence[str] = (),
+    mode: int = 0o666,
 ) -> None:
     """Write what a person reads of some runs, as one HTML file.
 
@@ -87,6 +88,7 @@ def write(
         default limits.
     :param debts: those of the baseline; default: there is none.
     :param before: earlier runs to compare with; as *paths*.
+    :param mode: the permissions of a new file, as of ``os.open``.
     :raises: NeedsJinja without Jinja2; OSError for a path that does not
         exist, and for a file that cannot be written.
     """
@@ -95,7 +97,7 @@ def write(
     if before:
         read.total.compared = compare.compare(before, paths)
     text = environment.get_template('page.html').render(**_context(read))
-    files.write_whole(file, text.encode(errors='replace'))
+    files.write_whole(file, text.encode(errors='replace'), mode)
 
 
 class _Read:

@@ -268,6 +268,7 @@ class TestRecords(runs.TestCase):
                 'events-run.jsonl',
                 'events-worker-0-0.jsonl',
                 'failures.txt',
+                'report.html',
                 'stacks-worker-0-0.txt',
                 'stream.subunit',
                 'worker-0.log',
