@@ -51,6 +51,7 @@ FILES['python'] = [
 _BLOCK = re.compile(
     r'^( *)\.\. code-block:: (\w+)\n((?:\1   .*\n|[ ]*\n)+)', re.MULTILINE
 )
+_INCLUDED = re.compile(r'^\.\. literalinclude:: (\S+)$', re.MULTILINE)
 
 
 def _load(path):
@@ -159,13 +160,19 @@ class TestExamples(testtools.TestCase):
             for page in PAGES
             for block in blocks(page.read_text('utf-8'))
         ]
+        included = {
+            page.parent.joinpath(name).resolve()
+            for page in PAGES
+            for name in _INCLUDED.findall(page.read_text('utf-8'))
+        }
         for language, paths in FILES.items():
             for path in paths:
                 if SOURCE not in path.parents:
                     continue
                 text = path.read_text('utf-8')
                 self.assertTrue(
-                    any(
+                    path in included
+                    or any(
                         language == other and is_part(code, text)
                         for other, code in shown
                     ),
