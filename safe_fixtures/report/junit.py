@@ -31,6 +31,7 @@ __all__ = ['compose', 'write']
 
 _NAME = 'safe_fixtures'
 _TIME = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d')
+_FLAKY = 'flaky'
 _MESSAGE = 1000  # characters of an attribute
 # Those that did not get to say what failed them.
 _ERRORS = ('timeout', 'died', 'lost')
@@ -97,8 +98,12 @@ def _case(
     case = junitparser.TestCase(
         name[dot + 1 :], name[: max(dot, 0)] or name, round(test.seconds, 3)
     )
-    if broken:
+    if broken or test.status == _FLAKY:
         properties = junitparser.Properties()
+        if test.status == _FLAKY:
+            properties.add_property(
+                junitparser.Property(_FLAKY, 'it passed when it ran again')
+            )
         for violation, count in broken:
             properties.add_property(
                 junitparser.Property(

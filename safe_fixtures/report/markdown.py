@@ -150,7 +150,7 @@ def _failures(runs: Sequence[results.Run]) -> Iterator[str]:
         (run.directory, test)
         for run in runs
         for test in run.tests
-        if test.failed
+        if test.failed or test.status == 'flaky'
     ]
     if not failed:
         return

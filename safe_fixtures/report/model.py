@@ -28,15 +28,17 @@ from typing import Any, NamedTuple
 from safe_fixtures.audit import events
 from safe_fixtures.runtime import printable
 
-__all__ = ['FAILED', 'OUTCOMES', 'Model', 'Row', 'Test', 'shortened']
+__all__ = ['BROKEN', 'FAILED', 'OUTCOMES', 'Model', 'Row', 'Test', 'shortened']
 
 #: Outcomes of tests, the worst first.
 OUTCOMES = (
-    'failed', 'timeout', 'died', 'lost', 'uxsuccess', 'skipped', 'xfail',
-    'passed', 'unknown',
+    'failed', 'timeout', 'died', 'lost', 'uxsuccess', 'flaky', 'skipped',
+    'xfail', 'passed', 'unknown',
 )  # fmt: skip
 #: Those that fail a run.
 FAILED = frozenset(OUTCOMES[:5])
+#: Those of tests that have failed, whether or not that fails the run.
+BROKEN = FAILED | {'flaky'}
 _OUTCOME_OF = {
     'success': 'passed',
     'fail': 'failed',
@@ -47,7 +49,7 @@ _OUTCOME_OF = {
 }
 _OF_RUNS = frozenset({
     events.RUN, events.RUN_WAIVER, events.RUN_END, events.PAIRED,
-    events.PROFILE,
+    events.PROFILE, events.PLUGIN,
 })  # fmt: skip
 
 _NAME = 1000  # characters of a name
@@ -144,6 +146,8 @@ class Model:
         # As it is shown, by what was recorded.
         self._names: dict[str, str] = {}
         self._first: float | None = None
+        # Those that passed when they ran again, as keys of those that wait.
+        self._flaky: set[tuple[str, str]] = set()
 
     def add(self, event: events.Event) -> None:
         """Keep what a page needs of an event; they come ordered by time."""
@@ -152,6 +156,9 @@ class Model:
             self._first = at
         if event.action == events.TEST_OUTCOME:
             self._end(event, at)
+        elif event.action == events.RERUN:
+            if event.details.get('flaky'):
+                self._flaky.add(self._key(event))
         elif event.action not in _OF_RUNS:
             self._keep(event, at)
 
@@ -164,10 +171,12 @@ class Model:
                 times = [row.at for row in test.rows if row.at is not None]
                 ended = max(times, default=first)
             test.start = max(0.0, round(ended - test.seconds - first, 3))
+            if (test.directory, test.name) in self._flaky:
+                test.outcome = 'flaky'
         return sorted(self._tests, key=lambda test: (test.start, test.name))
 
     def _end(self, event: events.Event, at: float | None) -> None:
-        key = os.path.dirname(event.place), self._name(event.target)
+        key = self._key(event)
         waiting = self._waiting.get(key)
         test = waiting.pop(0) if waiting else self._new(key)
         if waiting:
@@ -185,6 +194,9 @@ class Model:
             test.worker = worker
         if test.ended is None:
             test.ended = at
+
+    def _key(self, event: events.Event) -> tuple[str, str]:
+        return os.path.dirname(event.place), self._name(event.target)
 
     def _keep(self, event: events.Event, at: float | None) -> None:
         test = self._of(event)

@@ -89,6 +89,8 @@ class Results:
         # What guards saw of tests that no runner may have reported.
         self._seen: dict[str, tuple[Test, str]] = {}
         self._patterns: dict[tuple[str, str, str], str] = {}
+        # Those that passed when they ran again, and their directories.
+        self._flaky: set[tuple[str, str]] = set()
 
     def add(self, event: events.Event) -> None:
         """Take what an event says, whatever its action."""
@@ -105,6 +107,8 @@ class Results:
             run = self._run(event)
             run.ended = event.time
             run.interrupted = bool(details.get('interrupted'))
+        elif action == events.RERUN and details.get('flaky'):
+            self._flaky.add((event.target, _directory(event)))
         elif action == events.WAIVER and 'pattern' in details:
             key = event.test, event.code, str(details.get('reason', ''))
             self._patterns[key] = details['pattern']
@@ -116,7 +120,14 @@ class Results:
 
     def runs(self) -> Iterator[Run]:
         """Yield the runs, and then one of the tests that only guards saw."""
-        yield from self._runs.values()
+        for run in self._runs.values():
+            tests = [
+                dataclasses.replace(test, status='flaky')
+                if (test.name, run.directory) in self._flaky
+                else test
+                for test in run.tests
+            ]
+            yield dataclasses.replace(run, tests=tests)
         known = {
             test.name for run in self._runs.values() for test in run.tests
         }

@@ -186,7 +186,7 @@ def _context(read: _Read) -> dict[str, Any]:
     style = '\n'.join([_source('page.css'), *_of_pictures('.css')])
     script = _script()
     rows, broken = total.rows(), total.rules()
-    failures = [test for test in tests if test.outcome in model.FAILED]
+    failures = [test for test in tests if test.outcome in model.BROKEN]
     chunks: Iterator[str] = iter(data.chunks(tests, read.results))
     services = total.services()
     return {
@@ -267,6 +267,8 @@ def _outcome(
         line = f'{_plural(passed, "test")} passed, none failed'
     if skipped and failed == 0:
         line += f', {_grouped(skipped)} skipped'
+    if counts.get('flaky'):
+        line += f', {_grouped(counts["flaky"])} flaky'
     if not_run:
         line += f', {_grouped(not_run)} not run'
     if enforced:

@@ -107,7 +107,7 @@ class _Limits:
         self, wanted: Mapping[tuple[str, str], list[model.Test]]
     ) -> None:
         tests = [each for tests in wanted.values() for each in tests]
-        failed = sum(test.outcome in model.FAILED for test in tests)
+        failed = sum(test.outcome in model.BROKEN for test in tests)
         self.failure = _share(_FAILURE, failed)
         self.failed = _share(_FAILED, failed)
         self.other = _share(_OTHER, len(tests))
@@ -151,7 +151,7 @@ class _Reader:
             name: tests[0]
             for (directory, name), tests in self._wanted.items()
             if directory == self._directory
-            and tests[0].outcome in model.FAILED
+            and tests[0].outcome in model.BROKEN
             and not (tests[0] in self._found and self._found[tests[0]].failure)
         }
         if not lacking or not os.path.lexists(path):
@@ -208,7 +208,7 @@ class _Reader:
             elif tail.text().strip():
                 title = '' if name in _FAILURES else f'{name}:\n'
                 failures.append(title + tail.text().strip('\n'))
-        has_failed = test.outcome in model.FAILED
+        has_failed = test.outcome in model.BROKEN
         most = self._limits.failed if has_failed else self._limits.other
         log = '\n'.join(filter(None, (each.text(2 * most) for each in logs)))
         failure = '\n\n'.join(failures)

@@ -70,6 +70,11 @@ class TestCase(base.TestCase):
             if ended:
                 trail.record('monitor/run', 'run', seconds=3)
 
+    def rerun(self, test, *, flaky):
+        """Record that a failed test ran again."""
+        with self.trail('reruns', 'safe-fixtures run') as trail:
+            trail.record('evaluate/rerun', test, flaky=flaky)
+
     def violate(
         self,
         code='SF203',

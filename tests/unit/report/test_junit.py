@@ -68,6 +68,16 @@ class TestJUnit(base.TestCase):
                 )
         self.assertRegex(root[0].get('timestamp'), r'^[\d-]{10}T[\d:]{8}$')
 
+    def test_flaky(self):
+        self.run_of(('a.T.one', 'fail', 1))
+        self.rerun('a.T.one', flaky=True)
+        (case,) = self.cases().values()
+        (properties,) = case
+        self.assertEqual(
+            [('flaky', 'it passed when it ran again')],
+            [(each.get('name'), each.get('value')) for each in properties],
+        )
+
     def test_what_failing_tests_said(self):
         self.run_of(
             ('a.T.bad', 'fail', 1), ('a.T.good', 'success', 1),

@@ -51,6 +51,13 @@ class TestMarkdown(base.TestCase):
             self.text(),
         )
 
+    def test_flaky(self):
+        self.run_of(('a.T.one', 'fail', 1))
+        self.rerun('a.T.one', flaky=True)
+        text = self.text()
+        self.assertIn('| Tests flaky | 1 |', text)
+        self.assertIn('- `a.T.one` flaky', text)
+
     def test_failed(self):
         self.run_of(
             ('a.T.one', 'fail', 1), ('a.T.two', 'timeout', 1),

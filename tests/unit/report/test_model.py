@@ -51,6 +51,15 @@ class TestModel(base.TestCase):
         self.assertEqual('a.b', test.module)
         self.assertEqual({('SF301', 'enforced'): 2}, test.rules)
 
+    def test_flaky(self):
+        self.end('a.b.C.test', outcome='failure')
+        self.directory.outcomes(('a.b.C.test', 'fail', 3.0, 1))
+        with self.directory.trail('safe-fixtures run') as trail:
+            trail.record(events.RERUN, 'a.b.C.test', flaky=True)
+            trail.record(events.PLUGIN, 'a plugin', group='sinks')
+        (test,) = self.collected()
+        self.assertEqual('flaky', test.outcome)
+
     def test_without_a_runner(self):
         self.end('a.b.C.test', outcome='failure', hardened='x', lacks='why')
         (test,) = self.collected()

@@ -54,6 +54,14 @@ class TestResults(base.TestCase):
             [[('a.T.one', 'failed')], [('a.T.one', 'passed')]], self.outcomes()
         )
 
+    def test_flaky(self):
+        self.run_of(('a.T.one', 'fail', 1), ('a.T.two', 'fail', 1))
+        self.rerun('a.T.one', flaky=True)
+        self.rerun('a.T.two', flaky=False)
+        self.assertEqual(
+            [[('a.T.one', 'flaky'), ('a.T.two', 'failed')]], self.outcomes()
+        )
+
     def test_interrupted(self):
         with self.trail('run', 'run') as trail:
             trail.record('monitor/run', 'run', interrupted=True, seconds=1)
