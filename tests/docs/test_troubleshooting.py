@@ -35,6 +35,9 @@ EXAMPLES = SOURCE.parents[1] / 'safe_fixtures' / 'cli' / 'examples'
 PAGE = SOURCE / 'how-to' / 'troubleshoot.rst'
 # What a bad test needs besides, as the page says.
 SETTINGS = {'SF101': {'latest_policy': 'refuse'}}
+# These bad tests fail without guards as well: Nova or the system refuses what
+# they do. SF202 holds whatever the mode is.
+FAIL_ANYWAY = {'SF102', 'SF202', 'SF205', 'SF401'}
 
 
 def _classes(code, directory):
@@ -93,6 +96,18 @@ class TestTroubleshooting(testtools.TestCase):
             checker.check_output(f'...{quoted}...', said, doctest.ELLIPSIS),
             f'the page quotes\n{quoted}\nand the test says\n{said}',
         )
+
+    def test_mode_audit_fails_no_test(self):
+        directory = self.useFixture(fixtures.TempDir()).path
+        failed = set()
+        for code in rules.RULES:
+            bad, _ = _classes(code, directory)
+            with settings.options(mode='audit'):
+                result = testtools.TestResult()
+                bad('test').run(result)
+            if not result.wasSuccessful():
+                failed.add(code)
+        self.assertEqual(FAIL_ANYWAY, failed)
 
     def test_every_rule_has_a_section(self):
         self.assertEqual(list(rules.RULES), list(_sections()))
