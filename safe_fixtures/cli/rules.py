@@ -21,6 +21,7 @@ from typing import Any
 from cliff import lister
 
 from safe_fixtures.cli import app
+from safe_fixtures.cli import help
 from safe_fixtures.cli.runner import colours
 from safe_fixtures.cli import tables
 from safe_fixtures import rules
@@ -30,6 +31,15 @@ __all__ = ['Rules']
 # The documentation includes them, and its tests run them.
 _EXAMPLES = pathlib.Path(__file__).with_name('examples')
 _NOTE = '  # isort: skip'
+_EPILOG = """\
+examples:
+  List all rules:
+    safe-fixtures rules
+  Explain two of them:
+    safe-fixtures rules SF203 SF501
+  Give a program what the list says:
+    safe-fixtures rules -f json
+"""
 
 
 class Rules(lister.Lister):
@@ -39,6 +49,8 @@ class Rules(lister.Lister):
     The exit code is 3 for an unknown rule.
     """
 
+    _epilog = _EPILOG
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument(
@@ -47,6 +59,7 @@ class Rules(lister.Lister):
             metavar='CODE',
             help='rules to explain, such as SF203 (default: list all rules)',
         )
+        help.tidy(parser)
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:

@@ -81,7 +81,6 @@ class TestScenarios(runs.TestCase):
     def test_unknown(self):
         for case in (
             'test_run.TestRun.test',
-            'test_run.TestRun',
             'test_run.TestRun.test_it(three)',
             'test_run.TestOne.test_it(one)',
             'test_run.TestRun.test_none',

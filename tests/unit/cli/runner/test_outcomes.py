@@ -53,7 +53,7 @@ class TestOutcomes(runs.TestCase):
         [configured] = self.events('configure/run')
         said = audit.details(configured)
         self.assertEqual(
-            ('audit', 4, 1),
+            ('default', 4, 1),
             (said['mode'], said['tests'], said['concurrency']),
         )
         [ended] = self.events('monitor/run')
