@@ -127,8 +127,10 @@ def _lines(
             key = group.first.outcome, group.first.code
             blocks.setdefault(key, []).append(group)
     yield ''
-    since = '' if total.new is None else 'New since the baseline: '
-    yield f'{since}{_heading(found)}'
+    heading = _heading(found)
+    if total.new is not None:
+        heading = f'New since the baseline: {heading.lower()}'
+    yield heading
     for groups in list(blocks.values())[:_BLOCKS]:
         yield ''
         yield from _block(groups, width)
