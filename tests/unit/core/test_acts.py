@@ -25,7 +25,7 @@ ACTS = [
     (f'server {UUID.replace("-", "").upper()}', 'server *'),
     ('open of /home/me/nova/instances/7/console.log',
      'open of */console.log'),
-    ('open of /work/a b/c', 'open of */a b/c'),
+    ('open of /home/a b/c', 'open of */a b/c'),
     ("mkdir of '/tmp/tmpx4_f/instances'", "mkdir of '*/instances'"),
     ('write to /etc/hosts', 'write to /etc/hosts'),
     ('write to /proc/self/mem', 'write to /proc/self/mem'),
