@@ -112,21 +112,7 @@ def _add_manner(parser: argparse._ActionsContainer) -> None:
         help='run classes, and the tests of each, in the order that this '
         "number gives; 'random' draws one, which is printed",
     )
-    failures = parser.add_mutually_exclusive_group()
-    failures.add_argument(
-        '--fail-fast',
-        action='store_true',
-        help='start no test once one has failed; those in progress end, and '
-        'the others are not run',
-    )
-    failures.add_argument(
-        '--rerun-failures',
-        type=_positive_number,
-        metavar='N',
-        help='run each failed test again, up to N times, in a process of its '
-        'own; one that passes then is flaky: it is listed, and does not fail '
-        'the run. One that broke an enforced rule is not run again',
-    )
+    _add_failures(parser)
     parser.add_argument(
         '--timings',
         action='append',
@@ -143,6 +129,24 @@ def _add_manner(parser: argparse._ActionsContainer) -> None:
         default=300.0,
         metavar='SECONDS',
         help='stop a test that runs longer (default: 300)',
+    )
+
+
+def _add_failures(parser: argparse._ActionsContainer) -> None:
+    failures = parser.add_mutually_exclusive_group()
+    failures.add_argument(
+        '--fail-fast',
+        action='store_true',
+        help='start no test once one has failed; those in progress end, and '
+        'the others are not run',
+    )
+    failures.add_argument(
+        '--rerun-failures',
+        type=_positive_number,
+        metavar='N',
+        help='run each failed test again, up to N times, in a process of its '
+        'own; one that passes then is flaky: it is listed, and does not fail '
+        'the run. One that broke an enforced rule is not run again',
     )
 
 

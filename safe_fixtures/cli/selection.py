@@ -97,7 +97,7 @@ def _tell_missing(tests: discovery.Tests, named: bool) -> None:
 
 
 def _check(tests: discovery.Tests) -> None:
-    """Refuse to run something else than what was asked for."""
+    """Refuse to run anything but what was asked for."""
     wrong = [f'{argument}: {text}' for argument, text in tests.unknown.items()]
     if tests.missing:
         wrong.append(

@@ -179,9 +179,9 @@ def _lines(values: Sequence[str]) -> str:
 
 
 def name_of(directory: str) -> str:
-    """Return the name of a project, as a name of a Zuul job may be.
+    """Return the name of a project, fit for the name of a Zuul job.
 
-    It is that of its metadata, else that of its directory.
+    It comes from the metadata of the project, else from its directory.
     """
     name = ''
     parser = configparser.ConfigParser(interpolation=None, strict=False)

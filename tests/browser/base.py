@@ -106,6 +106,18 @@ class TestCase(base.TestCase):
         self.browser.get('about:blank')
         self.browser.get(f'file://{self.file}#{view}')
 
+    def be_narrow(self):
+        """Show the page as on a small phone, until the test ends."""
+        self.addCleanup(
+            self.browser.execute_cdp_cmd,
+            'Emulation.clearDeviceMetricsOverride', {},
+        )  # fmt: skip
+        self.browser.execute_cdp_cmd(
+            'Emulation.setDeviceMetricsOverride',
+            {'width': 380, 'height': 800, 'deviceScaleFactor': 1,
+             'mobile': False},
+        )  # fmt: skip
+
     def run_script(self, script, *arguments):
         return self.browser.execute_script(script, *arguments)
 

@@ -199,15 +199,7 @@ class TestPage(base.TestCase):
         self.assertEqual('start/service', self.focused().text)
 
     def test_narrow(self):
-        self.addCleanup(
-            self.browser.execute_cdp_cmd,
-            'Emulation.clearDeviceMetricsOverride', {},
-        )  # fmt: skip
-        self.browser.execute_cdp_cmd(
-            'Emulation.setDeviceMetricsOverride',
-            {'width': 380, 'height': 800, 'deviceScaleFactor': 1,
-             'mobile': False},
-        )  # fmt: skip
+        self.be_narrow()
         for view in ('overview', 'tests', 'test-0', 'test-1'):
             self.open(view)
             self.assertEqual(

@@ -198,15 +198,7 @@ class TestPictures(base.TestCase):
         self.assertIn('×', self.find('.tl-chip-text').text)
 
     def test_narrow(self):
-        self.addCleanup(
-            self.browser.execute_cdp_cmd,
-            'Emulation.clearDeviceMetricsOverride', {},
-        )  # fmt: skip
-        self.browser.execute_cdp_cmd(
-            'Emulation.setDeviceMetricsOverride',
-            {'width': 380, 'height': 800, 'deviceScaleFactor': 1,
-             'mobile': False},
-        )  # fmt: skip
+        self.be_narrow()
         self.open_test()
         sizes = 'const e = %s; return [e.scrollWidth, e.clientWidth]'
         for view, box in (

@@ -77,12 +77,9 @@ def run(
     )
     workers = max(1, min(concurrency, len(groups)))
     total = len(tests.tests) + len(tests.errors) + len(tests.skipped)
-    own = {
-        **setup.settings,
-        'audit_file': os.path.join(directory, 'events-run.jsonl'),
-    }
+    path = os.path.join(directory, 'events-run.jsonl')
     with (
-        conf.override(**own),
+        conf.override(**{**setup.settings, 'audit_file': path}),
         audit.AuditTrail('safe-fixtures run') as trail,
         contextlib.closing(runner_progress.Progress(total)) as shown,
     ):
@@ -104,12 +101,7 @@ def run(
             _rules_off(mode),
         )
         began = time.monotonic()
-        try:
-            supervisor.conclude(tests.errors, 'fail')
-            supervisor.conclude(tests.skipped, 'skip')
-            supervisor.run(groups, workers)
-        finally:
-            supervisor.close()
+        supervisor.run(tests, groups, workers)
         lost = kept.end(
             time.monotonic() - began,
             supervisor.interrupted,
@@ -160,8 +152,21 @@ class _Supervisor:
         self._signals = 0
         self._signals_seen = 0
 
-    def close(self) -> None:
-        """Leave nothing running."""
+    def run(
+        self,
+        tests: discovery.Tests,
+        groups: Sequence[child.Group],
+        workers: int,
+    ) -> None:
+        """Run groups of tests, conclude the others; leave nothing running."""
+        try:
+            self._conclude(tests.errors, 'fail')
+            self._conclude(tests.skipped, 'skip')
+            self._run(groups, workers)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         for process in self._processes:
             process.reap()
         self._selector.close()
@@ -177,13 +182,13 @@ class _Supervisor:
         if self._setup.profile:
             self._records.profile(profiling.merged(self._measured))
 
-    def conclude(self, modules: Mapping[str, str], status: str) -> None:
+    def _conclude(self, modules: Mapping[str, str], status: str) -> None:
         """Conclude modules that could not be loaded."""
         for name, text in modules.items():
             outcome = records.Outcome(status, 0.0, 0, text)
             self._records.conclude(name, outcome)
 
-    def run(self, groups: Sequence[child.Group], workers: int) -> None:
+    def _run(self, groups: Sequence[child.Group], workers: int) -> None:
         """Run groups of tests until all are done or a signal comes."""
         self._queue.extend(groups)
         updated = 0.0

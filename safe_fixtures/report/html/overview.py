@@ -164,7 +164,7 @@ class Overview:
         )
 
     def services(self) -> '_Changes':
-        """Return what became of the services that tests changed."""
+        """Return the services that tests changed, and which were restored."""
         return self._changes
 
     def slow_restores(self) -> list[Slow]:

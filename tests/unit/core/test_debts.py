@@ -12,15 +12,19 @@
 
 """What a baseline may hold, and what it covers."""
 
+import hashlib
 import os
 import pathlib
+import re
 import threading
+from unittest import mock
 
 import fixtures
 import testtools
 
 import safe_fixtures
 from safe_fixtures import audit
+from safe_fixtures.core import acts
 from safe_fixtures.core import debts
 from safe_fixtures.core import waivers
 from safe_fixtures import exceptions
@@ -193,6 +197,16 @@ class TestDebts(FileTestCase):
     def owe_of(self, case, **more):
         self.owe(case('test_it').id(), file=HERE, **more)
 
+    def owe_where_it_was_done(self, case):
+        found = []
+        end = audit.watch(found.append)
+        self.run_inner(case)
+        end()
+        (event,) = (e for e in map(audit.Event, found) if e.is_violation)
+        name = case('test_it').id()
+        file, _ = acts.place_of(event.details['where'])
+        self.owe(name, file=acts.file_of(file, name))
+
     def test_more_often_than_the_debt_says(self):
         case = self.case(*[('SF301', 'real image')] * 3)
         self.owe_of(case, count=3)
@@ -216,6 +230,72 @@ class TestDebts(FileTestCase):
         case = inner.case_of(act)
         self.owe_of(case)
         self.assertFails(case, 'SF301 (CWE-531): other image')
+
+    def test_ends_of_a_test(self):
+        def act(test):
+            inner.swallowed(test.useFixture(inner.Watch()).violate)(
+                'SF301', test.message
+            )
+
+        def set_up(test):
+            super(type(test), test).setUp()
+            act(test)
+
+        def fail_in_set_up(test):
+            set_up(test)
+            test.fail('on purpose')
+
+        def fail(test):
+            act(test)
+            test.fail('on purpose')
+
+        def nothing(test):
+            pass
+
+        for name, body, attributes in (
+            ('passes', act, {}),
+            ('passes, breaks it in setUp', nothing, {'setUp': set_up}),
+            ('fails', fail, {}),
+            ('fails in setUp', nothing, {'setUp': fail_in_set_up}),
+        ):
+            for message in ('real image', 'other image'):
+                with self.subTest(name, message=message):
+                    case = inner.case_of(body, message=message, **attributes)
+                    self.owe_where_it_was_done(case)
+                    result = self.run_inner(case)
+                    said = '\n'.join(
+                        text for _, text in result.errors + result.failures
+                    )
+                    self.assertEqual(
+                        'fails' in name, 'on purpose' in said, said
+                    )
+                    self.assertEqual(
+                        message == 'other image', 'SF301 (CWE' in said, said
+                    )
+
+    def test_a_test_that_patches_what_compares(self):
+        # Equal up to where an act is cut.
+        known, new = ('image ' + 'x' * 500 + end for end in ('a', 'b'))
+        digest = hashlib.sha256(known.encode())
+        same = mock.Mock(**{'return_value.sub.return_value': known})
+
+        def act(test):
+            guard = test.useFixture(inner.Watch())
+            with (
+                mock.patch.object(hashlib, 'sha256', lambda data: digest),
+                mock.patch.object(re, 'sub', lambda *args: known),
+                mock.patch.object(re, 'compile', same),
+                mock.patch.object(re, 'escape', lambda text: ''),
+            ):
+                for message in (known, new):
+                    inner.swallowed(guard.violate)('SF301', message)
+
+        case = inner.case_of(act)
+        self.owe_of(case, done=acts.act(known), count=2)
+        self.assertEqual(
+            ([('recorded', True), ('enforced', False)], False),
+            self.kinds(case),
+        )
 
     def test_guards_of_a_test_share_its_debts(self):
         def act(test):
