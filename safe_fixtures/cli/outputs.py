@@ -17,9 +17,11 @@ from collections.abc import Callable, Sequence
 import dataclasses
 import importlib.util
 
+from safe_fixtures import audit
+from safe_fixtures.cli import alerts
 from safe_fixtures.core import debts as core_debts
 
-__all__ = ['Earlier', 'Unwritten', 'add_arguments', 'write']
+__all__ = ['Unwritten', 'add_arguments', 'write']
 
 
 class Unwritten(OSError):
@@ -27,15 +29,18 @@ class Unwritten(OSError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Earlier:
-    """What the runs are compared with.
+class _Given:
+    """What is given besides the records.
 
     :ivar debts: those of the baseline; None without one.
-    :ivar runs: the report directories of earlier runs; empty without any.
+    :ivar before: the report directories of earlier runs, to compare with;
+        empty without any.
+    :ivar alerts: raises the alerts; None for those with the default limits.
     """
 
     debts: Sequence[core_debts.Debt] | None = None
-    runs: Sequence[str] = ()
+    before: Sequence[str] = ()
+    alerts: audit.Alerts | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +50,13 @@ class _Format:
     :ivar option: such as ``--junit``.
     :ivar help: what the file is.
     :ivar write: writes a file, given the report directories (or files of
-        events), the name of the file, and what to compare with.
+        events), the name of the file, and what else is given.
     :ivar needs: a module of the extra ``cli`` that it imports, if any.
     """
 
     option: str
     help: str
-    write: Callable[[Sequence[str], str, 'Earlier'], None]
+    write: Callable[[Sequence[str], str, _Given], None]
     needs: str = ''
 
     def file(self, text: str) -> str:
@@ -68,28 +73,28 @@ class _Format:
 # What writes a format is imported when it is asked for.
 
 
-def _html(paths: Sequence[str], file: str, earlier: Earlier) -> None:
+def _html(paths: Sequence[str], file: str, given: _Given) -> None:
     from safe_fixtures.report import html
 
-    html.write(paths, file, debts=earlier.debts, before=earlier.runs)
+    html.write(paths, file, given.alerts, given.debts, given.before)
 
 
-def _junit(paths: Sequence[str], file: str, earlier: Earlier) -> None:
+def _junit(paths: Sequence[str], file: str, given: _Given) -> None:
     from safe_fixtures.report import junit
 
     junit.write(paths, file)
 
 
-def _sarif(paths: Sequence[str], file: str, earlier: Earlier) -> None:
+def _sarif(paths: Sequence[str], file: str, given: _Given) -> None:
     from safe_fixtures.report import sarif
 
     sarif.write(paths, file)
 
 
-def _markdown(paths: Sequence[str], file: str, earlier: Earlier) -> None:
+def _markdown(paths: Sequence[str], file: str, given: _Given) -> None:
     from safe_fixtures.report import markdown
 
-    markdown.write(paths, file, earlier.debts, earlier.runs)
+    markdown.write(paths, file, given.debts, given.before)
 
 
 _FORMATS = (
@@ -126,13 +131,15 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
 def write(
     parsed_args: argparse.Namespace,
     paths: Sequence[str],
-    earlier: Earlier | None = None,
+    debts: Sequence[core_debts.Debt] | None = None,
+    before: Sequence[str] = (),
 ) -> None:
     """Write what the arguments ask for.
 
     :param parsed_args: the arguments of the command.
     :param paths: report directories or files of events.
-    :param earlier: what they are compared with; default: nothing.
+    :param debts: those of the baseline; default: there is none.
+    :param before: earlier runs to compare with; as *paths*.
     :raises: Unwritten if a file could not be written; the others are.
     """
     wrong = []
@@ -141,7 +148,8 @@ def write(
         if file is None:
             continue
         try:
-            each.write(paths, file, earlier or Earlier())
+            given = _Given(debts, before, alerts.of(parsed_args))
+            each.write(paths, file, given)
         except (OSError, ValueError) as error:
             wrong.append(f'{each.option} {file}: {error}')
     if wrong:

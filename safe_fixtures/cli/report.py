@@ -95,9 +95,7 @@ class Report(lister.Lister):
             parsed_args.paths, alerts.of(parsed_args), debts
         )
         outputs.write(
-            parsed_args,
-            parsed_args.paths,
-            outputs.Earlier(debts, parsed_args.compare or ()),
+            parsed_args, parsed_args.paths, debts, parsed_args.compare or ()
         )
         if parsed_args.compare is not None:
             found = compare.compare(parsed_args.compare, parsed_args.paths)

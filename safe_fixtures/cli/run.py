@@ -130,9 +130,7 @@ class Run(lister.Lister):
             or int(wrong)
         )
         try:
-            outputs.write(
-                parsed_args, [directory], outputs.Earlier(self._debts)
-            )
+            outputs.write(parsed_args, [directory], self._debts)
         except outputs.Unwritten as error:
             # What the tests did goes before.
             unwritten = _unusable(str(error))

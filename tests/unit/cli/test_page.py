@@ -71,6 +71,25 @@ class TestReport(runs.TestCase):
         with open(self.file) as file:
             self.assertIn('1 of 1 test failed', reports.Page(file.read()).text)
 
+    def test_limits_of_alerts(self):
+        directory = reports.Directory(self.path)
+        directory.outcomes(('a.C.test', 'success', 1.0, 0))
+        with directory.trail('a.C.test') as trail:
+            trail.record('evaluate/violation', 'x', code='SF204')
+            trail.record('evaluate/test', 'a.C.test')
+        for arguments, shown in (
+            ((), False),
+            (('--alert', 'refused_starts=1'), True),
+        ):
+            with self.subTest(arguments=arguments):
+                code, _, _ = self.command(
+                    'report', '--html', self.file, self.path, *arguments
+                )
+                self.assertEqual(0, code)
+                with open(self.file) as file:
+                    page = reports.Page(file.read())
+                self.assertEqual(shown, 'repeated refused starts' in page.text)
+
     def test_it_cannot_be_written(self):
         reports.Directory(self.path).outcomes(('a.C.test', 'fail', 1.0, 0))
         code, _, err = self.command('report', '--html', self.path, self.path)
