@@ -196,8 +196,12 @@ _OF_ACTIONS: dict[str, dict[str, _Check]] = {
         'helpers': _are_waits,
     },
     SPEED_UP: {'cures': _are_hits, 'off': _are_named_texts},
-    TEST_END: {'hardened': _is_text, 'lacks': _is_text},
-    TEST_OUTCOME: {'status': _is_text},
+    TEST_END: {
+        'hardened': _is_text,
+        'lacks': _is_text,
+        'by_violations': _is_flag,
+    },
+    TEST_OUTCOME: {'status': _is_text, 'by_violations': _is_flag},
     RUN: {
         'mode': _is_text,
         'tests': _is_count,

@@ -82,7 +82,7 @@ def _html(paths: Sequence[str], file: str, given: _Given) -> None:
 def _junit(paths: Sequence[str], file: str, given: _Given) -> None:
     from safe_fixtures.report import junit
 
-    junit.write(paths, file)
+    junit.write(paths, file, given.debts)
 
 
 def _sarif(paths: Sequence[str], file: str, given: _Given) -> None:

@@ -32,6 +32,7 @@ from safe_fixtures.runtime import stack
 __all__ = [
     'Outcome',
     'ToldOutcomes',
+    'failed_by_violations',
     'follow',
     'hide_own_frames',
     'outcome_of',
@@ -49,6 +50,8 @@ class Outcome:
         :class:`ToldOutcomes`.
     :ivar value: ``success``, ``failure``, or ``unknown`` if it was skipped.
     :ivar interrupted: whether something like Ctrl-C ends the test.
+    :ivar only_violations: whether nothing but violations has failed it so
+        far.
     :ivar process: the number of the process that runs the test.
     :ivar followed: whether the test is concluded at its end already.
     :ivar hardened: how far the test is hardened: ``fully``, ``partly``, or
@@ -62,6 +65,7 @@ class Outcome:
     def __init__(self, test: Any) -> None:
         self.value = 'success'
         self.interrupted = False
+        self.only_violations = True
         self.process = forks.process()
         self.followed = False
         self.hardened = ''
@@ -96,10 +100,15 @@ class Outcome:
         self._tidy_traceback(exc_info)
         if self._expects_failure:
             return
-        self.value = 'failure'
+        self.fail(error)
         while error is not None and not self.is_due_to(error):
             self._errors.append(error)
             error = error.__cause__
+
+    def fail(self, error: BaseException | None) -> None:
+        """Take note of what fails the test, raised or only reported."""
+        self.value = 'failure'
+        self.only_violations &= isinstance(error, exceptions.SafetyViolation)
 
     def _tidy_traceback(self, exc_info: Any) -> None:
         """Show a violation's traceback again, without our own frames."""
@@ -150,6 +159,19 @@ def outcome_of(test: Any) -> Outcome | None:
     if outcome is None and hasattr(test, 'addOnException'):
         outcome = vars(test)[_ON_TEST] = Outcome(test)
     return outcome
+
+
+def failed_by_violations(test: Any) -> bool:
+    """Whether a test that is over failed by violations, and nothing else.
+
+    :param test: any test; one without guards did not.
+    """
+    outcome: Outcome | None = getattr(test, '__dict__', {}).get(_ON_TEST)
+    return (
+        outcome is not None
+        and outcome.value == 'failure'
+        and outcome.only_violations
+    )
 
 
 class ToldOutcomes(wrapt.ObjectProxy):  # type: ignore[type-arg]
@@ -225,7 +247,11 @@ def _conclude(test: Any, trail: audit.AuditTrail, outcome: Outcome) -> None:
         for each in violations.expected_by(test)
         if not any(each is earlier for earlier in outcome.expected)
     ]
-    fails = bool(unused or left_open) or not trail.is_whole
+    broken = bool(left_open) or not trail.is_whole
+    fails = broken or bool(unused) or outcome.value == 'failure'
+    about = _how_far(outcome)
+    if fails and outcome.only_violations and not broken:
+        about['by_violations'] = True
     trail.record(
         events.TEST_END,
         test.id(),
@@ -233,10 +259,9 @@ def _conclude(test: Any, trail: audit.AuditTrail, outcome: Outcome) -> None:
         outcome='failure' if fails else outcome.value,
         event_type='monitor',
         seconds=round(trail.seconds, 6),
-        **_how_far(outcome),
+        **about,
     )
-    broken = fails or outcome.value == 'failure' or not trail.is_whole
-    if broken and hasattr(test, 'addDetail'):
+    if (fails or not trail.is_whole) and hasattr(test, 'addDetail'):
         test.addDetail('safe_fixtures.audit', trail.as_detail())
     if unused:
         raise exceptions.SafetyViolation(
@@ -248,7 +273,7 @@ def _conclude(test: Any, trail: audit.AuditTrail, outcome: Outcome) -> None:
     trail.check()
 
 
-def _how_far(outcome: Outcome) -> dict[str, str]:
+def _how_far(outcome: Outcome) -> dict[str, Any]:
     about = {'hardened': outcome.hardened, 'lacks': outcome.lacks}
     return {name: text for name, text in about.items() if text}
 

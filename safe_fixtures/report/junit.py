@@ -20,6 +20,7 @@ import re
 
 import junitparser
 
+from safe_fixtures.core import debts as core_debts
 from safe_fixtures.report import places
 from safe_fixtures.report import results
 from safe_fixtures.report import texts
@@ -31,7 +32,11 @@ __all__ = ['compose', 'write']
 
 _NAME = 'safe_fixtures'
 _TIME = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d')
-_FLAKY = 'flaky'
+# Those whose failure fails no run, and why.
+_EXCUSED = {
+    'flaky': 'it passed when it ran again',
+    'owed': 'the baseline covers all that failed it',
+}
 _MESSAGE = 1000  # characters of an attribute
 # Those that did not get to say what failed them.
 _ERRORS = ('timeout', 'died', 'lost')
@@ -40,15 +45,20 @@ _SKIPPED = ('skipped', 'xfail')
 _OfTests = dict[str, list[tuple[violations.Violation, int]]]
 
 
-def write(paths: Sequence[str], file: str) -> None:
+def write(
+    paths: Sequence[str],
+    file: str,
+    debts: Sequence[core_debts.Debt] | None = None,
+) -> None:
     """Write the outcomes of tests as JUnit XML.
 
     :param paths: as for :func:`safe_fixtures.summary.read`.
     :param file: the name of the file; it is replaced as a whole.
+    :param debts: those of the baseline; default: there is none.
     :raises: OSError, ValueError: as by ``read``, and OSError if the file
         cannot be written.
     """
-    files.write_whole(file, compose(results.read(paths)))
+    files.write_whole(file, compose(results.read(paths, debts)))
 
 
 def compose(found: results.Results) -> bytes:
@@ -98,12 +108,11 @@ def _case(
     case = junitparser.TestCase(
         name[dot + 1 :], name[: max(dot, 0)] or name, round(test.seconds, 3)
     )
-    if broken or test.status == _FLAKY:
+    why = _EXCUSED.get(test.status)
+    if broken or why:
         properties = junitparser.Properties()
-        if test.status == _FLAKY:
-            properties.add_property(
-                junitparser.Property(_FLAKY, 'it passed when it ran again')
-            )
+        if why:
+            properties.add_property(junitparser.Property(test.status, why))
         for violation, count in broken:
             properties.add_property(
                 junitparser.Property(

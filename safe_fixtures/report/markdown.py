@@ -121,7 +121,10 @@ def _outcome(
         wrong.append('no test was hardened')
     yield f'### safe_fixtures: {"failed" if code else "passed"}'
     yield ''
+    owed = sum(test.status == 'owed' for run in runs for test in run.tests)
     good = f'{sections.plural(tests, "test")}, and none failed'
+    if owed:
+        good += f' of anything new; {owed} of what the baseline covers'
     yield f'{"; ".join(wrong) or good}.'
     yield ''
 
@@ -150,7 +153,7 @@ def _failures(runs: Sequence[results.Run]) -> Iterator[str]:
         (run.directory, test)
         for run in runs
         for test in run.tests
-        if test.failed or test.status == 'flaky'
+        if test.failed or test.status in ('flaky', 'owed')
     ]
     if not failed:
         return

@@ -32,13 +32,13 @@ __all__ = ['BROKEN', 'FAILED', 'OUTCOMES', 'Model', 'Row', 'Test', 'shortened']
 
 #: Outcomes of tests, the worst first.
 OUTCOMES = (
-    'failed', 'timeout', 'died', 'lost', 'uxsuccess', 'flaky', 'skipped',
-    'xfail', 'passed', 'unknown',
+    'failed', 'timeout', 'died', 'lost', 'uxsuccess', 'flaky', 'owed',
+    'skipped', 'xfail', 'passed', 'unknown',
 )  # fmt: skip
 #: Those that fail a run.
 FAILED = frozenset(OUTCOMES[:5])
 #: Those of tests that have failed, whether or not that fails the run.
-BROKEN = FAILED | {'flaky'}
+BROKEN = FAILED | {'flaky', 'owed'}
 _OUTCOME_OF = {
     'success': 'passed',
     'fail': 'failed',
@@ -101,6 +101,7 @@ class Test:
     :ivar rules: how often it broke each rule, by rule and kind.
     :ivar rows: its events, in their order.
     :ivar left_out: how many events were too many to keep.
+    :ivar by_violations: whether nothing but violations failed it.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Test:
     )
     rows: list[Row] = dataclasses.field(default_factory=list)
     left_out: int = 0
+    by_violations: bool = False
     is_reported: bool = False
     ended: float | None = None
 
@@ -188,6 +190,7 @@ class Model:
         test.outcome = _OUTCOME_OF.get(
             status or event.outcome, 'skipped' if status else 'unknown'
         )
+        test.by_violations = _is_by_violations(event)
         test.seconds = event.seconds
         worker = event.details.get('worker')
         if type(worker) is int and 0 <= worker < 10**6:
@@ -211,6 +214,7 @@ class Model:
             test.ended = at
             if not test.is_reported:
                 test.outcome = _OUTCOME_OF.get(event.outcome, 'skipped')
+                test.by_violations = _is_by_violations(event)
                 test.seconds = event.seconds
         if len(test.rows) < _EVENTS:
             test.rows.append(self._row(event, at))
@@ -257,6 +261,10 @@ class Model:
 
     def _shared(self, text: str) -> str:
         return self._texts.setdefault(text, text)
+
+
+def _is_by_violations(event: events.Event) -> bool:
+    return bool(event.details.get('by_violations'))
 
 
 def shortened(text: str, most: int = _TEXT) -> str:

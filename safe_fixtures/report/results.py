@@ -36,11 +36,13 @@ class Test:
     :ivar status: such as ``passed`` or ``timeout``; see
         :data:`.summary.results.STATUSES` (str).
     :ivar seconds: how long it took (float).
+    :ivar by_violations: whether nothing but violations failed it (bool).
     """
 
     name: str
     status: str
     seconds: float
+    by_violations: bool = False
 
     @property
     def failed(self) -> bool:
@@ -121,12 +123,7 @@ class Results:
     def runs(self) -> Iterator[Run]:
         """Yield the runs, and then one of the tests that only guards saw."""
         for run in self._runs.values():
-            tests = [
-                dataclasses.replace(test, status='flaky')
-                if (test.name, run.directory) in self._flaky
-                else test
-                for test in run.tests
-            ]
+            tests = [self._judged(test, run.directory) for test in run.tests]
             yield dataclasses.replace(run, tests=tests)
         known = {
             test.name for run in self._runs.values() for test in run.tests
@@ -134,10 +131,18 @@ class Results:
         others = Run()
         for test, directory in self._seen.values():
             if test.name not in known:
-                others.tests.append(test)
+                others.tests.append(self._judged(test))
                 others.directory = directory
         if others.tests:
             yield others
+
+    def _judged(self, test: Test, directory: str = '') -> Test:
+        """Return a test as flaky or owed, if its failure fails no run."""
+        if (test.name, directory) in self._flaky:
+            return dataclasses.replace(test, status='flaky')
+        if test.by_violations and self.total.owes(test.name):
+            return dataclasses.replace(test, status='owed')
+        return test
 
     def pattern(self, violation: violations.Violation) -> str | None:
         """Return the pattern of the waivers file that waived a violation.
@@ -165,7 +170,9 @@ def read(
 
 
 def _test(event: events.Event) -> Test:
-    return Test(event.target, results.status_of(event), event.seconds)
+    status = results.status_of(event)
+    by_violations = status == 'failed' and event.details.get('by_violations')
+    return Test(event.target, status, event.seconds, bool(by_violations))
 
 
 def _directory(event: events.Event) -> str:

@@ -113,6 +113,9 @@ class Baseline(sections.Section):
         # How often each test did it, by rule.
         self._known: dict[str, collections.Counter[str]] = {}
         self._new: dict[str, collections.Counter[str]] = {}
+        # The tests that were refused something, and whether all of that is
+        # known.
+        self._owing: dict[str, bool] = {}
         # Of the file by pattern, of a test by its id.
         self._waivers: set[tuple[str, str]] = set()
 
@@ -130,12 +133,19 @@ class Baseline(sections.Section):
         known = min(event.times, max(0, allowed - before))
         new = event.times - known
         code = key[0]
+        if event.kind == 'enforced':
+            owes = not new and self._owing.get(event.test, True)
+            self._owing[event.test] = owes
         for counts, number in ((self._known, known), (self._new, new)):
             if number:
                 tests = counts.setdefault(code, collections.Counter())
                 tests[event.test] += number
         if new:
             self.new.note(violations.Violation.of(event), new)
+
+    def owes(self, test: str) -> bool:
+        """Whether a test was refused something, and nothing that is new."""
+        return self._owing.get(test, False)
 
     def rows(self) -> sections.Rows:
         owners: collections.Counter[str] = collections.Counter()

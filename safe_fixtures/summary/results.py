@@ -13,7 +13,7 @@
 """Sections on the runs and the tests, and on what broke rules."""
 
 import collections
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import fnmatch
 import re
 import shlex
@@ -42,6 +42,7 @@ __all__ = [
 _STATUSES = {
     'success': 'passed',
     'flaky': 'flaky',
+    'owed': 'owed',
     'fail': 'failed',
     'failure': 'failed',
     'uxsuccess': 'uxsuccess',
@@ -57,12 +58,14 @@ STATUSES = tuple(dict.fromkeys(_STATUSES.values()))
 _ALWAYS_SHOWN = ('passed', 'failed', 'skipped')
 #: The statuses that fail a test.
 FAILURES = ('failed', 'uxsuccess', 'timeout', 'died', 'lost')
-_NAMED = (*FAILURES, 'flaky')
+_NAMED = (*FAILURES, 'flaky', 'owed')
 # These ran to no end that could tell how far they were hardened.
 _UNTOLD = ('skip', 'timeout', 'died', 'lost')
 _ITSELF = 'only what the tests use themselves'
 _NOT_AT_ALL = 'no guard came up, or its record is gone'
 _KINDS = ('enforced', 'recorded', 'waived', 'expected')
+# Of a test that violations failed, and nothing else.
+_BY_VIOLATIONS = 'failed by violations'
 # Of a waiver whose tests were all skipped.
 _UNTRIED = 'not tried'
 # It names a directory that is not empty when the run is done again.
@@ -177,13 +180,15 @@ class Tests(sections.Section):
     """How the tests ended: what the runner says beats what guards saw.
 
     :param runs: knows how many tests were not run.
+    :param owes: says whether the baseline covers all that failed a test.
     """
 
     title = 'Tests'
     always = True
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: Runs, owes: Callable[[str], bool]) -> None:
         self._runs = runs
+        self._owes = owes
         # By test; several runs can have the same test.
         self._seen: dict[str, list[str]] = {}
         self._reported: dict[str, list[str]] = {}
@@ -203,7 +208,10 @@ class Tests(sections.Section):
             found = self._reported
         else:
             return
-        found.setdefault(sys.intern(event.target), []).append(status_of(event))
+        status = status_of(event)
+        if status == 'failed' and event.details.get('by_violations'):
+            status = _BY_VIOLATIONS
+        found.setdefault(sys.intern(event.target), []).append(status)
 
     def rows(self) -> sections.Rows:
         by_status = self._by_status()
@@ -233,6 +241,8 @@ class Tests(sections.Section):
         for test, statuses in {**self._seen, **self._reported}.items():
             flaky = self._flaky[test]
             for status in statuses:
+                if status == _BY_VIOLATIONS:
+                    status = 'owed' if self._owes(test) else 'failed'
                 if status in FAILURES and flaky:
                     flaky -= 1
                     status = 'flaky'

@@ -60,12 +60,12 @@ class Summary:
         debts: Sequence[core_debts.Debt] | None = None,
     ) -> None:
         self._runs = results.Runs()
-        self._tests = results.Tests(self._runs)
-        self._hardened = results.Hardened()
-        self._violations = results.Violations()
         self._baseline = (
             None if debts is None else summary_debts.Baseline(debts)
         )
+        self._tests = results.Tests(self._runs, self.owes)
+        self._hardened = results.Hardened()
+        self._violations = results.Violations()
         records = activity.Records()
         self.truncated = records.truncated
         self.skipped = records.skipped
@@ -143,6 +143,17 @@ class Summary:
         """The violations that are new, or all without a baseline."""
         return self.found if self.new is None else self.new
 
+    def owes(self, test: str) -> bool:
+        """Whether the baseline covers each enforced rule that a test broke.
+
+        If nothing but violations failed the test, it counts as ``owed`` and
+        does not fail the run: with the baseline, it would have gone on.
+
+        :param test: its id.
+        :returns: False without a baseline, and for a test that broke none.
+        """
+        return self._baseline is not None and self._baseline.owes(test)
+
     def exit_code(self, *, strict_waivers: bool = False) -> int:
         """Return the exit code of the command.
 
@@ -150,7 +161,8 @@ class Summary:
         no debt covers it; else
         1 if a test failed, was ended or was not run, a run was interrupted,
         or a record was skipped (a flaky test, which passed when it was run
-        again, does not count); else 3 if a run hardened none of its tests;
+        again, does not count, nor does one that is owed; see
+        :meth:`owes`); else 3 if a run hardened none of its tests;
         else 0.
 
         :param strict_waivers: whether the code is 1 as well if a waiver was

@@ -13,6 +13,7 @@
 """Turn what worker processes report into outcomes of tests."""
 
 from collections.abc import Callable, Mapping, Sequence
+import dataclasses
 import datetime
 import io
 import re
@@ -88,6 +89,9 @@ class Reader:
         test_id, status = packet['test_id'], packet['test_status']
         name, data = packet['file_name'], packet['file_bytes']
         if test_id is None:
+            if name == packets.BY_VIOLATIONS:
+                self._add_cause()
+                return
             self.flush()
             self.since = time.monotonic()
             self._on_mark(name, bytes(data).decode(errors='replace'))
@@ -105,6 +109,13 @@ class Reader:
             self._details = {}
         elif status is not None:
             self._end(test_id, status, packet['timestamp'])
+
+    def _add_cause(self) -> None:
+        """Note that nothing but violations failed the test that ended last."""
+        if self._pending is not None:
+            test_id, outcome = self._pending
+            outcome = dataclasses.replace(outcome, by_violations=True)
+            self._pending = test_id, outcome
 
     def _end(
         self, test_id: str, status: str, ended: datetime.datetime | None

@@ -20,13 +20,23 @@ import testtools
 
 from safe_fixtures.runtime import printable
 
-__all__ = ['DONE', 'FAILED', 'INTERRUPTED', 'READY', 'Writer', 'split']
+__all__ = [
+    'BY_VIOLATIONS',
+    'DONE',
+    'FAILED',
+    'INTERRUPTED',
+    'READY',
+    'Writer',
+    'split',
+]
 
 # The names of packets about the worker itself.
 READY = 'safe_fixtures: ready'
 DONE = 'safe_fixtures: done'
 FAILED = 'safe_fixtures: failed'
 INTERRUPTED = 'safe_fixtures: interrupted'
+# And of one about the test that has just ended.
+BY_VIOLATIONS = 'safe_fixtures: failed by violations only'
 
 _SIGNATURE = b'\xb3'
 _NAMES = {'test_id', 'file_name', 'mime_type', 'route_code'}

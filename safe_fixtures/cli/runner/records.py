@@ -53,12 +53,14 @@ class Outcome:
     :param seconds: how long it took.
     :param worker: the number of the worker that ran it.
     :param text: what a person should read if it failed.
+    :param by_violations: whether nothing but violations failed it.
     """
 
     status: str
     seconds: float
     worker: int
     text: str = ''
+    by_violations: bool = False
 
     @property
     def failed(self) -> bool:
@@ -224,6 +226,7 @@ class Records:
             status=outcome.status,
             seconds=round(outcome.seconds, 3),
             worker=outcome.worker,
+            **({'by_violations': True} if outcome.by_violations else {}),
         )
         if not outcome.failed:
             return

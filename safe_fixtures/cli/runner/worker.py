@@ -17,6 +17,7 @@ while it runs a slow group, other processes take the next ones.
 """
 
 import argparse
+from collections.abc import Callable
 import faulthandler
 import gc
 import io
@@ -39,6 +40,7 @@ from safe_fixtures.cli.runner import loading
 from safe_fixtures.cli.runner import packets as runner_packets
 from safe_fixtures.cli.runner import profiling
 from safe_fixtures import conf
+from safe_fixtures.core import conclusion
 from safe_fixtures.guards import isolation
 from safe_fixtures.guards.output import result as output_result
 from safe_fixtures.guards.output import streams
@@ -255,10 +257,18 @@ class _Result(test_results.AutoTimingTestResultDecorator):
     :param ended: says whether no further test shall start, as one has failed
         in another process. If there is one, a test that fails here is the
         last one, too.
+    :param on_violations: called after each test that violations have failed,
+        and nothing else.
     """
 
-    def __init__(self, target: Any, ended: 'select.poll | None') -> None:
+    def __init__(
+        self,
+        target: Any,
+        ended: 'select.poll | None',
+        on_violations: Callable[[], object],
+    ) -> None:
         super().__init__(target)
+        self._on_violations = on_violations
         self._process = forks.process()
         self._has_failed = False
         self._ended = ended
@@ -288,14 +298,16 @@ class _Result(test_results.AutoTimingTestResultDecorator):
         if self._ended is not None:
             self.stop()
 
-    def stopTest(self, test: Any) -> Any:
+    def stopTest(self, test: Any) -> None:
         error = sys.exception()
         if not isinstance(error, SystemExit):
             error = None
         forks.end_child(self._process, self._has_failed, error)
         if self._ended is not None and self._ended.poll(0):
             self.stop()
-        return super().stopTest(test)
+        super().stopTest(test)
+        if conclusion.failed_by_violations(test):
+            self._on_violations()
 
 
 def _run_suite(
@@ -307,7 +319,13 @@ def _run_suite(
     target: Any = testtools.ExtendedToStreamDecorator(packets)
     if masker is not None:
         target = output_result.MaskedResult(target, masker)
-    result = _Result(target, ended)
+    result = _Result(
+        target,
+        ended,
+        lambda: packets.status(
+            file_name=runner_packets.BY_VIOLATIONS, file_bytes=b'', eof=True
+        ),
+    )
     result.startTestRun()
     try:
         suite(result)

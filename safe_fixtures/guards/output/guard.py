@@ -134,6 +134,9 @@ class RedactedOutput(guard.Guard):
             self.trail.check()
         except audit.AuditFailed as error:
             errors.append(error)
+        if self._outcome is not None:
+            for each in errors:
+                self._outcome.fail(each)
         return [str(error) for error in errors]
 
     def _report(self) -> list[AssertionError]:

@@ -134,6 +134,10 @@ class _Read:
             # Such as a directory whose records a test has removed.
             summary.skipped.append(str(error))
         self.tests = collected.tests()
+        for test in self.tests:
+            is_refused = test.outcome == 'failed' and test.by_violations
+            if is_refused and summary.owes(test.name):
+                test.outcome = 'owed'
         directories = dict.fromkeys(filter(os.path.isdir, paths))
         self.results = results.read(directories, self.tests, summary.skipped)
 
@@ -267,8 +271,9 @@ def _outcome(
         line = f'{_plural(passed, "test")} passed, none failed'
     if skipped and failed == 0:
         line += f', {_grouped(skipped)} skipped'
-    if counts.get('flaky'):
-        line += f', {_grouped(counts["flaky"])} flaky'
+    for each in ('flaky', 'owed'):
+        if counts.get(each):
+            line += f', {_grouped(counts[each])} {each}'
     if not_run:
         line += f', {_grouped(not_run)} not run'
     if enforced:

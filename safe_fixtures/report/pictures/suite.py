@@ -175,7 +175,7 @@ def _blocks(
 
 
 def _kind(test: model.Test) -> str:
-    if test.outcome in model.FAILED:
+    if test.outcome in model.BROKEN:
         return 'failed'
     return 'passed' if test.outcome in ('passed', 'xfail') else 'other'
 

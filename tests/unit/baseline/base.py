@@ -50,14 +50,24 @@ class TestCase(base.TestCase):
         return str(directory)
 
     def test(
-        self, *acts, name=TEST, status='success', guarded=True, seconds=1.0
+        self,
+        *acts,
+        name=TEST,
+        status='success',
+        guarded=True,
+        seconds=1.0,
+        by_violations=False,
+        runner=True,
     ):
         """Return a function that records a test.
 
         :param acts: keywords of :meth:`violate`, or a code and a message.
         :param status: as the runner says it.
         :param guarded: whether its guards have concluded it.
+        :param by_violations: whether nothing but violations failed it.
+        :param runner: whether a runner reports it.
         """
+        cause = {'by_violations': True} if by_violations else {}
 
         def write(of_run):
             with audit.AuditTrail(name) as trail:
@@ -70,14 +80,16 @@ class TestCase(base.TestCase):
                         'evaluate/test',
                         name,
                         outcome='success' if passed else 'failure',
+                        **cause,
                     )
-            if status is not None:
+            if runner and status is not None:
                 of_run.record(
                     'evaluate/outcome',
                     name,
                     outcome='success' if status == 'success' else 'failure',
                     status=status,
                     seconds=seconds,
+                    **cause,
                 )
 
         return write

@@ -15,12 +15,14 @@
 import contextlib
 import json
 import os
+from xml.etree import ElementTree
 
 from safe_fixtures import audit
 from safe_fixtures.baseline import toml
 from safe_fixtures.core import debts
 from safe_fixtures import summary
 from tests.support import base as base_support
+from tests.support import reports
 from tests.unit.baseline import base as baseline_base
 from tests.unit.cli import base
 from tests.unit.cli import runs
@@ -227,6 +229,32 @@ class TestBaseline(base.TestCase, baseline_base.TestCase):
         self.assertNotIn('enforced rules broken', page)
         self.assertIn('Compared: Appeared', page)
 
+    def test_of_a_run_without_a_baseline(self):
+        enforced = {'mode': 'enforce'}
+        old = self.write(
+            self.test(
+                ('SF301', 'one', enforced), status='fail', by_violations=True
+            )
+        )
+        self.baseline(old)
+        self.assertEqual(
+            0,
+            self.report(
+                old, '--baseline', NAME, '--markdown', 'old.md',
+                '--html', 'old.html', '--junit', 'old.xml',
+            )[0],
+        )  # fmt: skip
+        text = (self.home / 'old.md').read_text()
+        self.assertIn('### safe_fixtures: passed', text)
+        self.assertIn('| Tests owed | 1 |', text)
+        self.assertIn(f'- `{baseline_base.TEST}` owed', text)
+        page = reports.Page((self.home / 'old.html').read_text())
+        self.assertIn('0 tests passed, none failed, 1 owed', page.text)
+        suite = ElementTree.parse(self.home / 'old.xml').getroot()
+        self.assertEqual('0', suite.get('failures'))
+        names = [each.get('name') for each in suite.iter('property')]
+        self.assertEqual(['owed', 'SF301'], names)
+
     def test_report_with_a_bad_baseline(self):
         run = self.write(self.test())
         os.mkfifo('pipe')
@@ -253,7 +281,7 @@ class TestRun(runs.TestCase):
 
     def setUp(self):
         super().setUp()
-        for name in ('SF_KNOWN', 'SF_NEW'):
+        for name in ('SF_KNOWN', 'SF_NEW', 'SF_PLAIN'):
             self.addCleanup(os.environ.pop, name, None)
 
     def counts(self, done):
@@ -297,6 +325,42 @@ class TestRun(runs.TestCase):
             self.outcomes(),
         )
         self.assertEqual(1, self.counts(done)['SF501 new'])
+
+    def test_of_a_run_without_one(self):
+        self.write(
+            'test_owed.py',
+            self.SOURCE.format("pass")
+            + """
+        def test_bad(self):
+            self.addCleanup(self.fail, 'by itself')
+            os.environ['SF_NEW'] = 'x'
+
+    class TestPlain(unittest.TestCase):
+        def test_parts(self):
+            with self.subTest('a part'):
+                os.environ['SF_PLAIN'] = 'x'
+    """,
+        )
+        self.run_cli('test_owed', status=2)
+        with self.in_home():
+            self.command('baseline', 'report')
+            code, out, _ = self.command(
+                'report', '--baseline', NAME, 'report', '-f', 'json'
+            )
+        self.assertEqual(1, code)
+        tests = {
+            row['Item']: row['Details']
+            for row in json.loads(out)
+            if row['Section'] == 'Tests'
+        }
+        self.assertEqual('test_owed.TestOwed.test_bad', tests['failed'])
+        self.assertEqual(
+            {
+                'test_owed.TestOwed.test_known',
+                'test_owed.TestPlain.test_parts',
+            },
+            {*tests['owed'].split(', ')},
+        )
 
     def test_bad_baseline(self):
         self.write('test_plain.py', runs.PLAIN)

@@ -19,6 +19,8 @@ import testtools
 
 import safe_fixtures
 from safe_fixtures import audit
+from safe_fixtures.core import conclusion
+from safe_fixtures.core import violations
 from safe_fixtures import summary
 from tests.support import base
 from tests.support import inner
@@ -52,6 +54,77 @@ class TestConclude(base.TestCase):
                 self.useFixture(inner.Watch()).violate('SF301', 'real image')
 
         self.assertEqual([('failure', 'test_x')], self.conclusions(Inner))
+
+    def test_what_failed_it(self):
+        def fail(test):
+            test.fail('by itself')
+
+        def refuse(test):
+            test.watch.violate('SF301', 'real image')
+
+        swallow = inner.swallowed(refuse)
+
+        def fail_later(test):
+            test.addCleanup(test.fail, 'by itself')
+            refuse(test)
+
+        def fail_after_the_guards(test):
+            test.of_old.append(lambda: test.fail('by itself'))
+            refuse(test)
+
+        def leave_open(test):
+            test.block = violations.expect_violation('SF302')
+            test.block.__enter__()
+            refuse(test)
+
+        class Acting(testtools.TestCase):
+            def __init__(self, acts):
+                super().__init__('test_x')
+                self.acts = acts
+
+            def setUp(self):
+                super().setUp()
+                self.of_old = []
+                self.addCleanup(lambda: [each() for each in self.of_old])
+                self.watch = self.useFixture(inner.Watch())
+
+            def test_x(self):
+                for act in self.acts:
+                    act(self)
+
+        path = os.path.join(
+            self.useFixture(fixtures.TempDir()).path, 'audit.jsonl'
+        )
+        for acts, at_end, in_all in (
+            ((refuse,), True, True),
+            ((swallow,), True, True),
+            ((swallow, refuse), True, True),
+            ((fail,), False, False),
+            ((swallow, fail), False, False),
+            ((fail_later,), False, False),
+            ((fail_after_the_guards,), True, False),
+            ((leave_open,), False, False),
+            ((), False, False),
+        ):
+            with self.subTest([act.__name__ for act in acts]):
+                case = Acting(acts)
+                with settings.options(audit_file=path):
+                    case.run(testtools.TestResult())
+                *_, end = (
+                    event
+                    for event in summary.read([path])
+                    if event['action'] == 'evaluate/test'
+                )
+                self.assertEqual(
+                    at_end, audit.details(end).get('by_violations', False)
+                )
+                self.assertEqual(in_all, conclusion.failed_by_violations(case))
+
+    def test_what_failed_a_test_without_guards(self):
+        case = inner.case_of(lambda test: test.fail('by itself'))('test_it')
+        case.run(testtools.TestResult())
+        self.assertFalse(conclusion.failed_by_violations(case))
+        self.assertFalse(conclusion.failed_by_violations(object()))
 
     def test_skips(self):
         class Inner(testtools.TestCase):

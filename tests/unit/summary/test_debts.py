@@ -109,6 +109,54 @@ class TestBaseline(base.TestCase):
             self.test(('SF301', 'what', ENFORCED), status='fail'),
         )
 
+    def test_failed_by_what_is_known(self):
+        known = 'SF301', 'what', ENFORCED
+        cases = (
+            ([known], [base.debt()], 'owed', 0),
+            ([known, ('SF302', 'more')], [base.debt()], 'owed', 0),
+            # Too often, or something else.
+            ([known] * 2, [base.debt()], 'failed', 2),
+            ([known, ('SF301', 'x', ENFORCED)], [base.debt()], 'failed', 2),
+            ([('SF301', 'x', ENFORCED), known], [base.debt()], 'failed', 2),
+            ([known], [], 'failed', 2),
+            ([known], None, 'failed', 2),
+            # Nothing that was refused is on record.
+            ([('SF301', 'what')], [base.debt()], 'failed', 1),
+            ([], [base.debt()], 'failed', 1),
+        )
+        for number, (violations, debts, item, code) in enumerate(cases):
+            with self.subTest(violations=violations, debts=debts):
+                total = self.total(
+                    debts,
+                    self.test(*violations, status='fail', by_violations=True),
+                    run=str(number),
+                )
+                self.assertEqual(code, total.exit_code())
+                (named,) = [
+                    row[1] for row in total.rows()
+                    if row[0] == 'Tests' and row[3] == base.TEST
+                ]  # fmt: skip
+                self.assertEqual(item, named)
+
+    def test_a_run_that_failed_by_itself(self):
+        owed = self.test(
+            ('SF301', 'what', ENFORCED), status='fail', by_violations=True
+        )
+        total = self.total([base.debt()], owed, self.test(status='fail'))
+        self.assertEqual(1, total.exit_code())
+
+    def test_as_guards_saw_it(self):
+        for by_violations, code in ((True, 0), (False, 1)):
+            with self.subTest(by_violations=by_violations):
+                test = self.test(
+                    ('SF301', 'what', ENFORCED),
+                    status='fail',
+                    by_violations=by_violations,
+                    runner=False,
+                )
+                total = self.total([base.debt()], test, run=str(by_violations))
+                self.assertEqual(code, total.exit_code())
+
     def test_looks_fixed(self):
         rows = self.assertCounts(
             {'SF301 known': 1, 'SF301 looks fixed': 2},
