@@ -14,10 +14,8 @@
 
 from collections.abc import Callable, Mapping
 import contextlib
-import contextvars
 import dataclasses
 import inspect
-import threading
 from typing import Any, NamedTuple
 
 from oslo_utils import strutils
@@ -25,20 +23,14 @@ import wrapt
 
 from safe_fixtures import exceptions
 from safe_fixtures.guards.services import actor
+from safe_fixtures.guards.services import bounded
+from safe_fixtures.guards.services import changes
 from safe_fixtures.guards.services import lookup
 from safe_fixtures.guards.services import model
 from safe_fixtures.runtime import patching
 from safe_fixtures.runtime import values
 
 __all__ = ['ClientServices']
-
-# The actions of the API before 2.53, and the status that each one sets.
-_ACTIONS = {
-    'enable': 'enabled',
-    'disable': 'disabled',
-    'disable-log-reason': 'disabled',
-    'force-down': None,
-}
 
 
 class _Change(NamedTuple):
@@ -94,18 +86,14 @@ class ClientServices:
         self, service_id: Any, body: Mapping[str, Any]
     ) -> _Change | None:
         """Return what a put would change; None if the service is unknown."""
-        service_id = values.plain(service_id)
-        body = {key: values.plain(value) for key, value in body.items()}
-        known = {'id': service_id}
-        if service_id in _ACTIONS:
-            known = {'host': body.get('host'), 'binary': body.get('binary')}
+        change = changes.of_put(service_id, body)
         try:
-            ref = self.find(known)
+            ref = self.find(change.service)
             before = self.read(ref)
         except LookupError:
             # The API answers with an error.
             return None
-        return _Change(ref, before, _applied(before, service_id, body))
+        return _Change(ref, before, change.applied(before))
 
     def checking(
         self, service_id: Any, body: Mapping[str, Any]
@@ -224,7 +212,7 @@ class ClientServices:
         if current.forced_down != state.forced_down:
             body['forced_down'] = state.forced_down
         if body:
-            _bounded(timeout, self._client.put_service, ref.handle, body)
+            bounded.call(timeout, self._client.put_service, ref.handle, body)
         return 'put_service'
 
 
@@ -270,41 +258,3 @@ def _check(client: Any) -> None:
             client,
             'the put_service of the instance must be replaceable',
         )
-
-
-def _applied(
-    before: model.ServiceState, service_id: Any, body: Mapping[str, Any]
-) -> model.ServiceState:
-    changes: dict[str, Any] = {}
-    status = _ACTIONS.get(service_id, body.get('status'))
-    if status is not None:
-        disabled = status == 'disabled'
-        reason = body.get('disabled_reason') if disabled else None
-        changes = {'disabled': disabled, 'disabled_reason': reason}
-    if 'forced_down' in body:
-        down = strutils.bool_from_string(body['forced_down'])
-        changes['forced_down'] = down
-    return dataclasses.replace(before, **changes)
-
-
-def _bounded(timeout: float, function: Callable[..., Any], *args: Any) -> None:
-    """Call a function, and give up on it after *timeout* seconds.
-
-    :raises: TimeoutError, or what the function raises.
-    """
-    errors: list[BaseException] = []
-    context = contextvars.copy_context()
-
-    def run() -> None:
-        try:
-            context.run(function, *args)
-        except BaseException as error:
-            errors.append(error)
-
-    worker = threading.Thread(target=run, daemon=True)
-    worker.start()
-    worker.join(timeout)
-    if worker.is_alive():
-        raise TimeoutError(f'no answer within {timeout} seconds')
-    if errors:
-        raise errors[0]
