@@ -21,6 +21,7 @@ from safe_fixtures.core.waivers import waive
 from safe_fixtures.exceptions import ConfigurationError
 from safe_fixtures.exceptions import RestoreFailed
 from safe_fixtures.exceptions import SafetyViolation
+from safe_fixtures.exceptions import ServiceHeld
 from safe_fixtures.exceptions import WrongOrder
 from safe_fixtures.guards.dummy_data import DummyDataGuard
 from safe_fixtures.guards.dummy_data import IsDummyFlavor
@@ -55,6 +56,7 @@ __all__ = [
     'SafeServiceToggle',
     'SafetyViolation',
     'ServerPermissions',
+    'ServiceHeld',
     'ServiceStartGuard',
     'WrongOrder',
     'expect_violation',

@@ -21,6 +21,7 @@ __all__ = [
     'ConfigurationError',
     'RestoreFailed',
     'SafetyViolation',
+    'ServiceHeld',
     'WrongOrder',
 ]
 
@@ -118,6 +119,27 @@ class WrongOrder(SafetyViolation):
         self.service = service
         self.how = how
         self.servers = servers
+
+
+class ServiceHeld(SafetyViolation):
+    """Another run holds a service that would be changed (SF206).
+
+    :ivar service: the service, as ``binary on host`` (str).
+    :ivar holder: who holds it, as the lock says (Holder, or None if that is
+        unknown).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        service: str,
+        holder: Any,
+        where: str | None = None,
+    ) -> None:
+        super().__init__('SF206', message, where=where)
+        self.service = service
+        self.holder = holder
 
 
 class ConfigurationError(ValueError):

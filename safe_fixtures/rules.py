@@ -120,6 +120,13 @@ _CATALOGUE = (
         finding='B2',
     ),
     Rule(
+        'SF206',
+        'service held by another run',
+        'Wait until the other run has ended, give each run computes of its '
+        'own, or set [safe_fixtures] lock_timeout to how long it may take.',
+        cwe='CWE-362',
+    ),
+    Rule(
         'SF301',
         'image that is not dummy',
         'Use an image of the fake Glance: little data, and no location, URL '

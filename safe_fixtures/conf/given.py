@@ -55,6 +55,15 @@ class Given:
     environ: Mapping[str, str] = dataclasses.field(repr=False)
     fault: tuple[str, Any, str] | None
 
+    @property
+    def state(self) -> str:
+        """The directory of this user for what outlives a run."""
+        state = self.environ.get('XDG_STATE_HOME', '')
+        # The specification of XDG lets nobody use a relative one.
+        if not os.path.isabs(state):
+            state = os.path.join(self.home, '.local', 'state')
+        return os.path.join(state, 'safe-fixtures')
+
     def absolute(self, path: str) -> str:
         """Return a path as it was meant when the settings were read.
 

@@ -30,6 +30,7 @@ from safe_fixtures.runtime import values
 
 __all__ = [
     'GROUP',
+    'OFF',
     'OPTS',
     'added_to_defaults',
     'check',
@@ -43,6 +44,8 @@ GROUP = cfg.OptGroup(
     title='Hardened fixtures',
     help='How the guards of safe_fixtures behave.',
 )
+#: The value of ``journal_dir`` that switches the journal off.
+OFF = 'off'
 _MICROVERSION = re.compile(r'([1-9])\.(?:0|[1-9][0-9]*)')
 _NAME = re.compile(r'[\w-]+(?:\.[\w-]+)*\.?')
 _HOST = re.compile(r'[\w.-]+|[0-9a-f:.]+')
@@ -156,6 +159,12 @@ def _check_expression(value: str) -> None:
         raise ValueError(f'it must be a regular expression ({why})') from None
 
 
+def _check_directory(value: str) -> None:
+    # It is made when it is needed, and may be on no machine yet.
+    if not value.strip() or '\0' in value:
+        raise ValueError(f'it must be a directory, or {OFF}')
+
+
 def _check_writable(value: str) -> None:
     directory = os.path.dirname(os.path.abspath(value))
     if not value or os.path.isdir(value) or not os.access(directory, os.W_OK):
@@ -210,6 +219,49 @@ OPTS = [
         default=10.0,
         help='How many seconds changing or restoring one service may wait '
         'for its compute or its client.',
+    ),
+    cfg.Opt(
+        'restore_deadline',
+        type=_Seconds(min=0),
+        default=60.0,
+        help='How many seconds a restore at an endpoint outside this process '
+        'is tried again while the API cannot be reached, answers with 5xx or '
+        'asks for authentication.',
+    ),
+    cfg.Opt(
+        'journal_dir',
+        type=_Checked(_check_directory),
+        sample_default='$XDG_STATE_HOME/safe-fixtures',
+        help='The directory for the journals of services that are changed at '
+        'an endpoint outside this process, and for the locks of these '
+        'services. It is made if it is missing. ``off`` switches both off, '
+        'which only an endpoint on loopback allows. Default: '
+        '``safe-fixtures`` in ``$XDG_STATE_HOME``, else in '
+        '``~/.local/state``.',
+    ),
+    cfg.Opt(
+        'lock_timeout',
+        type=_Seconds(min=0),
+        default=30.0,
+        help='How many seconds to wait for a service that another run on '
+        'this machine holds (SF206).',
+    ),
+    cfg.StrOpt(
+        'dead_journals',
+        default='name',
+        choices=[
+            ('name', 'name them, and the command that restores'),
+            ('restore', 'restore what they owe, then name what is left'),
+        ],
+        help='What the set-up of a toggle does about the journals that runs '
+        'which have ended left for its endpoint.',
+    ),
+    cfg.BoolOpt(
+        'watcher',
+        default=False,
+        help='Whether a process beside the tests restores the services as '
+        'soon as the tests are killed. It applies to endpoints outside this '
+        'process.',
     ),
     cfg.Opt(
         'allowed_endpoints',

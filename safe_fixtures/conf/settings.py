@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 import dataclasses
 from typing import Any
 
+from safe_fixtures.conf import options
 from safe_fixtures import rules
 
 __all__ = ['Settings', 'loosened']
@@ -34,6 +35,11 @@ class Settings:
     pinned_microversion: str | None
     latest_policy: str
     restore_timeout: float
+    restore_deadline: float
+    journal_dir: str
+    lock_timeout: float
+    dead_journals: str
+    watcher: bool
     allowed_endpoints: list[str]
     allowed_hosts: list[str]
     allowed_programs: list[str]
@@ -50,6 +56,11 @@ class Settings:
     waivers_file: str | None
     baseline_file: str | None
     posture_leaks_file: str | None
+
+    @property
+    def journals(self) -> str | None:
+        """The directory ``journal_dir``; None if it is switched off."""
+        return None if self.journal_dir == options.OFF else self.journal_dir
 
     def mode_of(self, code: str) -> rules.Mode:
         """Return the mode of a rule.
@@ -92,6 +103,12 @@ _LOOSENS: dict[str, Callable[[Any, Any], bool]] = {
     'pinned_microversion': _another,
     'latest_policy': lambda before, after: after == 'pin' != before,
     'restore_timeout': _more,
+    'restore_deadline': _more,
+    # What is owed would be written elsewhere, or nowhere.
+    'journal_dir': lambda before, after: before not in (options.OFF, after),
+    'lock_timeout': _more,
+    'dead_journals': lambda before, after: after == 'name' != before,
+    'watcher': lambda before, after: before and not after,
     'allowed_endpoints': _more_entries,
     'allowed_hosts': _more_entries,
     'allowed_programs': _more_entries,

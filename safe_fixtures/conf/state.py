@@ -43,7 +43,10 @@ __all__ = [
 
 _GROUP = options.GROUP.name
 # They may be relative to a directory that a test leaves.
-_PATHS = ('audit_file', 'baseline_file', 'posture_leaks_file', 'waivers_file')
+_PATHS = (
+    'audit_file', 'baseline_file', 'journal_dir', 'posture_leaks_file',
+    'waivers_file',
+)  # fmt: skip
 # Copies, whose defaults are what environment and file say.
 _OPTS = copy.deepcopy(options.OPTS)
 # What changes a value.
@@ -255,10 +258,12 @@ def _prepare(conf: _ConfigOpts) -> dict[str, str]:
     for each in _overrides:
         values.update(each)
         added.update(each)
+    # A dollar sign in the name of the directory stands for itself.
+    added.setdefault('journal_dir', given.read().state.replace('$', '$$'))
     for opt, original in zip(_OPTS, options.OPTS, strict=True):
         value = added.get(opt.name)
-        if value and opt.name in _PATHS:
-            value = absolute(value)
+        if value is not None:
+            value = _located(opt.name, value)
         opt.default = original.default if value is None else value
     _depth.value += 1  # nobody need be told
     try:
@@ -279,13 +284,20 @@ def _evaluate(conf: _ConfigOpts) -> settings.Settings:
     )
 
 
+def _located(name: str, value: Any) -> Any:
+    """Return the value of an option; a path becomes absolute."""
+    if name not in _PATHS or not value or value == options.OFF:
+        return value
+    return absolute(value)
+
+
 def _value_of(conf: _ConfigOpts, opt: cfg.Opt, texts: dict[str, str]) -> Any:
     allowed = 'it must not be empty'
     try:
         value = copy.copy(conf[_GROUP][opt.dest])
         # oslo.config reads an empty number as None.
         if value is not None or opt.default is None:
-            return absolute(value) if value and opt.name in _PATHS else value
+            return _located(opt.name, value)
     except (ValueError, cfg.Error) as error:
         # oslo.config puts the option and its source before the reason.
         allowed = str(error).partition(' is not valid: ')[2] or str(error)

@@ -30,7 +30,7 @@ PUBLIC = {
     'DummyDataGuard', 'IsDummyFlavor', 'IsDummyImage', 'IsolationGuard',
     'MicroversionPin', 'PayloadGuard', 'PostureGuard', 'RedactedOutput',
     'Redactor', 'RestoreFailed', 'SafeServiceToggle', 'SafetyViolation',
-    'ServerPermissions', 'ServiceStartGuard', 'WrongOrder',
+    'ServerPermissions', 'ServiceHeld', 'ServiceStartGuard', 'WrongOrder',
     'expect_violation', 'hardened', 'waive',
 }  # fmt: skip
 

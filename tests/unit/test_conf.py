@@ -45,6 +45,15 @@ SENSIBLE = {
     'pinned_microversion': [('2.53', '2.53'), ('2.0', '2.0')],
     'latest_policy': [('pin', 'pin'), ('refuse', 'refuse')],
     'restore_timeout': [('0.1', 0.1), ('60', 60.0)],
+    'restore_deadline': [('0', 0.0), ('90.5', 90.5)],
+    'journal_dir': [
+        ('{tmp}/journal', '{tmp}/journal'),
+        ('{tmp}/a/../journal', '{tmp}/journal'),
+        ('off', 'off'),
+    ],
+    'lock_timeout': [('0', 0.0), ('90', 90.0)],
+    'dead_journals': [('name', 'name'), ('restore', 'restore')],
+    'watcher': [('true', True), ('False', False)],
     'allowed_endpoints': [
         (
             'lab.example.com,192.0.2.1:8774',
@@ -113,6 +122,11 @@ NONSENSE = {
         ('inf', 'finite'),
         ('', 'empty'),
     ],
+    'restore_deadline': [('later', 'float'), ('-1', '0'), ('nan', 'finite')],
+    'journal_dir': [('', 'a directory, or off')],
+    'lock_timeout': [('later', 'float'), ('-1', '0'), ('inf', 'finite')],
+    'dead_journals': [('bury', 'restore'), ('', 'restore')],
+    'watcher': [('sometimes', 'boolean'), ('', 'boolean')],
     'allowed_endpoints': [
         (value, 'host:port')
         for value in (
@@ -244,6 +258,10 @@ class TestConf(base.TestCase):
         self.assertIsNone(found.pinned_microversion)
         self.assertEqual('pin', found.latest_policy)
         self.assertEqual(10.0, found.restore_timeout)
+        self.assertEqual(60.0, found.restore_deadline)
+        self.assertEqual(30.0, found.lock_timeout)
+        self.assertEqual('name', found.dead_journals)
+        self.assertIs(False, found.watcher)
         self.assertEqual([], found.allowed_endpoints)
         self.assertEqual(1024 * 1024, found.max_image_bytes)
         self.assertIsNone(found.dummy_image_name)
@@ -251,6 +269,33 @@ class TestConf(base.TestCase):
         self.assertIsNone(found.audit_file)
         self.assertIsNone(found.waivers_file)
         self.assertIsNone(found.baseline_file)
+
+    def test_default_of_the_journal(self):
+        home = {'HOME': '/home/$HOME', 'XDG_STATE_HOME': None}
+        for variables, expected in (
+            ({}, '/home/$HOME/.local/state/safe-fixtures'),
+            ({'XDG_STATE_HOME': '/state'}, '/state/safe-fixtures'),
+            (
+                {'XDG_STATE_HOME': 'state'},
+                '/home/$HOME/.local/state/safe-fixtures',
+            ),
+            (
+                {'XDG_STATE_HOME': ''},
+                '/home/$HOME/.local/state/safe-fixtures',
+            ),
+        ):
+            with self.subTest(variables=variables):
+                with settings.Environment(**{**home, **variables}):
+                    self.assertEqual(expected, conf.load().journal_dir)
+                    self.assertEqual(expected, conf.load().journals)
+                    os.environ['XDG_STATE_HOME'] = '/changed-by-a-test'
+                    self.assertEqual(expected, conf.now().journal_dir)
+
+    def test_the_journal_can_be_off(self):
+        self.configure(journal_dir='off')
+        self.assertIsNone(conf.load().journals)
+        self.configure(journal_dir='~/off')
+        self.assertEqual(os.path.expanduser('~/off'), conf.load().journals)
 
     def _each(self, table):
         for name, cases in table.items():
@@ -268,7 +313,9 @@ class TestConf(base.TestCase):
             error = self.refused(audit.AuditTrail())
             self.assertEqual('[safe_fixtures] modes', error.option)
             self.assertEqual('off', error.value)
-            self.assertIn('latest_policy, max_image_bytes, mode', str(error))
+            self.assertIn(
+                'latest_policy, lock_timeout, max_image_bytes', str(error)
+            )
         self.write('[safe_fixtures]\nresore_timeout = 3\n')
         error = self.refused(audit.AuditTrail())
         self.assertEqual('[safe_fixtures] resore_timeout', error.option)

@@ -108,6 +108,22 @@ class TestRestoreFailed(base.TestCase):
                 self.assertEqual(str(error), str(other))
 
 
+class TestServiceHeld(base.TestCase):
+    def test_is_a_violation_of_its_rule_and_pickles(self):
+        error = exceptions.ServiceHeld(
+            'nova-compute on host1 is held by run 1',
+            service='nova-compute on host1',
+            holder=('run 1', 7),
+        )
+        self.assertIsInstance(error, exceptions.SafetyViolation)
+        self.assertEqual('SF206', error.code)
+        self.assertIn('host1 is held by run 1. Wait', str(error))
+        for protocol in PROTOCOLS:
+            other = pickle.loads(pickle.dumps(error, protocol))
+            self.assertIs(exceptions.ServiceHeld, type(other))
+            self.assertEqual(vars(error), vars(other))
+
+
 class TestConfigurationError(base.TestCase):
     def test_names_option_value_and_what_is_allowed(self):
         error = exceptions.ConfigurationError('[x] y', 'z', 'give a number')

@@ -34,6 +34,7 @@ _NOVA = {'microversion': ['pins.py'], 'isolation': []}
 # The page of a room that has another name, or more than one page.
 _PAGES = {
     'SF203': ['reference/order'],
+    'SF206': ['reference/journal'],
     'SF901': ['reference/waivers'],
     'services': ['reference/services'],
 }
