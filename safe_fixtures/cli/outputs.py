@@ -88,7 +88,7 @@ def _junit(paths: Sequence[str], file: str, given: _Given) -> None:
 def _sarif(paths: Sequence[str], file: str, given: _Given) -> None:
     from safe_fixtures.report import sarif
 
-    sarif.write(paths, file)
+    sarif.write(paths, file, given.debts, given.before)
 
 
 def _markdown(paths: Sequence[str], file: str, given: _Given) -> None:

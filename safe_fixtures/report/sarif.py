@@ -14,7 +14,7 @@
 """Violations as SARIF 2.1.0, which code scanning reads."""
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import dataclasses
 import hashlib
 import json
@@ -22,6 +22,7 @@ import os
 import re
 from typing import Any
 
+from safe_fixtures.core import debts as core_debts
 from safe_fixtures.report import catalogue
 from safe_fixtures.report import places
 from safe_fixtures.report import results
@@ -45,26 +46,41 @@ _SPACE = re.compile(r'(\s+)')
 _TEMPORARY = re.compile(r'\btmp[a-z0-9_]{8}\b')
 
 
-def write(paths: Sequence[str], file: str) -> None:
+def write(
+    paths: Sequence[str],
+    file: str,
+    debts: Sequence[core_debts.Debt] | None = None,
+    before: Sequence[str] = (),
+) -> None:
     """Write the violations as SARIF.
 
     :param paths: as for :func:`safe_fixtures.summary.read`.
     :param file: the name of the file; it is replaced as a whole.
+    :param debts: those of the baseline; default: there is none.
+    :param before: earlier runs to compare with; as *paths*.
     :raises: OSError, ValueError: as by ``read``, and OSError if the file
         cannot be written.
     """
-    text = json.dumps(compose(results.read(paths)), indent=1)
-    files.write_whole(file, f'{text}\n'.encode())
+    earlier = results.read(before) if before else None
+    log = compose(results.read(paths, debts), earlier)
+    files.write_whole(file, f'{json.dumps(log, indent=1)}\n'.encode())
 
 
-def compose(found: results.Results) -> dict[str, Any]:
+def compose(
+    found: results.Results, before: results.Results | None = None
+) -> dict[str, Any]:
     """Return the violations as SARIF: a log with one run.
 
+    Each result says whether it is new: it is what a baseline does not cover,
+    else what earlier runs did not do. Without both, it does not say so.
+
     :param found: what is in the records.
+    :param before: what is in those of earlier runs; default: there are none.
     """
     driver = catalogue.driver()
     codes = [rule['id'] for rule in driver['rules']]
     fingerprints = _Fingerprints()
+    is_new = _newness(found, before)
     listed = []
     for violation, count in found.found.listed():
         code = texts.short(violation.code, _NAME)
@@ -72,14 +88,21 @@ def compose(found: results.Results) -> dict[str, Any]:
             # Of a release that has more rules.
             codes.append(code)
             driver['rules'].append({'id': code})
-        listed.append(
-            {
-                'ruleId': code,
-                'ruleIndex': codes.index(code),
-                **_result(violation, count, found.pattern(violation)),
-                'partialFingerprints': fingerprints.of(violation),
-            }
-        )
+        fingerprint = fingerprints.of(violation)
+        result = {
+            'ruleId': code,
+            'ruleIndex': codes.index(code),
+            **_result(violation, count, found.pattern(violation)),
+            # GitHub looks at the second one only.
+            'partialFingerprints': {
+                'safeFixtures/v1': fingerprint,
+                'primaryLocationLineHash': fingerprint,
+            },
+        }
+        if is_new is not None:
+            new = is_new(violation, fingerprint)
+            result['baselineState'] = 'new' if new else 'unchanged'
+        listed.append(result)
     run = {
         'tool': {'driver': driver},
         'taxonomies': [catalogue.taxonomy()],
@@ -92,6 +115,20 @@ def compose(found: results.Results) -> dict[str, Any]:
         'results': listed,
     }
     return {'$schema': _SCHEMA, 'version': '2.1.0', 'runs': [run]}
+
+
+def _newness(
+    found: results.Results, before: results.Results | None
+) -> Callable[[violations.Violation, str], bool] | None:
+    """Return what says whether a violation is new; None if nothing does."""
+    if found.total.new is not None:
+        new = {violation for violation, _ in found.total.new.listed()}
+        return lambda violation, fingerprint: violation in new
+    if before is None:
+        return None
+    fingerprints = _Fingerprints()
+    known = {fingerprints.of(each) for each, _ in before.found.listed()}
+    return lambda _, fingerprint: fingerprint not in known
 
 
 def _result(
@@ -165,8 +202,8 @@ class _Fingerprints:
     def __init__(self) -> None:
         self._seen: collections.Counter[str] = collections.Counter()
 
-    def of(self, violation: violations.Violation) -> dict[str, str]:
-        """Return the fingerprint, by the names that readers look for."""
+    def of(self, violation: violations.Violation) -> str:
+        """Return the fingerprint; ask once for each violation."""
         act = dataclasses.replace(
             violation, message=_portable(violation.message)
         )
@@ -175,9 +212,7 @@ class _Fingerprints:
         text = '\0'.join(map(printable.line, parts))
         digest = hashlib.sha256(text.encode()).hexdigest()[:32]
         self._seen[digest] += 1
-        value = f'{digest}:{self._seen[digest]}'
-        # GitHub looks at the second one only.
-        return {'safeFixtures/v1': value, 'primaryLocationLineHash': value}
+        return f'{digest}:{self._seen[digest]}'
 
 
 def _portable(text: str) -> str:

@@ -85,13 +85,14 @@ class TestCase(base.TestCase):
         mode='audit',
         waiver=None,
         expected=None,
+        times=1,
     ):
         """Record a violation, as a guard does."""
         violation = exceptions.SafetyViolation(code, message, where=where)
+        verdict = violations.Verdict(violation, mode, waiver, expected)
         with self.trail('worker-0-0', test) as trail:
-            violations.Verdict(violation, mode, waiver, expected).record(
-                trail, 'host1'
-            )
+            for _ in range(times):
+                verdict.record(trail, 'host1')
 
     def say(self, test, *texts, status='fail', detail='traceback'):
         """Add what a test said to the stream of results."""

@@ -20,7 +20,9 @@ import urllib.parse
 import jsonschema
 import testtools
 
+from safe_fixtures.core import debts
 from safe_fixtures.report import catalogue
+from safe_fixtures.report import results
 from safe_fixtures.report import sarif
 from safe_fixtures import rules
 from tests.unit.report import base
@@ -202,6 +204,56 @@ class TestSarif(base.TestCase):
         for each in found:
             self.assertEqual(1, len(set(each.values())))
         return [each['primaryLocationLineHash'] for each in found]
+
+    def states(self, *arguments):
+        log = json.loads(json.dumps(sarif.compose(*arguments)))
+        jsonschema.Draft4Validator(SCHEMA).validate(log)
+        return [
+            (each['ruleId'], each.get('baselineState'))
+            for each in log['runs'][0]['results']
+        ]
+
+    def test_new_since_a_baseline(self):
+        self.violate('SF301', mode='enforce', message='owed', where='t.py:1')
+        self.violate('SF302', message='owed once', where='t.py:2', times=2)
+        self.violate('SF303', message='not owed')
+        # Nobody has to do anything about these.
+        self.violate('SF401', waiver={'reason': 'so'})
+        self.violate('SF402', expected=[])
+        owed = [
+            debts.Debt(rule, 'tests.T.test', 't.py', done, 1, 'we')
+            for rule, done in (('SF301', 'owed'), ('SF302', 'owed once'))
+        ]
+        found = results.read([self.directory], owed)
+        states = {
+            'SF301': 'unchanged',
+            'SF302': 'new',
+            'SF303': 'new',
+            'SF401': 'unchanged',
+            'SF402': 'unchanged',
+        }
+        self.assertEqual(states, dict(self.states(found)))
+        # Whatever earlier runs did.
+        self.assertEqual(states, dict(self.states(found, found)))
+        found = results.read([self.directory])
+        self.assertEqual({None}, {state for _, state in self.states(found)})
+
+    def test_new_since_earlier_runs(self):
+        self.violate('SF301', where='t.py:1')
+        self.violate('SF302', waiver={'reason': 'so'})
+        before = self.found()
+        self.violate('SF301', where='t.py:1')
+        self.violate('SF301', where='t.py:2')
+        self.violate('SF303')
+        self.assertEqual(
+            [
+                ('SF301', 'unchanged'),
+                ('SF301', 'new'),
+                ('SF303', 'new'),
+                ('SF302', 'unchanged'),
+            ],
+            self.states(self.found(), before),
+        )
 
     def test_fingerprints_survive(self):
         here = self.directory
