@@ -59,15 +59,26 @@ def told_apart() -> Iterator[None]:
     except (api.ApiError, api.ApiUnreachable):
         raise
     except Exception as error:
-        names = {kind.__name__ for kind in type(error).__mro__}
-        status = 401 if names & _UNAUTHORIZED else _status_of(error)
-        if names & _TIMEOUTS:
-            raise TimeoutError(_text(error)) from error
-        if status is not None:
-            raise api.ApiError(status, _text(error)) from error
-        if names & _BROKEN:
-            raise api.ApiUnreachable(_text(error)) from error
-        raise
+        ours = _as_ours(error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _as_ours(error: Exception) -> Exception | None:
+    text = ' '.join(str(error).split()) or type(error).__name__
+    text = printable.line(text[:_LONGEST])
+    # The most specific class first: urllib3's for a connection that is
+    # refused derives from the one for a timeout.
+    for kind in type(error).__mro__:
+        if kind.__name__ in _TIMEOUTS:
+            return TimeoutError(text)
+        if kind.__name__ in _BROKEN:
+            return api.ApiUnreachable(text)
+        if kind.__name__ in _UNAUTHORIZED:
+            return api.ApiError(401, text)
+    status = _status_of(error)
+    return None if status is None else api.ApiError(status, text)
 
 
 def is_no_endpoint(error: Exception) -> bool:
@@ -87,8 +98,3 @@ def _status_of(error: Exception) -> int | None:
     # Tempest's.
     status = getattr(getattr(error, 'resp', None), 'status', None)
     return status if isinstance(status, int) else None
-
-
-def _text(error: Exception) -> str:
-    text = ' '.join(str(error).split()) or type(error).__name__
-    return printable.line(text[:_LONGEST])
