@@ -215,14 +215,14 @@ class SpeedUp(sections.Section):
         self._misses: collections.Counter[str] = collections.Counter()
         # Why a cure was switched off.
         self._off: dict[str, str] = {}
-        # How long all tests took, and those that ran again, both ways.
+        # How long all tests took, reruns too, and some of them both ways.
         self._seconds = 0.0
         self._paired = 0
         self._with = self._without = 0.0
 
     def add(self, event: events.Event) -> None:
-        if event.action == events.TEST_OUTCOME:
-            self._seconds += event.seconds or 0.0
+        if event.action in (events.TEST_OUTCOME, events.RERUN):
+            self._seconds += event.seconds
         elif event.action == events.PAIRED:
             self._paired += event.details.get('tests', 0)
             self._with += event.details.get('seconds_with', 0.0)

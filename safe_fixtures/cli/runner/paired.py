@@ -18,11 +18,13 @@ from typing import Any
 
 from safe_fixtures import audit
 from safe_fixtures.audit import events
+from safe_fixtures.cli.runner import colours
 from safe_fixtures.cli.runner import discovery
 from safe_fixtures.cli.runner import process as child
 from safe_fixtures.cli.runner import records
 from safe_fixtures.cli.runner import supervisor
 from safe_fixtures import conf
+from safe_fixtures.summary import sections
 
 __all__ = ['measure']
 
@@ -41,7 +43,9 @@ def measure(
 ) -> None:
     """Run some tests of a run both ways; record how long they took.
 
-    Nothing is recorded if this is interrupted.
+    Those that passed only when they ran again are left out: they may fail
+    here, and only what passes both ways is counted. Nothing is recorded if
+    this is interrupted.
 
     :param number: how many, spread over all that passed.
     :param tests: those of the run.
@@ -74,6 +78,11 @@ def measure(
             return
         took[way] = _seconds(report)
     both = took['with'].keys() & took['without'].keys()
+    if len(both) < len(chosen):
+        colours.say(
+            f'not counted: {len(chosen) - len(both)} of '
+            f'{sections.plural(len(chosen), "test")} did not pass both ways'
+        )
     path = os.path.join(directory, 'events-paired.jsonl')
     with (
         conf.override(**{**setup.settings, 'audit_file': path}),

@@ -12,7 +12,8 @@
 
 """Run failed tests again, to tell the flaky ones."""
 
-from collections.abc import Sequence
+import collections
+from collections.abc import Mapping, Sequence
 import dataclasses
 import os
 from typing import Any
@@ -50,7 +51,7 @@ def rerun(
 
     :param times: how often, until it passes.
     :param tests: those of the run.
-    :param run: its result.
+    :param run: its result; if a rerun is interrupted, so is this.
     :param directory: its report directory.
     :param setup: how its worker processes were set up.
     :param how: as for :func:`.supervisor.run`.
@@ -63,11 +64,11 @@ def rerun(
     ]
     if len(wanted) < len(run.failures):
         colours.say(
-            f'{len(run.failures) - len(wanted)} of '
-            f'{sections.plural(len(run.failures), "failure")} are not run '
-            'again: a rerun excuses no violation, and no module that cannot '
-            'be imported'
+            f'not run again: {len(run.failures) - len(wanted)} of '
+            f'{sections.plural(len(run.failures), "failure")}; a rerun '
+            'excuses no violation, and no module that cannot be imported'
         )
+    seconds = collections.defaultdict[str, float](float)
     statuses: dict[str, list[str]] = {each: [] for each in wanted}
     setup = dataclasses.replace(setup, alone=True, profile=False)
     violated = set()
@@ -83,6 +84,7 @@ def rerun(
         report = supervisor.run(_some(tests, wanted), where, setup, **how)
         for test_id, outcome in report.outcomes.items():
             statuses.setdefault(test_id, []).append(outcome.status)
+            seconds[test_id] += outcome.seconds
         violated |= _violated(where)
         wanted = [
             each
@@ -90,13 +92,14 @@ def rerun(
             if each not in violated and not _has_passed(statuses[each])
         ]
         if report.interrupted:
+            run.interrupted = True
             break
     flaky = [
         each
         for each, found in statuses.items()
         if _has_passed(found) and each not in violated
     ]
-    _record(directory, setup, statuses, flaky, violated)
+    _record(directory, setup, statuses, seconds, flaky, violated)
     for each in flaky:
         count = sections.plural(len(statuses[each]), 'rerun')
         colours.say(f'flaky: {each} failed, and passed after {count}')
@@ -133,6 +136,7 @@ def _record(
     directory: str,
     setup: child.Setup,
     statuses: dict[str, list[str]],
+    seconds: Mapping[str, float],
     flaky: Sequence[str],
     violated: set[str],
 ) -> None:
@@ -153,6 +157,7 @@ def _record(
                     if passed
                     else cadftaxonomy.OUTCOME_FAILURE
                 ),
+                seconds=round(seconds[each], 3),
                 statuses=found,
                 flaky=passed,
                 violated=each in violated,

@@ -248,9 +248,15 @@ class TestPaired(runs.TestCase):
                             settings.wait_for_change,
                             file=file,
                         )
+
+                def test_only_one_way(self):
+                    self.assertTrue(conf.load().speed_up)
             """,
         )
-        self.run_cli('--paired', '1', 'test_ways')
+        done = self.run_cli('--paired', '2', 'test_ways')
+        self.assertIn(
+            'not counted: 1 of 2 tests did not pass both ways', done.stderr
+        )
         self.assertEqual(
             ['True True', 'True True', 'False False'],
             (self.home / 'ways').read_text().splitlines(),

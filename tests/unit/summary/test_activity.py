@@ -219,3 +219,20 @@ class TestOtherActivity(summary_base.TestCase):
             ],
             self.rows('Warm set-up'),
         )
+
+    def test_both_ways(self):
+        with self.trail() as trail:
+            for action, seconds in (
+                ('evaluate/outcome', 2),
+                ('evaluate/rerun', 1),
+                # What the guards saw of the first one.
+                ('evaluate/test', 2),
+            ):
+                trail.record(action, 'a.T.test', seconds=seconds)
+            trail.record(
+                'monitor/paired', 'run', tests=1, seconds_with=0.5,
+                seconds_without=1.0,
+            )  # fmt: skip
+        [(item, seconds, details)] = self.rows('Warm set-up')
+        self.assertEqual(('seconds without', 6.0), (item, seconds))
+        self.assertIn('from 1 test run both ways; 3.0 with', details)

@@ -44,6 +44,19 @@ class TestViolates(testtools.TestCase):
         if len((HERE / 'ran').read_text()) == 1:
             self.fail()
 """
+INTERRUPTS = """
+class TestInterrupts(testtools.TestCase):
+    def test_good(self):
+        pass
+
+    def test_bad(self):
+        with open(HERE / 'ran', 'a') as file:
+            file.write('x')
+        if len((HERE / 'ran').read_text()) == 2:
+            os.kill(os.getppid(), signal.SIGINT)
+            time.sleep(1000)
+        self.fail()
+"""
 NAME = 'test_it.TestIt.test_'
 
 
@@ -72,6 +85,8 @@ class TestRerun(runs.TestCase):
             event['target']['name']: audit.details(event)
             for event in map(json.loads, path.read_text().splitlines())
         }
+        for each in found.values():
+            self.assertLessEqual(0, each.pop('seconds'))
         self.assertEqual(
             {
                 f'{NAME}flaky': {
@@ -117,7 +132,7 @@ class TestRerun(runs.TestCase):
         self.write('test_it.py', VIOLATES.format(number=1))
         done = self.run_cli('--rerun-failures', '2', 'test_it', status=2)
         self.assertIn(
-            '1 of 1 failure are not run again: a rerun excuses no violation',
+            'not run again: 1 of 1 failure; a rerun excuses no violation',
             done.stderr,
         )
         self.assertEqual('x', (self.home / 'ran').read_text())
@@ -130,6 +145,15 @@ class TestRerun(runs.TestCase):
         self.assertNotIn('flaky', self.rows(done))
         code, _, _ = self.command('report', str(self.report))
         self.assertEqual(2, code)
+
+    def test_interrupted(self):
+        self.write('test_it.py', INTERRUPTS)
+        done = self.run_cli(
+            '--rerun-failures', '2', '--paired', '1', 'test_it', status=1
+        )
+        self.assertEqual('xx', (self.home / 'ran').read_text())
+        self.assertNotIn('with and without speed-up', done.stderr)
+        self.assertFalse((self.report / 'paired-with').exists())
 
     def test_with_fail_fast(self):
         done = self.run_cli(
