@@ -35,9 +35,6 @@ _VIOLATION = re.compile(
 )
 _SAID = 'as said above'
 # How a result of unittest names what has been masked.
-_MASKED = re.compile(
-    r'(?:safe_fixtures\.guards\.output\.result\._Masked\w+: )+(?=Traceback )'
-)
 # A traceback that has nothing left, and is in no chain.
 _BARE = re.compile(
     r'(?:\A|(?<!occurred:)(?<!following exception:)\n\n)'
@@ -85,7 +82,7 @@ def shortened(text: str) -> Shortened:
     violations: dict[tuple[str, str], None] = {}
     left_out = 0
     inside, hidden = None, False  # of a frame: the margin of its source
-    for line in _MASKED.sub('', text).rstrip().splitlines():
+    for line in text.rstrip().splitlines():
         frame = _FRAME.match(line)
         if frame:
             inside = frame['margin'] + '  '

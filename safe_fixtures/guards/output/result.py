@@ -275,9 +275,7 @@ class MaskedResult(wrapt.ObjectProxy):  # type: ignore[type-arg]
             text = self._self_masker.detail(
                 'traceback', self._self_traceback(subtest, error)
             ).as_text()
-            failed = issubclass(error[0], AssertionError)
-            kind = _MaskedFailure if failed else _MaskedError
-            error = kind, kind(text), None
+            error = _error_of(text, error[0])
         return report(test, _MaskedSubtest(subtest, self._self_masker), error)
 
     def _self_tag(self, tag: Any, *tags: Any) -> Any:
@@ -304,9 +302,15 @@ class _MaskedSubtest(wrapt.ObjectProxy):  # type: ignore[type-arg]
         return self._self_masker.text('subtests', description)
 
 
-class _MaskedError(Exception):
-    """The masked text of an error."""
+def _error_of(text: str, kind: type[BaseException]) -> Any:
+    """Return an error whose traceback is a text, and nothing else.
 
-
-class _MaskedFailure(AssertionError):
-    """The masked text of a failure."""
+    :param kind: what was raised: results tell failures from errors by it.
+    """
+    failed = issubclass(kind, AssertionError)
+    # A traceback without frames is the name of the class. So nothing of ours
+    # comes before the text, however often it is masked.
+    names = {'__module__': 'builtins', '__qualname__': text.rstrip('\n')}
+    base = AssertionError if failed else Exception
+    masked = type('Masked', (base,), names)
+    return masked, masked(), None

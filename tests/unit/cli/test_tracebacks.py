@@ -148,12 +148,6 @@ class TestShortened(base.TestCase):
         self.assertNotIn('Previous line repeated', short.text)
         self.assertIn('RecursionError', short.text)
 
-    def test_masked(self):
-        name = 'safe_fixtures.guards.output.result._MaskedFailure: '
-        text = 'Traceback (most recent call last):\nValueError: x'
-        short = tracebacks.shortened(f'{name}{name}{text}\n\n\n\n{text}')
-        self.assertEqual(f'{text}\n\n{text}', short.text)
-
     def test_stacks_stay(self):
         text = f'stopped:\n  File "{unittest.__file__}", line 3 in wait'
         short = tracebacks.shortened(text)

@@ -160,6 +160,46 @@ class TestOtherResults(base.TestCase):
         data = self.run_suite(Case)
         self.assertIn(PLAIN.encode(), data)
 
+    def test_subtests_that_are_masked_again(self):
+        class Case(unittest.TestCase):
+            def test(self):
+                with self.subTest('one'):
+                    self.fail('plain')
+                with self.subTest('two'):
+                    raise ValueError(LEAK) from KeyError('cause')
+
+        def details(masks):
+            found = []
+            result = testtools.StreamToDict(found.append)
+            result.startTestRun()
+            target = testtools.ExtendedToStreamDecorator(result)
+            for _ in range(masks):
+                target = output_result.MaskedResult(target, self.masker)
+            Case('test').run(target)
+            result.stopTestRun()
+            return found[0]['details']
+
+        texts = {masks: details(masks) for masks in (0, 1, 3)}
+        for name, plain in texts[0].items():
+            with self.subTest(name):
+                wanted = self.masker.text('x', plain.as_text())
+                self.assertIn('Error: ', wanted)
+                self.assertEqual(wanted, texts[1][name].as_text())
+                self.assertEqual(wanted, texts[3][name].as_text())
+
+    def test_subtests_fail_or_break(self):
+        class Case(unittest.TestCase):
+            def test(self):
+                with self.subTest('one'):
+                    # What names of classes do not have.
+                    self.fail('\x00 \udcff')
+                with self.subTest('two'):
+                    raise ValueError
+
+        result = unittest.TestResult()
+        Case('test').run(output_result.MaskedResult(result, self.masker))
+        self.assertEqual((1, 1), (len(result.failures), len(result.errors)))
+
     def test_a_class_that_cannot_be_set_up(self):
         class Case(unittest.TestCase):
             @classmethod
