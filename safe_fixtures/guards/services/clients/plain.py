@@ -12,7 +12,8 @@
 
 """A compute API through anything with get_services and put_service."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+import contextlib
 import copy
 import inspect
 from typing import Any
@@ -90,8 +91,8 @@ class ClientApi:
         self, service_id: Any, body: Mapping[str, Any], timeout: float
     ) -> None:
         """Change a service; see ``Api``."""
-        put_service = self._at_version().put_service
-        _call(timeout, lambda: put_service(service_id, dict(body)))
+        with self._for_put() as client:
+            _call(timeout, lambda: client.put_service(service_id, dict(body)))
 
     def servers_on(
         self, host: str, timeout: float
@@ -131,6 +132,21 @@ class ClientApi:
         client = copy.copy(self._client)
         client.microversion = http.VERSION
         return client
+
+    @contextlib.contextmanager
+    def _for_put(self) -> Iterator[Any]:
+        """Yield the client as it is at that microversion, to put with."""
+        client, copied = self._client, self._at_version()
+        if copied is client or 'put_service' not in vars(copied):
+            yield copied
+            return
+        # What watches it is a part of the client, and of no copy.
+        given = client.microversion
+        client.microversion = copied.microversion
+        try:
+            yield client
+        finally:
+            client.microversion = given
 
 
 def _call(timeout: float, function: Callable[[], Any]) -> Any:

@@ -83,6 +83,22 @@ class TestClientApi(base.TestCase):
                 self.assertEqual({'2.53'}, {call[0] for call in client.calls})
                 self.assertEqual(given, client.microversion)
 
+    def test_it_is_watched_at_a_microversion_with_uuids(self):
+        client = Versioned('2.1')
+        watched = client.put_service
+
+        def watching(*args):
+            seen.append(args)
+            watched(*args)
+
+        seen = []
+        client.put_service = watching
+        api = clients.adapt(client)
+        api.put_service(UUID, {}, 5.0)
+        self.assertEqual([(UUID, {})], seen)
+        self.assertEqual([('2.53', UUID, {})], client.calls)
+        self.assertEqual('2.1', client.microversion)
+
     def test_endpoint(self):
         client = Versioned()
         api = clients.adapt(client)
