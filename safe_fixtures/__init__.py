@@ -33,6 +33,7 @@ from safe_fixtures.guards.payload import PayloadGuard
 from safe_fixtures.guards.permissions import ServerPermissions
 from safe_fixtures.guards.posture import PostureGuard
 from safe_fixtures.guards.service_start import ServiceStartGuard
+from safe_fixtures.guards.services import SafeServicesMixin
 from safe_fixtures.guards.services import SafeServiceToggle
 from safe_fixtures.hardening import hardened
 from safe_fixtures.redaction import Redactor
@@ -54,6 +55,7 @@ __all__ = [
     'Redactor',
     'RestoreFailed',
     'SafeServiceToggle',
+    'SafeServicesMixin',
     'SafetyViolation',
     'ServerPermissions',
     'ServiceHeld',

@@ -17,7 +17,13 @@ import ipaddress
 import sys
 from urllib import parse
 
-__all__ = ['Hosts', 'is_intercepted', 'is_loopback', 'is_test_endpoint']
+__all__ = [
+    'Hosts',
+    'is_intercepted',
+    'is_loopback',
+    'is_loopback_url',
+    'is_test_endpoint',
+]
 
 # Bound at import, so that a test that patches them changes nothing here.
 _ip_address = ipaddress.ip_address
@@ -65,6 +71,11 @@ def is_loopback(host: str) -> bool:
         return _ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_loopback_url(url: str) -> bool:
+    """Whether the host of *url* is this machine's loopback."""
+    return is_loopback(_address(url)[0])
 
 
 def is_intercepted(url: str) -> bool:

@@ -49,9 +49,12 @@ _sleep = signal.sigtimedwait
 _flock = fcntl.flock
 
 
-def pause() -> None:
-    """Wait for a moment, whatever a test has done to ``time``."""
-    _sleep((), _PAUSE)
+def pause(seconds: float = _PAUSE) -> None:
+    """Wait, whatever a test has done to ``time``.
+
+    :param seconds: how long; default: a hundredth of a second.
+    """
+    _sleep((), seconds)
 
 
 def is_null(found: os.stat_result) -> bool:

@@ -13,6 +13,7 @@
 """Toggle compute services, and restore them."""
 
 from safe_fixtures.guards.services.ledger import LedgerEntry
+from safe_fixtures.guards.services.mixin import SafeServicesMixin
 from safe_fixtures.guards.services.model import HostedServer
 from safe_fixtures.guards.services.model import ServiceGone
 from safe_fixtures.guards.services.model import ServiceRef
@@ -31,6 +32,7 @@ __all__ = [
     'Moment',
     'Outage',
     'SafeServiceToggle',
+    'SafeServicesMixin',
     'ServiceGone',
     'ServiceRef',
     'ServiceState',

@@ -23,7 +23,7 @@ from oslo_utils import uuidutils
 from safe_fixtures.guards.services import model
 from safe_fixtures.runtime import values
 
-__all__ = ['Change', 'of_put', 'parse_change']
+__all__ = ['Change', 'body_for', 'of_put', 'parse_change']
 
 _PREFIX = '/os-services/'
 # The actions of the API before 2.53. Each names the service by host and
@@ -127,3 +127,17 @@ def _forced_down(body: Mapping[str, Any]) -> dict[str, Any]:
     if 'forced_down' not in body:
         return {}
     return {'forced_down': strutils.bool_from_string(body['forced_down'])}
+
+
+def body_for(
+    current: model.ServiceState, wanted: model.ServiceState
+) -> dict[str, Any]:
+    """Return what to put, in the form from 2.53; empty for no change."""
+    body: dict[str, Any] = {}
+    if dataclasses.replace(current, forced_down=wanted.forced_down) != wanted:
+        body['status'] = wanted.status
+        if wanted.disabled and wanted.disabled_reason:
+            body['disabled_reason'] = wanted.disabled_reason
+    if current.forced_down != wanted.forced_down:
+        body['forced_down'] = wanted.forced_down
+    return body

@@ -14,20 +14,16 @@
 
 from collections.abc import Callable, Mapping
 import contextlib
-import dataclasses
-import inspect
 from typing import Any, NamedTuple
 
 from oslo_utils import strutils
-import wrapt
-
 from safe_fixtures import exceptions
 from safe_fixtures.guards.services import actor
 from safe_fixtures.guards.services import bounded
 from safe_fixtures.guards.services import changes
 from safe_fixtures.guards.services import lookup
 from safe_fixtures.guards.services import model
-from safe_fixtures.runtime import patching
+from safe_fixtures.guards.services import puts
 from safe_fixtures.runtime import values
 
 __all__ = ['ClientServices']
@@ -73,10 +69,7 @@ class ClientServices:
     def watch(self, watcher: model.Watcher) -> Callable[[], None]:
         """Show *watcher* what the client puts; see ``Services``."""
         self._watcher = watcher
-        put = vars(self._client).get('put_service')
-        if not isinstance(put, _WatchedPut):
-            put = _WatchedPut(self._client)
-        return put._self_shared.add(self)
+        return puts.watch(self._client, self)
 
     def snapshot(self) -> Mapping[model.ServiceRef, model.ServiceState]:
         """Return nothing, as this is about what the client puts."""
@@ -201,47 +194,10 @@ class ClientServices:
             how = self._records.write(ref, state, timeout)
             changed()
             return how
-        body: dict[str, Any] = {}
-        if (
-            dataclasses.replace(current, forced_down=state.forced_down)
-            != state
-        ):
-            body['status'] = state.status
-            if state.disabled and state.disabled_reason:
-                body['disabled_reason'] = state.disabled_reason
-        if current.forced_down != state.forced_down:
-            body['forced_down'] = state.forced_down
+        body = changes.body_for(current, state)
         if body:
             bounded.call(timeout, self._client.put_service, ref.handle, body)
         return 'put_service'
-
-
-class _WatchedPut(wrapt.FunctionWrapper):  # type: ignore[type-arg]
-    """Replaces the ``put_service`` of a client, for all who watch it."""
-
-    def __init__(self, client: Any) -> None:
-        super().__init__(client.put_service, self._self_put)
-        self._self_shared = patching.SharedPatch[ClientServices](
-            lambda: patching.patch_attribute(client, 'put_service', self)
-        )
-
-    def _self_put(self, wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
-        users = self._self_shared.users
-        for each in users:
-            each.refuse()
-        bound = inspect.signature(wrapped).bind(*args, **kwargs)
-        given = [*bound.args, *bound.kwargs.values(), None, None]
-        service_id, body = given[:2]
-        if not users or not isinstance(body, Mapping):
-            return wrapped(*args, **kwargs)
-        with users[-1].checking(service_id, body):
-            notes = [
-                each.changing(each.planned(service_id, body)) for each in users
-            ]
-            result = wrapped(*args, **kwargs)
-            for changed in notes:
-                changed()
-            return result
 
 
 def _check(client: Any) -> None:

@@ -108,6 +108,7 @@ class Ledger:
     :param trail: where changes and restores are recorded.
     :param test: the test whose cleanups restore; None for none.
     :param timeout: how long one restore may wait (seconds).
+    :param shared: the services again, if others change them, too.
     :ivar entries: every change, oldest first (list of LedgerEntry).
     """
 
@@ -119,10 +120,12 @@ class Ledger:
         trail: audit.AuditTrail,
         test: unittest.TestCase | None,
         timeout: float,
+        shared: model.Shared | None = None,
     ) -> None:
         self.entries: list[LedgerEntry] = []
         self._timeout = timeout
         self._services = services
+        self._shared = shared
         self._order = order
         self._report = report
         self._trail = trail
@@ -343,6 +346,10 @@ class Ledger:
                 raise found
             elif found == attempt.wanted:
                 attempt.how = 'already as before'
+            elif self._shared and (
+                why := self._shared.left_alone(attempt.ref, found)
+            ):
+                attempt.how = f'not restored: {why}'
             else:
                 attempt.how = self._services.write(
                     attempt.ref, attempt.wanted, self._timeout
@@ -365,6 +372,8 @@ class Ledger:
             # Also if a handle restored a state that is not the first.
             self._owed.setdefault(ref, first)
         self._settle(attempt, final)
+        if self._shared and actual is not None:
+            self._shared.concluded(ref, actual)
         if isinstance(actual, model.ServiceState):
             self._order.changed(ref, actual, 'SafeServiceToggle restore')
         self._trail.record(

@@ -24,6 +24,7 @@ __all__ = [
     'ServiceState',
     'ServiceUnreachable',
     'Services',
+    'Shared',
     'States',
     'WatchedServices',
     'Watcher',
@@ -186,6 +187,18 @@ class Services(Protocol):
         :param timeout: how long to wait for an answer (seconds).
         :returns: how it was done, for the ledger.
         """
+
+
+class Shared(Protocol):
+    """Services that others may change while a test has them changed."""
+
+    def left_alone(self, ref: ServiceRef, found: ServiceState) -> str | None:
+        """Return why a service must not be restored; None if it may be."""
+
+    def concluded(
+        self, ref: ServiceRef, actual: ServiceState | Exception
+    ) -> None:
+        """Know what a service is after a restore was tried."""
 
 
 class WatchedServices(Services, Protocol):

@@ -27,10 +27,14 @@ from safe_fixtures.core import plugins
 from safe_fixtures import exceptions
 from safe_fixtures.guards.services import actor
 from safe_fixtures.guards.services import client
+from safe_fixtures.guards.services import clients
+from safe_fixtures.guards.services import endings
 from safe_fixtures.guards.services import ledger
+from safe_fixtures.guards.services import live
 from safe_fixtures.guards.services import model
 from safe_fixtures.guards.services import order
 from safe_fixtures.guards.services import outage
+from safe_fixtures.guards.services import remote
 from safe_fixtures.runtime import values
 
 __all__ = ['SafeServiceToggle', 'ToggleHandle']
@@ -135,16 +139,33 @@ class SafeServiceToggle(guard.Guard):
         self.outages: list[outage.Outage] = []
 
     def _prepare(self) -> None:
+        # Of an endpoint that is not in this process.
+        self._live: live.LiveServices | None = None
         self._services = self._given_services or self._find_services()
 
     def _find_services(self) -> model.Services:
         if self._api is None:
             return _NOVA.require('SafeServiceToggle api')
-        services = client.ClientServices(
-            self._api, self._refuse_endpoint, self._records_of_api()
-        )
-        self._refuse_endpoint()
-        return services
+        api = self._client = clients.adapt(self._api, self._endpoint)
+        url = self._endpoint_of_api()
+        self._refuse_endpoint(url)
+        is_here = url is None or endpoints.is_intercepted(url)
+        if api is not None and url is not None and not is_here:
+            self._live = live.of_client(
+                self._api,
+                api,
+                url,
+                self._settings,
+                self._refuse_endpoint,
+                self._violate,
+                self._test.id() if self._test else None,
+            )
+            return self._live
+        records = None if url is None else _NOVA.find()
+        if api is not None and records is not None and api.kind != 'client':
+            # Whatever it sends, it ends at these records.
+            return records
+        return client.ClientServices(self._api, self._refuse_endpoint, records)
 
     def _setUp(self) -> None:
         super()._setUp()
@@ -157,12 +178,15 @@ class SafeServiceToggle(guard.Guard):
             self.trail,
             self._test,
             settings.restore_timeout,
+            self._live,
         )
         self.ledger = self._ledger.entries
         self.outages = checks.outages
         self.useFixture(gate.ApiGate(self))
         self.addCleanup(self._services.watch(self._ledger))
         self._ledger.begin()
+        if self._live is not None:
+            self.addCleanup(endings.restoring(self._ledger.restore_owed))
         self.addCleanup(self._ledger.restore_owed)
         self.addCleanup(checks.end)
 
@@ -228,9 +252,15 @@ class SafeServiceToggle(guard.Guard):
         """Refuse to change services elsewhere; see ``gate.Observer``."""
         if call.method in ('PUT', 'DELETE') and '/os-services/' in call.path:
             self._refuse_endpoint(call.url)
+            if self._live is not None:
+                self._live.sending(call)
 
     def after(self, call: gate.ApiCall) -> None:
         """Show the ledger a request; see ``gate.Observer``."""
+        if self._live is not None:
+            if remote.is_asking():
+                return
+            self._live.answered(call)
         self._ledger.served(call)
 
     def _toggle(
@@ -244,6 +274,11 @@ class SafeServiceToggle(guard.Guard):
             f'SafeServiceToggle.{verb}({service!r})', str(service)
         )
         ref = self._services.find(service)
+        if self._live is not None:
+            self._live.hold(ref)
+            if 'disabled_reason' in changes and changes['disabled']:
+                reason = self._live.marked(changes['disabled_reason'])
+                changes['disabled_reason'] = reason
         before = self._services.read(ref)
         wanted = dataclasses.replace(before, **changes)
         if wanted == before:
@@ -327,16 +362,7 @@ class SafeServiceToggle(guard.Guard):
 
     def _endpoint_of_api(self) -> str | None:
         # Looked up each time: a client can be pointed elsewhere.
-        if self._endpoint is not None:
-            return self._endpoint
-        url: Any = values.plain(getattr(self._api, 'base_url', None))
-        return url if isinstance(url, str) else None
-
-    def _records_of_api(self) -> model.WatchedServices | None:
-        url = self._endpoint_of_api()
-        if url is None or not endpoints.is_intercepted(url):
-            return None
-        return _NOVA.find()
+        return self._client.endpoint() if self._client else self._endpoint
 
 
 def _reason_of(verb: str, expecting: bool, reason: str | None) -> str | None:

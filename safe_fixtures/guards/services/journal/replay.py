@@ -18,8 +18,10 @@ import dataclasses
 import errno
 import fcntl
 import posix
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
+from safe_fixtures.guards.services import changes
+from safe_fixtures.guards.services import clients
 from safe_fixtures.guards.services.journal import cloud
 from safe_fixtures.guards.services.journal import locks
 from safe_fixtures.guards.services.journal import reading
@@ -61,28 +63,6 @@ class Row(NamedTuple):
     why: str = ''
 
 
-class _Listed(Protocol):
-    @property
-    def ref(self) -> model.ServiceRef: ...
-
-    @property
-    def state(self) -> model.ServiceState: ...
-
-
-class _Api(Protocol):
-    """What a replay needs of a client; see ``clients.Api``."""
-
-    def endpoint(self) -> str | None: ...
-
-    def region(self) -> str | None: ...
-
-    def list_services(self, timeout: float) -> Iterable[_Listed]: ...
-
-    def put_service(
-        self, service_id: Any, body: dict[str, Any], timeout: float
-    ) -> None: ...
-
-
 def plan(debt: records.Debt, found: model.ServiceState) -> Plan:
     """Decide what to do for a service, by the state it is found in.
 
@@ -95,7 +75,7 @@ def plan(debt: records.Debt, found: model.ServiceState) -> Plan:
 
 
 def why_refused(
-    record: records.Record, api: _Api, force: bool = False
+    record: records.Record, api: clients.Api, force: bool = False
 ) -> str | None:
     """Return why a journal must not be replayed; None if it may.
 
@@ -123,7 +103,7 @@ def why_refused(
 
 def replay(
     record: records.Record,
-    api: _Api,
+    api: clients.Api,
     *,
     dry_run: bool = False,
     force: bool = False,
@@ -172,7 +152,11 @@ class _Replay:
     """One replay of one journal."""
 
     def __init__(
-        self, record: records.Record, api: _Api, force: bool, timeout: float
+        self,
+        record: records.Record,
+        api: clients.Api,
+        force: bool,
+        timeout: float,
     ) -> None:
         self._api = api
         self._force = force
@@ -181,6 +165,8 @@ class _Replay:
             debt for debt in reversed(record.debts) if _is_of(api, debt)
         ]
         self._rows: dict[records.Service, Row] = {}
+        # Host and binary of the services whose cell does not answer.
+        self._silent: set[tuple[str, str]] = set()
 
     def lock(
         self, directory: str, timeout: float, stack: contextlib.ExitStack
@@ -218,14 +204,19 @@ class _Replay:
             self._verify(written)
         return self._in_order()
 
-    def _list(self) -> dict[str, _Listed]:
+    def _list(self) -> dict[str, clients.Listed]:
         if all(debt.service in self._rows for debt in self._debts):
             return {}
         listed = self._api.list_services(self._timeout)
+        self._silent = {
+            (each.ref.host, each.ref.binary)
+            for each in listed
+            if each.state is None
+        }
         return {each.ref.uuid: each for each in listed}
 
     def _first_look(
-        self, debt: records.Debt, found: Mapping[str, _Listed]
+        self, debt: records.Debt, found: Mapping[str, clients.Listed]
     ) -> model.ServiceState | None:
         """Return the state of a service that is to be restored.
 
@@ -235,6 +226,9 @@ class _Replay:
         if service in self._rows:
             return None
         state = _state(service, found)
+        if state is None and (service.host, service.binary) in self._silent:
+            self._note(debt, None, 'failed', 'its cell does not answer')
+            return None
         if state is None:
             self._note(debt, None, 'gone', 'the API does not list it any more')
             return None
@@ -256,14 +250,14 @@ class _Replay:
         try:
             # A number before 2.53; else the uuid.
             service_id = ref.uuid if ref.handle is None else ref.handle
-            body = _body(found, wanted)
+            body = changes.body_for(found, wanted)
             self._api.put_service(service_id, body, self._timeout)
         except Exception as error:
             return error
         return None
 
     def _verify(self, written: dict[records.Service, Any]) -> None:
-        why, after = '', dict[str, _Listed]()
+        why, after = '', dict[str, clients.Listed]()
         try:
             after = self._list()
         except Exception as error:
@@ -354,7 +348,7 @@ def _take(descriptor: int) -> bool:
     return True
 
 
-def _is_of(api: _Api, debt: records.Debt) -> bool:
+def _is_of(api: clients.Api, debt: records.Debt) -> bool:
     """Whether a service is at the endpoint and in the region of a client."""
     service, region = debt.service, api.region()
     return service.endpoint == _endpoint(api) and (
@@ -362,7 +356,7 @@ def _is_of(api: _Api, debt: records.Debt) -> bool:
     ) == (region or service.region)
 
 
-def _endpoint(api: _Api) -> str:
+def _endpoint(api: clients.Api) -> str:
     try:
         return cloud.canonical(api.endpoint() or '')
     except ValueError:
@@ -375,7 +369,7 @@ def _place(endpoint: str, region: str | None) -> str:
 
 
 def _state(
-    service: records.Service, found: Mapping[str, _Listed]
+    service: records.Service, found: Mapping[str, clients.Listed]
 ) -> model.ServiceState | None:
     """Return the state of a service; None if it is not listed."""
     listed = found.get(service.uuid)
@@ -385,20 +379,6 @@ def _state(
     ):
         return None
     return listed.state
-
-
-def _body(
-    found: model.ServiceState, wanted: model.ServiceState
-) -> dict[str, Any]:
-    """Return what to put, in the form from 2.53."""
-    body: dict[str, Any] = {}
-    if dataclasses.replace(found, forced_down=wanted.forced_down) != wanted:
-        body['status'] = wanted.status
-        if wanted.disabled and wanted.disabled_reason:
-            body['disabled_reason'] = wanted.disabled_reason
-    if found.forced_down != wanted.forced_down:
-        body['forced_down'] = wanted.forced_down
-    return body
 
 
 def _text(error: Exception) -> str:
