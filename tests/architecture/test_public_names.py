@@ -29,8 +29,8 @@ PUBLIC = {
     'Alert', 'Alerts', 'ApiGate', 'AuditTrail', 'ConfigurationError',
     'DummyDataGuard', 'IsDummyFlavor', 'IsDummyImage', 'IsolationGuard',
     'MicroversionPin', 'PayloadGuard', 'PostureGuard', 'RedactedOutput',
-    'Redactor', 'RestoreFailed', 'SafeServiceToggle', 'SafetyViolation',
-    'ServerPermissions', 'ServiceHeld', 'ServiceStartGuard', 'WrongOrder',
+    'Redactor', 'RestoreFailed', 'SafeServiceToggle', 'SafeServicesMixin',
+    'SafetyViolation', 'ServerPermissions', 'ServiceHeld', 'ServiceStartGuard', 'WrongOrder',
     'expect_violation', 'hardened', 'waive',
 }  # fmt: skip
 
