@@ -30,8 +30,8 @@ PUBLIC = {
     'DummyDataGuard', 'IsDummyFlavor', 'IsDummyImage', 'IsolationGuard',
     'MicroversionPin', 'PayloadGuard', 'PostureGuard', 'RedactedOutput',
     'Redactor', 'RestoreFailed', 'SafeServiceToggle', 'SafeServicesMixin',
-    'SafetyViolation', 'ServerPermissions', 'ServiceHeld', 'ServiceStartGuard', 'WrongOrder',
-    'expect_violation', 'hardened', 'waive',
+    'SafetyViolation', 'ServerPermissions', 'ServiceHeld',
+    'ServiceStartGuard', 'WrongOrder', 'expect_violation', 'hardened', 'waive',
 }  # fmt: skip
 
 

@@ -86,6 +86,10 @@ class SafeServiceToggle(guard.Guard):
     service that cannot be restored is SF201, and the others are restored all
     the same. A service that is gone or unreachable is noted in the ledger.
 
+    At an endpoint outside this process each service is locked, and a journal
+    has what it is owed, before it is changed. What somebody else has changed
+    meanwhile is left alone. The exit of the interpreter restores, too.
+
     If the test case is known (given as *test*, or found as the one that uses
     the fixture), the restore is registered on the test at the first change:
     it runs while everything that was started earlier is still alive.
@@ -106,17 +110,20 @@ class SafeServiceToggle(guard.Guard):
         )
 
     :param test: the test case; default: the one that uses the fixture.
-    :param api: any object with ``get_services()`` and
-        ``put_service(id, body)``. Only what goes through its ``put_service``
-        is seen and restored. Default: the Nova in this process.
-    :param endpoint: the URL that *api* talks to (str); default: its
-        ``base_url``. A client without either is an in-process double.
+    :param api: a client of the compute API: an openstacksdk ``Connection``
+        or its ``compute``, a keystoneauth ``Session`` or ``Adapter``, a
+        novaclient ``Client``, a tempest ``ServicesClient`` or its manager,
+        or anything with ``get_services()`` and ``put_service(id, body)``.
+        Default: the Nova in this process.
+    :param endpoint: the URL that *api* talks to (str); default: as *api*
+        says. A client without any is an in-process double.
     :param services: where services are found; default: chosen by *api*.
     :param trail: where acts are recorded; default: the active trail.
     :raises: SafetyViolation (SF202) at set-up if *api* talks to an endpoint
         that is not a test endpoint.
-    :raises: ConfigurationError at set-up if *api* cannot be watched, or is
-        not given where there is no Nova.
+    :raises: ConfigurationError at set-up if *api* cannot be used, or is not
+        given where there is no Nova; or if there is no journal where one is
+        needed.
     """
 
     def __init__(
