@@ -46,6 +46,8 @@ PAYLOAD: Final = 'evaluate/payload'
 PERMISSIONS: Final = 'evaluate/permissions'
 POSTURE: Final = 'evaluate/posture'
 
+# A request came after the service that it was for had ended.
+LATE: Final = 'monitor/late_request'
 # A request for "latest" was pinned; the versions of a test's requests.
 PIN: Final = 'configure/microversion'
 REQUESTS: Final = 'monitor/microversion'
@@ -188,6 +190,7 @@ _OF_ACTIONS: dict[str, dict[str, _Check]] = {
         'outcomes': _are_outcomes,
     },
     PIN: {'served': _is_text},
+    LATE: {'message': _is_text},
     REQUESTS: {'requests': _are_counts},
     WAIT: {
         'waits': _is_count,

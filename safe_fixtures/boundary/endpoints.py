@@ -12,10 +12,16 @@
 
 """Which endpoints are the test's own."""
 
-from collections.abc import Iterable
+import collections
+from collections.abc import Callable, Iterable
 import ipaddress
+import re
 import sys
+from typing import Any
 from urllib import parse
+
+from safe_fixtures.runtime import patching
+from safe_fixtures.runtime import values
 
 __all__ = [
     'Hosts',
@@ -23,6 +29,8 @@ __all__ = [
     'is_loopback',
     'is_loopback_url',
     'is_test_endpoint',
+    'note_interceptions',
+    'was_intercepted',
 ]
 
 # Bound at import, so that a test that patches them changes nothing here.
@@ -32,6 +40,12 @@ _ip_network = ipaddress.ip_network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _DEFAULT_PORTS = {'http': 80, 'https': 443}
+_INTERCEPT = 'wsgi_intercept'
+# A name that nobody gives to a machine, unlike any other: it is made up for
+# an interception.
+_MADE_UP = re.compile('[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}')
+# The last ones; a test makes a few.
+_noted = collections.deque[tuple[str, str]](maxlen=10_000)
 
 
 class Hosts:
@@ -81,8 +95,46 @@ def is_loopback_url(url: str) -> bool:
 def is_intercepted(url: str) -> bool:
     """Whether an interception in this process serves *url*."""
     # If nobody has imported it, nothing is intercepted.
-    intercept = sys.modules.get('wsgi_intercept')
+    intercept = sys.modules.get(_INTERCEPT)
     return intercept is not None and _address(url) in intercept._wsgi_intercept
+
+
+def note_interceptions() -> Callable[[], None]:
+    """Note which made-up hosts are intercepted, now and from now on.
+
+    :returns: a callable that stops noting; the notes stay.
+    """
+
+    def note(host: Any, port: Any, *_: Any, **__: Any) -> None:
+        if not (values.is_text(host) and values.is_number(port)):
+            return
+        name, number = canonical(values.text(host)), values.number(port)
+        if _MADE_UP.fullmatch(name) and 0 < number < 1 << 16:
+            _noted.append((name, str(number)))
+
+    def patch(module: Any) -> Callable[[], None]:
+        for host, port in list(module._wsgi_intercept):
+            note(host, port)
+        return patching.call_before(module, 'add_wsgi_intercept', note)
+
+    return patching.patch_when_imported(_INTERCEPT, patch)
+
+
+def was_intercepted(host: str, port: str) -> bool:
+    """Whether an interception has served a host, which has a made-up name.
+
+    Such a name is a uuid, as ``wsgi_intercept`` makes them up. Only an
+    interception that :func:`note_interceptions` saw counts, whether it has
+    ended or not.
+
+    :param port: its number; empty for any.
+    """
+    name = canonical(host)
+    return bool(_MADE_UP.fullmatch(name)) and any(
+        name == noted and port in ('', noted_port)
+        # Others may note one meanwhile.
+        for noted, noted_port in tuple(_noted)
+    )
 
 
 def is_test_endpoint(url: str, allowed: Iterable[str] = ()) -> bool:

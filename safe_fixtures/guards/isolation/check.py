@@ -29,12 +29,15 @@ class Finding(NamedTuple):
     :ivar target: the name of what it is done to (str).
     :ivar error: raised where the rule only records, because the target must
         stay out of reach, unless the run only looks (Exception or None).
+    :ivar is_violation: whether it breaks the rule. If not, it is no fault of
+        the test; it is recorded, and the error is raised (bool).
     """
 
     code: str
     message: str
     target: str
     error: Exception | None = None
+    is_violation: bool = True
 
 
 class Check(Protocol):

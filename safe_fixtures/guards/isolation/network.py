@@ -27,6 +27,8 @@ from safe_fixtures.runtime import values
 
 __all__ = ['Network', 'report_eventlet_lookups']
 
+# Bound at import, so that a test that patches them changes nothing here.
+_gaierror, _EAI_NONAME = socket.gaierror, socket.EAI_NONAME
 _LOCAL_FAMILIES = frozenset(
     getattr(socket, name)
     for name in ('AF_UNIX', 'AF_NETLINK', 'AF_ALG')
@@ -164,7 +166,14 @@ def _finding(event: str, host: str, port: Any) -> check.Finding:
         place += f':{_text(port)}'
     what = event.rpartition('.')[2]
     link = 'to' if event in _TRANSFERS else 'of'
-    return check.Finding('SF401', f'{what} {link} {place}', place)
+    message = f'{what} {link} {place}'
+    number = '' if port is None else _text(port)
+    if event in _LOOKUPS_OF_NAMES and endpoints.was_intercepted(host, number):
+        # What the test has started, and is still at work, calls a service
+        # that it has stopped. Nothing has that name.
+        gone = _gaierror(_EAI_NONAME, f'no such host: {host}')
+        return check.Finding('SF401', message, place, gone, False)
+    return check.Finding('SF401', message, place)
 
 
 def _text(value: Any) -> str:

@@ -17,7 +17,11 @@ from collections.abc import Callable
 import contextlib
 import unittest
 
+from pycadf import cadftaxonomy
+
 from safe_fixtures import audit
+from safe_fixtures.audit import events
+from safe_fixtures.boundary import endpoints as boundary_endpoints
 from safe_fixtures import conf
 from safe_fixtures.core import guard as core_guard
 from safe_fixtures.core import waivers
@@ -68,6 +72,8 @@ class Scope(owners.Owner):
         super().__init__(test)
         self.guard: core_guard.Guard | None = None
         self.entered_by: int | None = None
+        # The targets of what was recorded, and is no violation.
+        self._noted: set[str] = set()
         self._remove: Callable[[], None] = lambda: None
         self.endpoints = endpoints
         self._checks = checks
@@ -120,28 +126,47 @@ class Scope(owners.Owner):
         """
         if finding is None:
             return
-        violation = exceptions.SafetyViolation(
-            finding.code, f'{finding.message} {self._whose()}'.rstrip()
-        )
-        guard = self.guard
-        if guard is None:
-            guard = core_guard.Guard(
-                trail=audit.AuditTrail.standalone(
-                    self._test_id, self._settings.audit_file
-                ),
-                waivers=self._waivers,
-                settings=self._settings,
+        message = f'{finding.message} {self._whose()}'.rstrip()
+        waived = None
+        if finding.is_violation:
+            waived = self._any_guard()._violate(
+                exceptions.SafetyViolation(finding.code, message),
+                finding.target,
+                keep=keep,
+                target_type=TARGET_TYPES[finding.code],
             )
-        waived = guard._violate(
-            violation,
-            finding.target,
-            keep=keep,
-            target_type=TARGET_TYPES[finding.code],
-        )
+        else:
+            self._note(finding, message)
         if waived or self._settings.only_looks(finding.code):
             return
         if finding.error is not None:
             raise finding.error
+
+    def _note(self, finding: check.Finding, message: str) -> None:
+        """Record what is no violation; once, as it may be tried for long."""
+        if finding.target in self._noted:
+            return
+        self._noted.add(finding.target)
+        with self._any_guard()._any_trail(None) as trail:
+            trail.record(
+                events.LATE,
+                finding.target,
+                target_type=TARGET_TYPES[finding.code],
+                outcome=cadftaxonomy.OUTCOME_FAILURE,
+                event_type='monitor',
+                message=message,
+            )
+
+    def _any_guard(self) -> core_guard.Guard:
+        if self.guard is not None:
+            return self.guard
+        return core_guard.Guard(
+            trail=audit.AuditTrail.standalone(
+                self._test_id, self._settings.audit_file
+            ),
+            waivers=self._waivers,
+            settings=self._settings,
+        )
 
     def _whose(self) -> str:
         if self.guard is not None:
@@ -186,6 +211,7 @@ def _on_connection(kind: str, url: str) -> None:
 def _watch() -> Callable[[], None]:
     return patching.patch_together(
         lambda: owners.follow(_current),
+        boundary_endpoints.note_interceptions,
         network.report_eventlet_lookups,
         sockets.report_sends,
         unreported.report,

@@ -23,7 +23,9 @@ import threading
 
 import fixtures
 from keystoneauth1 import adapter
+from keystoneauth1 import exceptions as keystone
 from keystoneauth1 import session
+from nova.tests.functional import fixtures as nova_fixtures
 from oslo_concurrency import processutils
 import requests
 import testtools
@@ -31,6 +33,7 @@ import testtools
 from safe_fixtures import exceptions
 from safe_fixtures.guards.isolation import scope
 from tests.functional.nova import inner
+from tests.support import inner as support_inner
 from tests.support import settings
 from tests.support import subtests
 
@@ -237,6 +240,60 @@ class TestBases(subtests.SubTests, testtools.TestCase):
             ],
         )
         self.assertEqual((), scope.active.users)
+
+    def test_late_request_to_placement(self):
+        # As of a live migration that goes on while the test is cleaned up.
+        outcomes, trails = [], []
+
+        class Late(safe_nova.SafeTestCase):
+            host = None
+
+            def setUp(self):
+                super().setUp()
+                trails.append(self.audit_trail)
+                # After Placement has ended, before the guards end.
+                self.addCleanup(self.ask_in_a_thread)
+                self.placement = self.useFixture(
+                    nova_fixtures.PlacementFixture()
+                )
+
+            def test(self):
+                found = self.ask()
+                if self.host is not None:
+                    self.placement.endpoint = self.host
+                outcomes.append(found.status_code)
+
+            def ask(self):
+                return self.placement._fake_get(None, '/resource_providers')
+
+            def ask_in_a_thread(self):
+                thread = threading.Thread(target=self.ask_late)
+                thread.start()
+                thread.join()
+
+            def ask_late(self):
+                try:
+                    self.ask()
+                except Exception as error:
+                    outcomes.append(type(error))
+
+        class Elsewhere(Late):
+            host = 'http://placement.example.org/'
+
+        result = inner.run_inner(Late)
+        self.assertEqual('', inner.problems(result))
+        self.assertEqual([200, keystone.ConnectFailure], outcomes)
+        self.assertEqual(
+            1, len(support_inner.events_of(trails[0], 'monitor/late_request'))
+        )
+        self.assertEqual([], support_inner.events_of(trails[0], 'deny'))
+
+        result = inner.run_inner(Elsewhere)
+        self.assertIn('SF401', inner.problems(result))
+        self.assertEqual(
+            [], support_inner.events_of(trails[1], 'monitor/late_request')
+        )
+        self.assertEqual(1, len(support_inner.events_of(trails[1], 'deny')))
 
     def test_importing_nova_is_no_violation(self):
         script = (

@@ -23,6 +23,7 @@ import wsgi_intercept
 
 from safe_fixtures.boundary import references
 from safe_fixtures.boundary import temporary
+from safe_fixtures.guards.isolation import check
 from safe_fixtures.guards.isolation import configuration
 from tests.support import base
 
@@ -562,11 +563,10 @@ class TestCheckUrl(base.TestCase):
     def test_database(self):
         found = configuration.check_url('database', 'mysql://u:s3cret@db/x')
         self.assertEqual(
-            (
+            check.Finding(
                 'SF402',
                 'engine that leads outside the test (mysql://***@db)',
                 'mysql://***@db',
-                None,
             ),
             found,
         )
