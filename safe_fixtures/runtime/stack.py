@@ -26,6 +26,7 @@ import unittest
 import fixtures
 import testtools
 
+from safe_fixtures.runtime import owners
 from safe_fixtures.runtime import system
 
 __all__ = [
@@ -106,13 +107,16 @@ def tests_here() -> list[unittest.TestCase]:
 def where() -> str | None:
     """Return ``file:line`` of the test's line that led here.
 
-    In a thread that no test called, it is the innermost line outside this
-    package and the standard library. In a cleanup of a fixture, which no
-    line of the test led to, it is None.
+    In a thread that no test called, it is the innermost line of the package
+    of the test that started the thread; else of those of the test's bases,
+    such as Nova's; else of what is not installed; else of any library but
+    this package and the standard library. In a cleanup of a fixture, which
+    no line of the test led to, it is None.
     """
     test_frame = _testcase_frame()
     if test_frame is None:
-        return _innermost(lambda path: not is_elsewhere(path))
+        places = map(_innermost, _ways_to_tell_the_project())
+        return next(filter(None, places), None)
     test = test_frame.f_locals['self']
     # Helpers in its base classes are methods of the same test. The runner
     # calls the outermost one.
@@ -225,6 +229,33 @@ def _line_of(frame: FrameType) -> str:
 def _innermost(is_wanted: Callable[[str], bool]) -> str | None:
     wanted = (f for f in _frames() if is_wanted(f.f_code.co_filename))
     return next(map(_line_of, wanted), None)
+
+
+def _ways_to_tell_the_project() -> Iterator[Callable[[str], bool]]:
+    """Yield what tells whether a file is of the project, the best first."""
+
+    def is_below(places: tuple[str, ...]) -> Callable[[str], bool]:
+        return lambda path: path.startswith(places) and not is_library(path)
+
+    def is_library(path: str) -> bool:
+        return is_elsewhere(path) or path.startswith(_RUNNERS)
+
+    owner = owners.find()
+    test = None if owner is None else owner.test
+    if isinstance(test, unittest.TestCase):
+        own, *others = (_package_of(cls) for cls in type(test).__mro__)
+        for places in ((own,), others):
+            yield is_below(tuple(filter(None, places)))
+    yield lambda path: not (is_library(path) or path.startswith(_PACKAGES))
+    yield lambda path: not is_elsewhere(path)
+
+
+def _package_of(cls: type) -> str:
+    """Return the folder of the top package of a class, or its file."""
+    module = sys.modules.get(cls.__module__.partition('.')[0])
+    for folder in getattr(module, '__path__', None) or ():
+        return f'{folder}{os.sep}'
+    return getattr(module, '__file__', None) or ''
 
 
 def _testcase_frame() -> FrameType | None:

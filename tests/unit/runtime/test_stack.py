@@ -10,15 +10,48 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import functools
+import sys
+import sysconfig
 import threading
 import types
 import unittest
+from unittest import mock
 
 import fixtures
 import testtools
 
+from safe_fixtures.runtime import owners
 from safe_fixtures.runtime import stack
 from tests.support import base
+
+
+PACKAGES = sysconfig.get_path('purelib')
+# What a thread runs, as if it were of the standard library.
+_keep = {}
+exec(
+    compile(
+        'def keep(found, act):\n    found.append(act())\n',
+        threading.__file__,
+        'exec',
+    ),
+    _keep,
+)
+_keep = _keep['keep']
+
+
+def function_of(path):
+    """Return a function that calls another one, in an installed file."""
+    names = {}
+    source = 'def call(act):\n    return act()\n'
+    exec(compile(source, f'{PACKAGES}/{path}', 'exec'), names)
+    return names['call']
+
+
+def line_of(function):
+    """Return the place of the first line in a function."""
+    code = function.__code__
+    return f'{code.co_filename}:{code.co_firstlineno + 1}'
 
 
 class TestCallsite(base.TestCase):
@@ -88,6 +121,80 @@ class TestCallsite(base.TestCase):
         thread.start()
         thread.join()
         self.assertTrue(seen[0].startswith(f'{__file__}:'))
+
+    def test_where_a_library_is_called_in_a_thread(self):
+        library = function_of('library.py')
+
+        def mine():
+            return library(stack.where)
+
+        places = self.places_in_a_thread(None, mine)
+        self.assertEqual([line_of(mine)], places)
+
+    def test_where_only_libraries_are_called_in_a_thread(self):
+        library = function_of('library.py')
+        places = self.places_in_a_thread(
+            None, functools.partial(library, stack.where)
+        )
+        self.assertEqual([f'{PACKAGES}/library.py:2'], places)
+
+    def test_where_the_project_is_installed(self):
+        library = function_of('library.py')
+        project = function_of('project/code.py')
+        others = function_of('others/code.py')
+        helper = function_of('helper.py')
+
+        class Base(testtools.TestCase):
+            __module__ = 'others.tests'
+
+        class Inner(Base):
+            __module__ = 'project.tests.test_x'
+
+            def test(self):
+                pass
+
+        class OfAFile(Base):
+            __module__ = 'helper'
+
+            def test(self):
+                pass
+
+        modules = {
+            name: types.SimpleNamespace(**attributes)
+            for name, attributes in (
+                ('project', {'__path__': [f'{PACKAGES}/project']}),
+                ('others', {'__path__': [f'{PACKAGES}/others']}),
+                ('helper', {'__file__': f'{PACKAGES}/helper.py'}),
+            )
+        }
+        self.enterContext(mock.patch.dict(sys.modules, modules))
+        for cls, functions, wanted in (
+            (Inner, (project, library), 'project/code.py'),
+            (Inner, (project, others, library), 'project/code.py'),
+            (Inner, (others, project, project, library), 'project/code.py'),
+            (Inner, (others, library), 'others/code.py'),
+            (OfAFile, (helper, others, library), 'helper.py'),
+            (OfAFile, (others, library), 'others/code.py'),
+            (Inner, (helper, library), 'library.py'),
+        ):
+            with self.subTest(cls=cls.__name__, functions=functions):
+                calls = stack.where
+                for function in reversed(functions):
+                    calls = functools.partial(function, calls)
+                places = self.places_in_a_thread(cls('test'), calls)
+                self.assertEqual([f'{PACKAGES}/{wanted}:2'], places)
+
+    def places_in_a_thread(self, test, act):
+        """Return the places that an act finds in a thread of a test."""
+        owner = owners.Owner(test)
+        stop = owners.follow(lambda: owner)
+        found = []
+        # Nothing here calls it: the target is the first one in the thread.
+        thread = threading.Thread(target=_keep, args=(found, act))
+        thread.start()
+        thread.join()
+        stop()
+        return found
 
     def test_lines(self):
         def helper():
