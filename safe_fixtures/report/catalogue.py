@@ -24,6 +24,10 @@ CWE = 'CWE'
 _HOME = 'https://cwe.mitre.org/'
 #: The titles that MITRE gives the weaknesses of the catalogue.
 TITLES = {
+    'CWE-362': (
+        'Concurrent Execution using Shared Resource with Improper '
+        "Synchronization ('Race Condition')"
+    ),
     'CWE-459': 'Incomplete Cleanup',
     'CWE-531': 'Inclusion of Sensitive Information in Test Code',
     'CWE-532': 'Insertion of Sensitive Information into Log File',

@@ -14,22 +14,17 @@
 """What tests said when they failed, and texts that fit into a file."""
 
 from collections.abc import Container
-import os
+import contextlib
 import re
-import types
-from typing import Any
-
-import subunit
 
 from safe_fixtures.redaction import redactor
-from safe_fixtures.runtime import files
+from safe_fixtures.report import streams
 from safe_fixtures.runtime import printable
 
 __all__ = ['clipped', 'headline', 'of_tests', 'short']
 
-_STREAM = 'stream.subunit'
 _TELLING = ('traceback', 'reason')
-_LARGEST = 1 << 15  # of a text, at either end
+_LARGEST = 1 << 16  # characters of a text
 _FRAME = '  File "'
 _ERROR = re.compile(r'[\w.]+(: |$)')
 
@@ -43,37 +38,26 @@ def of_tests(directory: str, tests: Container[str]) -> dict[str, str]:
     :param tests: the ids of the tests to look for.
     :returns: a text for each of them that has one.
     """
-    found: dict[str, dict[str, bytearray]] = {}
+    found: dict[str, list[str]] = {}
 
-    def status(**packet: Any) -> None:
-        detail, data = packet['file_name'], packet['file_bytes']
-        if not (detail and data and detail.startswith(_TELLING)):
-            return
-        test = printable.line(packet['test_id'] or '')
-        if test in tests:
-            text = found.setdefault(test, {}).setdefault(detail, bytearray())
-            text += data
-            del text[_LARGEST : max(_LARGEST, len(text) - _LARGEST)]
+    def on_outcome(test: str, details: dict[str, streams.Detail]) -> None:
+        test = printable.line(test)
+        telling = [name for name in details if name.startswith(_TELLING)]
+        if telling and test in tests:
+            said = found.setdefault(test, [])
+            said += [details[name].text() for name in telling]
 
-    try:
-        with files.open_regular(os.path.join(directory, _STREAM)) as stream:
-            subunit.ByteStreamToStreamResult(stream).run(
-                types.SimpleNamespace(status=status)
-            )
     # subunit raises Exception itself, too; what was read so far is good.
-    except Exception:
-        pass
+    with contextlib.suppress(Exception):
+        streams.read(directory, on_outcome)
     mask = redactor.Redactor().redact
     return {
-        test: '\n'.join(
-            clipped(mask(bytes(text).decode(errors='replace')))
-            for text in details.values()
-        )
-        for test, details in found.items()
+        test: '\n'.join(clipped(mask(text)) for text in said)
+        for test, said in found.items()
     }
 
 
-def clipped(text: str, largest: int = 2 * _LARGEST) -> str:
+def clipped(text: str, largest: int = _LARGEST) -> str:
     """Return the start and the end of a text, safe to print.
 
     :param largest: how many characters are kept of a longer one.

@@ -23,12 +23,12 @@ from typing import Any
 
 from safe_fixtures.redaction import redactor
 from safe_fixtures.report import model
+from safe_fixtures.report import streams
 from safe_fixtures.runtime import files
 from safe_fixtures.runtime import printable
 
 __all__ = ['Result', 'read']
 
-_READ = 64 << 10  # bytes of a detail that are kept while a test runs
 # Characters of a failure, of the log of a test that failed, and of that of
 # any other; each at most its share of what all of them may have.
 _FAILURE = 48 << 10, 4 << 20
@@ -86,7 +86,7 @@ def read(
             reader.read()
         # subunit raises Exception itself, too.
         except Exception as error:
-            path = os.path.join(directory, 'stream.subunit')
+            path = os.path.join(directory, streams.NAME)
             skipped.append(f'{path}: {error or type(error).__name__}')
         try:
             reader.read_failures()
@@ -119,7 +119,7 @@ def _share(limit: tuple[int, int], tests: int) -> int:
 
 
 class _Reader:
-    """Reads the stream of a run; it keeps the end of each detail."""
+    """Reads what a report directory has of tests."""
 
     def __init__(
         self,
@@ -132,17 +132,10 @@ class _Reader:
         self._limits = limits
         self._wanted = wanted
         self._found = found
-        self._details: dict[str, dict[str, _Tail]] = {}
         self._redactor = redactor.Redactor()
 
     def read(self) -> None:
-        import subunit
-
-        path = os.path.join(self._directory, 'stream.subunit')
-        if not os.path.lexists(path):
-            return
-        with files.open_regular(path) as stream:
-            subunit.ByteStreamToStreamResult(stream).run(self)
+        streams.read(self._directory, self._end)
 
     def read_failures(self) -> None:
         """Read what ``failures.txt`` has of tests that the stream lacks."""
@@ -162,34 +155,12 @@ class _Reader:
         parts = _TITLE.split(text)
         for name, failure in zip(parts[1::2], parts[2::2], strict=True):
             if name in lacking:
-                tail = _Tail()
-                tail.add(failure.strip('\n').encode())
+                detail = streams.Detail()
+                detail.add(failure.strip('\n').encode())
                 test = lacking.pop(name)
-                self._found[test] = self._result(test, {'traceback': tail})
+                self._found[test] = self._result(test, {'traceback': detail})
 
-    def startTestRun(self) -> None:
-        """Do nothing; as in ``testtools.StreamResult``."""
-
-    def stopTestRun(self) -> None:
-        """Do nothing; as in ``testtools.StreamResult``."""
-
-    def status(self, **packet: Any) -> None:
-        """Take a packet; as in ``testtools.StreamResult``."""
-        name, status = packet['test_id'], packet['test_status']
-        if name is None:
-            return
-        if packet['file_name'] is not None:
-            details = self._details.setdefault(name, {})
-            if len(details) < 10 or packet['file_name'] in details:
-                details.setdefault(packet['file_name'], _Tail()).add(
-                    packet['file_bytes'] or b''
-                )
-        if status == 'inprogress':
-            self._details.pop(name, None)
-        elif status not in (None, 'exists'):
-            self._end(name, self._details.pop(name, {}))
-
-    def _end(self, name: str, details: 'dict[str, _Tail]') -> None:
+    def _end(self, name: str, details: dict[str, streams.Detail]) -> None:
         key = self._directory, model.shortened(name, 1000)
         tests = self._wanted.get(key, [])
         for test in tests:
@@ -197,20 +168,22 @@ class _Reader:
                 self._found[test] = self._result(test, details)
                 return
 
-    def _result(self, test: model.Test, details: 'dict[str, _Tail]') -> Result:
+    def _result(
+        self, test: model.Test, details: dict[str, streams.Detail]
+    ) -> Result:
         # The failure itself comes first.
         names = sorted(details, key=lambda name: name not in _FAILURES)
         failures, logs = [], []
         for name in names:
-            tail = details[name]
+            detail = details[name]
             if name.partition(':')[0] in _LOGS:
-                logs.append(tail)
-            elif tail.text().strip():
+                logs.append(detail)
+            elif (text := detail.text().strip('\n')).strip():
                 title = '' if name in _FAILURES else f'{name}:\n'
-                failures.append(title + tail.text().strip('\n'))
+                failures.append(title + text)
         has_failed = test.outcome in model.BROKEN
         most = self._limits.failed if has_failed else self._limits.other
-        log = '\n'.join(filter(None, (each.text(2 * most) for each in logs)))
+        log = '\n'.join(filter(None, (each.end(2 * most) for each in logs)))
         failure = '\n\n'.join(failures)
         return Result(
             self._shown(failure, _middle_cut(self._limits.failure)),
@@ -224,7 +197,9 @@ class _Reader:
         lines = failures[0].strip().splitlines() if failures else []
         if not lines:
             return ''
-        line = lines[-1] if test.outcome == 'failed' else lines[0]
+        # What the runner says of one that it ended begins with the reason.
+        ended = test.outcome in ('timeout', 'died', 'lost')
+        line = lines[0] if ended or test.outcome == 'skipped' else lines[-1]
         return model.shortened(self._redactor.redact(line.strip()), 300)
 
     def _shown(self, text: str, cut: Callable[[str], str]) -> str:
@@ -232,30 +207,6 @@ class _Reader:
         if not text:
             return ''
         return printable.block(cut(self._redactor.redact(text)))
-
-
-class _Tail:
-    """The end of a detail.
-
-    :ivar size: how many bytes it has in all.
-    """
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._data = bytearray()
-
-    def add(self, data: bytes) -> None:
-        self.size += len(data)
-        self._data += data[-_READ:]
-        if len(self._data) > 2 * _READ:
-            del self._data[:-_READ]
-
-    def text(self, most: int = _READ) -> str:
-        """Return its end, from the start of a line if there is one."""
-        text = bytes(self._data[-most:]).decode(errors='replace')
-        if len(self._data) > most or self.size > len(self._data):
-            text = text.partition('\n')[2] or text
-        return text
 
 
 def _middle_cut(most: int) -> Callable[[str], str]:
