@@ -14,13 +14,13 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
-import os
 import shlex
 import textwrap
 from typing import IO, Any
 
 from safe_fixtures.cli.runner import colours
 from safe_fixtures.cli import tables
+from safe_fixtures.report import places
 from safe_fixtures.runtime import printable
 from safe_fixtures import summary
 from safe_fixtures.summary import sections
@@ -131,10 +131,11 @@ def _lines(
     if total.new is not None:
         heading = f'New since the baseline: {heading.lower()}'
     yield heading
-    for groups in list(blocks.values())[:_BLOCKS]:
+    ordered = sorted(blocks, key=lambda key: _importance(blocks[key]))
+    for groups in (blocks[key] for key in ordered[:_BLOCKS]):
         yield ''
         yield from _block(groups, width)
-    left = list(blocks)[_BLOCKS:]
+    left = ordered[_BLOCKS:]
     if left:
         yield ''
         rules = ', '.join(f'{code} {outcome}' for outcome, code in left)
@@ -142,11 +143,21 @@ def _lines(
     yield ''
     if blocks:
         command = ['safe-fixtures', 'report', '--violations', *paths]
-        code = next(iter(blocks))[1]
+        code = ordered[0][1]
         yield f'All of them:  {printable.line(shlex.join(command))}'
         yield f'About a rule: safe-fixtures rules {printable.line(code)}'
     for again in total.commands:
         yield f'Run it again: {printable.line(again)}'
+
+
+def _importance(groups: Sequence[violations.Group]) -> tuple[bool | int, ...]:
+    """Return what comes first: by outcome, default mode, and count."""
+    first = groups[0].first
+    return (
+        _OUTCOMES.index(first.outcome),
+        not first.fails_by_default,
+        -sum(group.count for group in groups),
+    )
 
 
 def _heading(found: violations.Found) -> str:
@@ -182,7 +193,7 @@ def _block(groups: Sequence[violations.Group], width: int) -> Iterator[str]:
     )
     yield from _wrapped(f'To do: {first.remedy}', width, '  ')
     for group in groups[:_GROUPS]:
-        lines = [_short(group.first.place), _message(group), _tests(group)]
+        lines = [places.place(group.first), group.first.act, _tests(group)]
         if group.first.remedy != first.remedy:
             lines.insert(2, f'To do: {group.first.remedy}')
         if group.first.reason:
@@ -199,8 +210,8 @@ def _block(groups: Sequence[violations.Group], width: int) -> Iterator[str]:
 def _body(group: violations.Group, width: int) -> Iterator[str]:
     """Yield the lines of a cell of a table."""
     for label, text in (
-        ('where', _short(group.first.place)),
-        ('what', _message(group)),
+        ('where', places.place(group.first)),
+        ('what', group.first.act),
         ('to do', group.first.remedy),
         ('waived', group.first.reason),
         ('tests', _tests(group)),
@@ -213,11 +224,6 @@ def _body(group: violations.Group, width: int) -> Iterator[str]:
                 subsequent_indent=' ' * 7,
                 break_on_hyphens=False,
             )
-
-
-def _message(group: violations.Group) -> str:
-    first = group.first
-    return first.message.removesuffix(f' in {first.test}')
 
 
 def _tests(group: violations.Group) -> str:
@@ -249,15 +255,6 @@ def _wrapped(
 def _printed(text: str) -> str:
     text = printable.line(text)
     return text if len(text) <= _LONGEST else f'{text[:_LONGEST]} ...'
-
-
-def _short(path: str) -> str:
-    """Return a path as it is from here, or from where packages are."""
-    _, found, inside = path.rpartition('/site-packages/')
-    if found:
-        return inside
-    below = os.path.join(os.getcwd(), '')
-    return path.removeprefix(below) if path != below else path
 
 
 def _width(parsed_args: argparse.Namespace) -> int:

@@ -251,7 +251,7 @@ def _line(group: violations.Group) -> str:
     (test, *others) = group.tests
     where = _code(places.place(first) or test, _NAME)
     tests = f' in {len(others) + 1} tests' if others else ''
-    message = texts.short(first.message, _MESSAGE)
+    message = texts.short(first.act, _MESSAGE)
     said = _code(f'{message}. {first.remedy}', 2 * _MESSAGE)
     return f'- {rule} {first.outcome}, {times}{tests}, at {where}: {said}'
 

@@ -21,6 +21,7 @@ from safe_fixtures.summary import violations
 __all__ = ['file_of', 'place', 'relative', 'uri']
 
 _DEPTH = 20  # of packages
+_PACKAGES = '/site-packages/'
 
 
 def relative(path: str) -> str:
@@ -34,10 +35,15 @@ def relative(path: str) -> str:
 
 
 def place(violation: violations.Violation) -> str:
-    """Return the file and line of a violation; empty if they are unknown."""
+    """Return the file and line of a violation, to be read.
+
+    :returns: from the current directory, or from where packages are
+        installed; empty if the file is unknown.
+    """
     if not violation.file:
         return ''
-    return f'{relative(violation.file)}:{violation.line}'
+    *_, file = relative(violation.file).rpartition(_PACKAGES)
+    return f'{file}:{violation.line}'
 
 
 def _is_below(path: str, directory: str) -> bool:

@@ -100,6 +100,11 @@ class Violation:
         return rule.title if rule else 'unknown rule'
 
     @property
+    def act(self) -> str:
+        """The message without the test at its end, which is known besides."""
+        return self.message.removesuffix(f' in {self.test}')
+
+    @property
     def shape(self) -> str:
         """The message without what differs between tests and runs.
 

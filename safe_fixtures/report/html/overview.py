@@ -260,7 +260,7 @@ def _shown(group: violations.Group) -> violations.Group:
     first = dataclasses.replace(
         group.first,
         file=_name(group.first.file),
-        message=model.shortened(group.first.message),
+        message=model.shortened(group.first.act),
         remedy=model.shortened(group.first.remedy),
         reason=model.shortened(group.first.reason),
     )

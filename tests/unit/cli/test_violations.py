@@ -122,6 +122,13 @@ class TestViolations(base.TestCase):
             text.index('SF406 recorded 9 times'),
         )
 
+    def test_rules_that_are_broken_most_often_go_first(self):
+        self.record('SF406', times=2)
+        for number in range(3):
+            self.record('SF405', where=f'test_x.py:{number}')
+        text = self.text()
+        self.assertLess(text.index('SF405 recorded'), text.index('SF406 '))
+
     def test_too_many(self):
         for number in range(5):
             self.record(where=f'x.py:{number}', times=5 - number)

@@ -12,10 +12,13 @@
 
 
 import contextlib
+import dataclasses
 import os
 import urllib.parse
 
+from safe_fixtures.audit import events
 from safe_fixtures.report import places
+from safe_fixtures.summary import violations
 from tests.unit.report import base
 
 
@@ -35,6 +38,26 @@ class TestPlaces(base.TestCase):
         ):
             with self.subTest(path=path):
                 self.assertEqual(expected, places.relative(path))
+
+    def test_place(self):
+        event = {
+            'action': 'deny',
+            'eventTime': 'now',
+            'initiator': {'name': 'a.T.test'},
+            'target': {'name': 'x'},
+            'outcome': 'failure',
+        }
+        violation = violations.Violation.of(events.Event(event))
+        for path, expected in (
+            (f'{self.directory}/a/b.py', 'a/b.py:7'),
+            ('/v/lib/python3/site-packages/nova/b.py', 'nova/b.py:7'),
+            (f'{self.directory}/v/site-packages/nova/b.py', 'nova/b.py:7'),
+            ('/elsewhere/b.py', '/elsewhere/b.py:7'),
+            ('', ''),
+        ):
+            with self.subTest(path=path):
+                found = dataclasses.replace(violation, file=path, line=7)
+                self.assertEqual(expected, places.place(found))
 
     def test_at_the_root(self):
         os.chdir('/')
