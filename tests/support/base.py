@@ -15,6 +15,7 @@
 import os
 import re
 
+import fixtures
 import testtools
 
 from safe_fixtures import conf
@@ -38,6 +39,14 @@ class TestCase(subtests.SubTests, testtools.TestCase):
     def configure(self, **options):
         """Set options, as if the process had begun with them."""
         self.useFixture(settings.options(**options))
+
+    def expect_no_writer(self):
+        """Let a read of a pipe end soon, as nobody in here writes to one."""
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'safe_fixtures.runtime.files._NO_WRITER', 0.05
+            )
+        )
 
     def run_inner(self, case):
         """Run the tests of an inner test case; return the result."""

@@ -182,6 +182,7 @@ class TestHostileRuns(runs.TestCase):
         )
 
     def test_records_that_a_test_replaces(self):
+        self.expect_no_writer()
         for how in (
             'os.mkdir(path)',
             'os.mkfifo(path)',

@@ -195,6 +195,7 @@ class TestNames(runs.TestCase):
         self.assertIn('SyntaxError', done.stderr)
 
     def test_lists_that_are_no_files(self):
+        self.expect_no_writer()
         self.write('test_plain.py', runs.PLAIN)
         os.mkfifo(self.home / 'pipe')
         for path in ('pipe', '.', '/dev/zero', 'absent'):

@@ -189,6 +189,7 @@ class TestRecords(runs.TestCase):
         )
 
     def test_files_that_a_test_changes(self):
+        self.expect_no_writer()
         self.write(
             'test_changed.py',
             """
