@@ -340,11 +340,16 @@ SECRETS = [
 
 
 def encodings(secret):
-    """Yield a secret in each way that it could reappear (str).
+    """Return a secret in each way that it could reappear (list of str).
 
     For base64 within base64 that is its middle, which is the same whatever
     is around it.
     """
+    # Most of what escapes leaves a plain secret as it is.
+    return list(dict.fromkeys(_encodings(secret)))
+
+
+def _encodings(secret):
     data = secret.encode()
     yield secret
     for quoted in (

@@ -94,11 +94,11 @@ class TestLikeOslo(base.TestCase):
         for name in _names(FORMS):
             for shape in SHAPES:
                 text = shape.format(name=name, secret=SECRET)
-                if SECRET in strutils.mask_password(text):
-                    # They do not mask it either.
+                if SECRET not in self.redactor.redact(text):
                     continue
+                # They do not mask it either.
                 with self.subTest(name=name, shape=shape):
-                    self.assertNotIn(SECRET, self.redactor.redact(text))
+                    self.assertIn(SECRET, strutils.mask_password(text))
 
     def test_they_mask_nearly_all(self):
         texts = [shape.format(name='password', secret=SECRET)

@@ -17,6 +17,7 @@ Each test is run with and without the fixture, by one run that is told to the
 subunit stream and to the text results of testtools and unittest.
 """
 
+import collections
 import io
 import logging
 import sys
@@ -151,23 +152,29 @@ WAYS = [
 ]
 
 
+class Told(testtools.StreamResult):
+    """What is told of a test, its details put together again."""
+
+    def __init__(self):
+        super().__init__()
+        self.outcomes = []
+        self.details = collections.defaultdict(bytes)
+
+    def status(
+        self, test_status=None, file_name=None, file_bytes=None, **kwargs
+    ):
+        if file_name is not None:
+            self.details[file_name] += file_bytes
+        if test_status not in (None, 'inprogress'):
+            self.outcomes.append(test_status)
+
+
 def told(case, way):
     """Run an inner test; return its outcome, and all that it puts out."""
-    outcomes, packets, text = [], io.BytesIO(), io.StringIO()
-    # As who reads the stream puts them together again.
-    details = []
-
-    def on_test(test):
-        outcomes.append(test['status'])
-        for each in test['details'].values():
-            details.extend([*each.iter_bytes(), b'\n'])
-
+    heard, packets, text = Told(), io.BytesIO(), io.StringIO()
     stream = testtools.ExtendedToStreamDecorator(
         testtools.testresult.CopyStreamResult(
-            [
-                subunit.StreamResultToBytes(packets),
-                testtools.StreamToDict(on_test),
-            ]
+            [subunit.StreamResultToBytes(packets), heard]
         )
     )
     of_unittest = unittest.TextTestResult(
@@ -185,7 +192,9 @@ def told(case, way):
         result.stopTestRun()
         of_unittest.printErrors()
     shown = text.getvalue().encode('utf-8', 'backslashreplace')
-    return outcomes, b''.join([packets.getvalue(), *details, shown])
+    return heard.outcomes, b'\n'.join(
+        [packets.getvalue(), *heard.details.values(), shown]
+    )
 
 
 class TestMatrix(testscenarios.WithScenarios, base.TestCase):
