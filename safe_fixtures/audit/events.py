@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 import sys
 from typing import Any, Final, Literal
 
+from safe_fixtures.audit import checks
+
 __all__ = ['Event', 'InvalidEvent', 'details']
 
 # A rule was broken, and the act was refused (DENY) or only recorded
@@ -82,147 +84,79 @@ SEQUENCE: Final = 'sequence'
 Kind = Literal['enforced', 'recorded', 'waived', 'expected']
 
 _OUTCOMES = frozenset({'success', 'failure', 'unknown', 'pending'})
-# A larger number is no count and no time, and may be too large to print.
-_LARGEST = 10**15
 
 
 class InvalidEvent(ValueError):
     """A value is no audit event; the text says why."""
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    # Neither a bool nor NaN, and nothing infinite.
-    return type(value) in (int, float) and 0 <= value <= _LARGEST
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= _LARGEST
-
-
-def _are_counts(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_count, value.values()))
-
-
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
-
-
-def _is_attachment(value: Any) -> bool:
-    return isinstance(value, dict) and (
-        value.get('name') != 'details'
-        or isinstance(value.get('content'), dict)
-    )
-
-
-def _are_waits(value: Any) -> bool:
-    """Whether it maps names to a count and seconds each."""
-    return isinstance(value, dict) and all(
-        isinstance(pair, list)
-        and len(pair) == 2
-        and _is_count(pair[0])
-        and _is_number(pair[1])
-        for pair in value.values()
-    )
-
-
-def _are_hits(value: Any) -> bool:
-    """Whether it maps names to two counts each."""
-    return isinstance(value, dict) and all(
-        isinstance(pair, list) and len(pair) == 2 and all(map(_is_count, pair))
-        for pair in value.values()
-    )
-
-
-def _are_seconds(value: Any) -> bool:
-    """Whether it maps names to seconds of wall time and of CPU."""
-    return isinstance(value, dict) and all(
-        isinstance(pair, list)
-        and len(pair) == 2
-        and all(map(_is_number, pair))
-        for pair in value.values()
-    )
-
-
-def _are_named_texts(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_text, value.values()))
-
-
-def _are_outcomes(value: Any) -> bool:
-    """Whether it maps personas to what each operation came to."""
-    return isinstance(value, dict) and all(
-        map(_are_named_texts, value.values())
-    )
-
-
 _Check = Callable[[Any], bool]
 _ANY: dict[str, _Check] = {
-    'seconds': _is_number,
-    'waived': _is_text,
-    'expected': _is_flag,
+    'seconds': checks.is_number,
+    'waived': checks.is_text,
+    'expected': checks.is_flag,
 }
 _VIOLATION: dict[str, _Check] = {
-    'message': _is_text,
-    'binary': _is_text,
-    'by': _is_text,
-    'folded': _is_count,
-    'baseline': _is_flag,
+    'message': checks.is_text,
+    'binary': checks.is_text,
+    'by': checks.is_text,
+    'folded': checks.is_count,
+    'baseline': checks.is_flag,
 }
-_CHANGE: dict[str, _Check] = dict.fromkeys(('before', 'after', 'by'), _is_text)
+_CHANGE: dict[str, _Check] = dict.fromkeys(
+    ('before', 'after', 'by'), checks.is_text
+)
 _OF_ACTIONS: dict[str, dict[str, _Check]] = {
     **dict.fromkeys(VIOLATIONS, _VIOLATION),
     **dict.fromkeys(CHANGES, _CHANGE),
-    RESTORE: {'wanted': _is_text},
-    START: {'binary': _is_text},
+    RESTORE: {'wanted': checks.is_text},
+    START: {'binary': checks.is_text},
     PERMISSIONS: {
-        'requests': _is_count,
-        'microversion': _is_text,
-        'not_checked': _are_texts,
-        'findings': _are_texts,
-        'deviations': _are_named_texts,
-        'outcomes': _are_outcomes,
+        'requests': checks.is_count,
+        'microversion': checks.is_text,
+        'not_checked': checks.are_texts,
+        'findings': checks.are_texts,
+        'deviations': checks.are_named_texts,
+        'outcomes': checks.are_outcomes,
     },
-    PIN: {'served': _is_text},
-    LATE: {'message': _is_text},
-    REQUESTS: {'requests': _are_counts},
+    PIN: {'served': checks.is_text},
+    LATE: {'message': checks.is_text},
+    REQUESTS: {'requests': checks.are_counts},
     WAIT: {
-        'waits': _is_count,
-        'cut_short': _is_count,
-        'seconds_won': _is_number,
-        'helpers': _are_waits,
+        'waits': checks.is_count,
+        'cut_short': checks.is_count,
+        'seconds_won': checks.is_number,
+        'helpers': checks.are_waits,
     },
-    SPEED_UP: {'cures': _are_hits, 'off': _are_named_texts},
+    SPEED_UP: {'cures': checks.are_hits, 'off': checks.are_named_texts},
     TEST_END: {
-        'hardened': _is_text,
-        'lacks': _is_text,
-        'by_violations': _is_flag,
+        'hardened': checks.is_text,
+        'lacks': checks.is_text,
+        'by_violations': checks.is_flag,
     },
-    TEST_OUTCOME: {'status': _is_text, 'by_violations': _is_flag},
+    TEST_OUTCOME: {'status': checks.is_text, 'by_violations': checks.is_flag},
     RUN: {
-        'mode': _is_text,
-        'tests': _is_count,
-        'concurrency': _is_count,
-        'arguments': _are_texts,
-        'off': _are_texts,
+        'mode': checks.is_text,
+        'tests': checks.is_count,
+        'concurrency': checks.is_count,
+        'arguments': checks.are_texts,
+        'off': checks.are_texts,
     },
-    RUN_WAIVER: {'reason': _is_text},
-    WAIVER: {'pattern': _is_text, 'folded': _is_count},
-    PLUGIN: dict.fromkeys(('group', 'package', 'fault'), _is_text),
-    RUN_END: {'interrupted': _is_flag, 'stopped': _is_flag},
-    RERUN: {'statuses': _are_texts, 'flaky': _is_flag, 'violated': _is_flag},
+    RUN_WAIVER: {'reason': checks.is_text},
+    WAIVER: {'pattern': checks.is_text, 'folded': checks.is_count},
+    PLUGIN: dict.fromkeys(('group', 'package', 'fault'), checks.is_text),
+    RUN_END: {'interrupted': checks.is_flag, 'stopped': checks.is_flag},
+    RERUN: {
+        'statuses': checks.are_texts,
+        'flaky': checks.is_flag,
+        'violated': checks.is_flag,
+    },
     PAIRED: {
-        'tests': _is_count,
-        'seconds_with': _is_number,
-        'seconds_without': _is_number,
+        'tests': checks.is_count,
+        'seconds_with': checks.is_number,
+        'seconds_without': checks.is_number,
     },
-    PROFILE: {'phases': _are_seconds, 'fixtures': _are_waits},
+    PROFILE: {'phases': checks.are_seconds, 'fixtures': checks.are_waits},
 }
 #: What the content of an action must be, as far as somebody reads it.
 _CONTENT = {action: _ANY | content for action, content in _OF_ACTIONS.items()}
@@ -379,7 +313,7 @@ class _Fields:
 
     def tags(self) -> list[str]:
         tags = self._stored.get('tags', [])
-        if _are_texts(tags):
+        if checks.are_texts(tags):
             return list(tags)
         self.wrong.append('tags')
         return []
@@ -389,14 +323,14 @@ class _Fields:
         if not isinstance(attachments, list):
             self.wrong.append('attachments')
             return {}
-        if not all(map(_is_attachment, attachments)):
+        if not all(map(checks.is_attachment, attachments)):
             self.wrong.append('attachments')
         content = details({'attachments': attachments})
-        checks = _CONTENT.get(action, _ANY)
+        wanted = _CONTENT.get(action, _ANY)
         wrong = [
             name
             for name, value in content.items()
-            if name in checks and not checks[name](value)
+            if name in wanted and not wanted[name](value)
         ]
         if not wrong:
             return content

@@ -23,6 +23,7 @@ from safe_fixtures.summary import plugins
 from safe_fixtures.summary import profile
 from safe_fixtures.summary import reader
 from safe_fixtures.summary import results
+from safe_fixtures.summary import runs
 from safe_fixtures.summary import sections
 from safe_fixtures.summary import violations
 
@@ -59,7 +60,7 @@ class Summary:
         alerts: audit.Alerts | None = None,
         debts: Sequence[core_debts.Debt] | None = None,
     ) -> None:
-        self._runs = results.Runs()
+        self._runs = runs.Runs()
         self._baseline = (
             None if debts is None else summary_debts.Baseline(debts)
         )
