@@ -399,12 +399,12 @@ class TestManyServices(testtools.TestCase):
         return seen['restored']
 
     def test_statements_are_linear(self):
-        few = self._statements_of_restore(50)
-        many = self._statements_of_restore(150)
+        few = self._statements_of_restore(20)
+        many = self._statements_of_restore(60)
 
         self.assertNotEqual(0, few)
         # Cells may be looked up once, whatever the number.
-        self.assertEqual(few // 50, (many - few) / 100)
+        self.assertEqual(few // 20, (many - few) / 40)
 
 
 def _create_services(hosts):

@@ -94,47 +94,50 @@ class Oops(Exception):
 
 class TestUnseen(base.TestCase):
     def test_restored_in_each_cell(self):
-        for name, way in WAYS.items():
-            for cell in ('cell0', 'cell1', 'cell2'):
-                with self.subTest(way=name, cell=cell):
-                    self._check_restored(way, cell)
-
-    def _check_restored(self, way, cell):
+        """In one test: a toggle of its own for each way and cell."""
         seen = {}
 
         class Inner(inner.SafeApiTestCase):
             NUMBER_OF_CELLS = 2
 
             def test(self):
-                inner.make_service(self, 'before', cell, mapped=False)
-                with SafeServiceToggle(test=None) as toggle:
-                    inner.make_service(self, 'in it', cell, mapped=False)
-                    way(self, cell)
-                    seen['changed'] = self.both()
-                seen['restored'] = self.both()
-                seen['ledger'] = list(toggle.ledger)
+                for name, way in WAYS.items():
+                    for cell in ('cell0', 'cell1', 'cell2'):
+                        seen[name, cell] = self.look(name, way, cell)
 
-            def both(self):
-                return [
-                    inner.state_of(self, host, cell)
-                    for host in ('before', 'in it')
-                ]
+            def look(self, name, way, cell):
+                hosts = [f'{name}, before', f'{name}, in it']
+                inner.make_service(self, hosts[0], cell, mapped=False)
+                with SafeServiceToggle(test=None) as toggle:
+                    inner.make_service(self, hosts[1], cell, mapped=False)
+                    way(self, cell)
+                    changed = self.states(hosts, cell)
+                # Others are in the cell, too.
+                return (
+                    changed,
+                    self.states(hosts, cell),
+                    [
+                        entry
+                        for entry in toggle.ledger
+                        if entry.service.host in hosts
+                    ],
+                )
+
+            def states(self, hosts, cell):
+                return [inner.state_of(self, host, cell) for host in hosts]
 
         result = inner.run_inner(Inner)
         self.assertEqual('', inner.problems(result))
-        self.assertEqual([RAW, RAW], seen['changed'])
-        self.assertEqual([restores.EXPECTED['enabled']] * 2, seen['restored'])
-        # Nova's own services are in one of the cells.
-        entries = [
-            entry
-            for entry in seen['ledger']
-            if entry.service.host in ('before', 'in it')
-        ]
-        self.assertEqual(2, len(entries))
-        for entry in entries:
-            self.assertEqual('raw', entry.after.disabled_reason)
-            self.assertIn('record', entry.restored)
-            self.assertIn('SQLAlchemy', entry.by)
+        self.assertEqual(len(WAYS) * 3, len(seen))
+        for (name, cell), (changed, restored, entries) in seen.items():
+            with self.subTest(way=name, cell=cell):
+                self.assertEqual([RAW, RAW], changed)
+                self.assertEqual([restores.EXPECTED['enabled']] * 2, restored)
+                self.assertEqual(2, len(entries))
+                for entry in entries:
+                    self.assertEqual('raw', entry.after.disabled_reason)
+                    self.assertIn('record', entry.restored)
+                    self.assertIn('SQLAlchemy', entry.by)
 
     def test_in_each_exit(self):
         for way_out in ('pass', 'fail', 'error in setUp'):

@@ -111,15 +111,19 @@ class TestNotSatisfied(cases.WaitingTestCase):
                     unhardened = cases.failure(
                         cases.call, name, cases.Waiter(world)
                     )
-                # A fast clock, and something that changes all the time: it
-                # asks in vain during each sleep.
+                # A fast clock, sleeps that follow it, and something that
+                # changes all the time: it asks in vain during each sleep.
                 with (
                     waiting.WaitForChange() as fixture,
                     cases.Changes(pause=0.002),
                     mock.patch.object(
                         changes, 'now', lambda: time.monotonic() * 20
                     ),
+                    mock.patch.object(
+                        helpers, 'time', autospec=True
+                    ) as of_helpers,
                 ):
+                    of_helpers.sleep = lambda seconds: time.sleep(seconds / 20)
                     asked = make()
                     error = cases.failure(
                         cases.call, name, cases.Waiter(asked)
