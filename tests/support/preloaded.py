@@ -177,6 +177,8 @@ def _serve(requests):
 
 def _fork_sibling():
     """Fork a child of our parent; return as ``os.fork`` does."""
+    # os.fork() would make a child of this process, and a run waits for its
+    # own children. A subreaper would get them, and all their orphans, too.
     python = ctypes.pythonapi
     python.PyOS_BeforeFork()
     pid = python.syscall(

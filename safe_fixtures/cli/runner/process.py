@@ -265,6 +265,12 @@ class Process:
                 os.unlink(self._stacks)
         return status
 
+    def remains(self) -> str:
+        """Return what it left for a reader: its stacks if it was stuck."""
+        if self.stuck is not None:
+            return f'; {self.last_stacks()}'
+        return f'\n{self.last_output()}'
+
     def last_output(self) -> str:
         """Return the end of its log."""
         tail = tail_of(self._log, self._log_start)

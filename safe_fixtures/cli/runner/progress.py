@@ -22,6 +22,7 @@ from safe_fixtures.audit import events
 from safe_fixtures.cli.runner import colours
 from safe_fixtures.runtime import files
 from safe_fixtures.summary import reader
+from safe_fixtures.summary import sections
 
 __all__ = ['Progress', 'Violations']
 
@@ -120,8 +121,9 @@ class Progress:
         self._violations = violations
         if self._bar is not None:
             if changed:
+                found = sections.plural(violations, 'violation')
                 self._bar.set_postfix_str(
-                    f'{failed} failed, {violations} violations', refresh=False
+                    f'{failed} failed, {found}', refresh=False
                 )
                 self._bar.update(advance)
                 self._bar.refresh()
@@ -133,7 +135,7 @@ class Progress:
         """Return the numbers so far as a line of text."""
         line = (
             f'{self._done}/{self._total} done, {self._failed} failed, '
-            f'{self._violations} violations'
+            f'{sections.plural(self._violations, "violation")}'
         )
         if 0 < self._done < self._total:
             passed = time.monotonic() - self._began

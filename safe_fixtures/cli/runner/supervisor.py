@@ -361,17 +361,13 @@ class _Supervisor:
         if process.stuck is not None:
             status = 'timeout'
             seconds = process.stuck
-            text = (
-                f'stopped: it took more than {seconds:g} s '
-                f'(--test-timeout); {process.last_stacks()}'
-            )
+            text = f'stopped: it took more than {seconds:g} s (--test-timeout)'
         else:
             when = 'during the test'
             if self.interrupted:
                 when = 'after an interrupt, before the test had cleaned up'
-            text = (
-                f'its worker ended with {how} {when}\n{process.last_output()}'
-            )
+            text = f'its worker ended with {how} {when}'
+        text += process.remains()
         outcome = records.Outcome(status, seconds, process.number, text)
         self._records.conclude(name, outcome, started=True)
 
@@ -390,11 +386,7 @@ class _Supervisor:
                 )
             return
         text = f'its worker ended {tries} times before it ran: {how}'
-        if process.stuck is not None:
-            text += f'; {process.last_stacks()}'
-        else:
-            text += f'\n{process.last_output()}'
-        self._lose(group, process.number, text)
+        self._lose(group, process.number, text + process.remains())
 
     def _warn(self, process: child.Process, how: str) -> None:
         """Say that a worker ended while it ran no test."""
