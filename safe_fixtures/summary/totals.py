@@ -48,8 +48,8 @@ class Summary:
     :param alerts: raises alerts over the events; default: an
         :class:`~safe_fixtures.Alerts` with the default limits.
     :param debts: the debts of the suite (list of
-        :class:`.Debt`); what they cover does not count as a violation.
-        Default: there is no baseline.
+        :class:`~safe_fixtures.core.debts.Debt`); what they cover does not
+        count as a violation. Default: there is no baseline.
     :ivar truncated: the lines that are not JSON, as ``file:line`` (list of
         str); for :func:`read` to fill.
     :ivar skipped: what else could not be read, and why (list of str).
@@ -162,9 +162,8 @@ class Summary:
         no debt covers it; else
         1 if a test failed, was ended or was not run, a run was interrupted,
         or a record was skipped (a flaky test, which passed when it was run
-        again, does not count, nor does one that is owed; see
-        :meth:`owes`); else 3 if a run hardened none of its tests;
-        else 0.
+        again, does not count, nor does one that only debts have failed);
+        else 3 if a run hardened none of its tests; else 0.
 
         :param strict_waivers: whether the code is 1 as well if a waiver was
             not needed or matches no test.
