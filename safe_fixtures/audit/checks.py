@@ -17,6 +17,7 @@ from typing import Any
 __all__ = [
     'are_counts',
     'are_hits',
+    'are_masked',
     'are_named_texts',
     'are_outcomes',
     'are_seconds',
@@ -96,6 +97,16 @@ def are_seconds(value: Any) -> bool:
     return isinstance(value, dict) and all(
         isinstance(pair, list) and len(pair) == 2 and all(map(is_number, pair))
         for pair in value.values()
+    )
+
+
+def are_masked(value: Any) -> bool:
+    """Whether it is a list of kinds of secrets, each with a count."""
+    return isinstance(value, list) and all(
+        isinstance(each, dict)
+        and is_text(each.get('kind'))
+        and is_count(each.get('count'))
+        for each in value
     )
 
 

@@ -102,6 +102,7 @@ _VIOLATION: dict[str, _Check] = {
     'by': checks.is_text,
     'folded': checks.is_count,
     'baseline': checks.is_flag,
+    'masked': checks.are_masked,
 }
 _CHANGE: dict[str, _Check] = dict.fromkeys(
     ('before', 'after', 'by'), checks.is_text

@@ -89,6 +89,7 @@ class Overview:
     """Counts what the first view shows.
 
     :ivar summary: the summary, as the commands print it.
+    :ivar secrets: how many were masked.
     :ivar compared: what differs from earlier runs; None without any.
     """
 
@@ -101,7 +102,9 @@ class Overview:
         self.compared: compare.Comparison | None = None
         self._found = violations.Found()
         self._changes = _Changes()
-        self.masked: collections.Counter[str] = collections.Counter()
+        self.secrets = 0
+        # How many secrets of each test, by output and kind.
+        self._masked: dict[str, collections.Counter[str]] = {}
         self.drift: dict[str, collections.Counter[str]] = {}
         self._restores: list[Slow] = []
         self._starts: list[Slow] = []
@@ -128,11 +131,29 @@ class Overview:
 
     def _note(self, event: events.Event) -> None:
         if event.code == _MASKED:
-            self.masked[_name(event.test)] += event.times
+            self._note_masked(event)
         elif event.code == _DRIFT:
             message = model.shortened(event.details.get('message', ''))
             drift = self.drift.setdefault(message, collections.Counter())
             drift[_name(event.test)] += event.times
+
+    def _note_masked(self, event: events.Event) -> None:
+        found = self._masked.setdefault(
+            _name(event.test), collections.Counter()
+        )
+        for each in event.details.get('masked', ()):
+            count = each['count'] * event.times
+            found[_name(f'{event.target}: {each["kind"]}')] += count
+            self.secrets += count
+
+    def masked(self) -> list[tuple[str, 'collections.Counter[str]']]:
+        """Return how many secrets of each test were masked, and where.
+
+        The tests with most of them come first.
+        """
+        return sorted(
+            self._masked.items(), key=lambda each: (-each[1].total(), each[0])
+        )
 
     def rules(self) -> list[Rule]:
         """Return the broken rules.

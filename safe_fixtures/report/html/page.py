@@ -200,7 +200,7 @@ def _context(read: _Read) -> dict[str, Any]:
         'index': markupsafe.Markup(data.safe_json(data.index(tests))),
         'limit': _SHOWN,
         'lost': services.lost(),
-        'masked': total.masked,
+        'masked': total.masked(),
         'outages': total.longest_outages(),
         'outcome': _outcome(
             total.summary.unexcused.count('enforced'), tests, rows
@@ -220,6 +220,7 @@ def _context(read: _Read) -> dict[str, Any]:
         'sections': {
             title: found for title, found in rows.items() if title not in _OWN
         },
+        'secrets': total.secrets,
         'services': services,
         'slowest': overview.slowest(tests),
         'starts': total.slow_starts(),

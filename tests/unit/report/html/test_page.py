@@ -204,8 +204,24 @@ class TestOverview(TestCase):
         )  # fmt: skip
 
     def test_secrets(self):
-        self.record(events.VIOLATION, 'x', code='SF601', message='x', folded=3)
-        self.assertShows('3 secrets were masked in what 1 test printed')
+        for output, *masked in (
+            ('stdout', ('password', 2), ('token', 1)),
+            ('traceback', ('password', 1)),
+        ):
+            self.record(
+                events.VIOLATION, output, code='SF601', message='x',
+                masked=[
+                    {'kind': kind, 'count': count} for kind, count in masked
+                ],
+            )  # fmt: skip
+        self.assertShows(
+            'Masked in what 1 test printed: 4 secrets.',
+            'stdout: password ×2, stdout: token ×1, traceback: password ×1',
+        )
+
+    def test_secrets_that_nobody_counted(self):
+        self.record(events.VIOLATION, 'x', code='SF601', masked=[{}, 'x'])
+        self.assertShows('Masked in what 1 test printed: 0 secrets.')
 
     def test_drift(self):
         self.record(events.VIOLATION, 'x', code='SF104', message='up to 2.99')
