@@ -123,7 +123,7 @@ class Cloud(web.Served):
         return (
             f'{status} Refused',
             {},
-            {'refused': {'code': status, 'message': f'Refused with {status}'}},
+            {'error': {'code': status, 'message': f'Refused with {status}'}},
         )
 
     def _identity(self, request):
@@ -132,6 +132,9 @@ class Cloud(web.Served):
             return '200 OK', {}, {'version': version}
         token = f'token-{len(self.tokens)}'
         body = ksa_fixture.V3Token(project_id=PROJECT, user_name='nobody')
+        # As Keystone writes it.
+        expires = body['token']['expires_at'].replace('+00:00', 'Z')
+        body['token']['expires_at'] = expires
         for service, url in self.catalogue.items():
             body.add_service(service).add_standard_endpoints(
                 public=url, internal=url, region='RegionOne'

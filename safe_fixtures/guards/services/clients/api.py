@@ -16,12 +16,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from safe_fixtures.guards.services import model
+from safe_fixtures import redaction
 from safe_fixtures.runtime import printable
 
-__all__ = ['Api', 'ApiError', 'ApiUnreachable', 'Listed']
+__all__ = ['Api', 'ApiError', 'ApiUnreachable', 'Listed', 'shown']
 
 # An answer can be a page of HTML, or a traceback.
 _LONGEST = 300
+_REDACTOR = redaction.Redactor()
 
 
 class Listed(NamedTuple):
@@ -46,7 +48,7 @@ class ApiError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(status, message)
         self.status = status
-        self.message = printable.line(message[:_LONGEST])
+        self.message = shown(message)
 
     def __str__(self) -> str:
         return f'the API answered {self.status}: {self.message}'
@@ -54,6 +56,15 @@ class ApiError(Exception):
 
 class ApiUnreachable(ConnectionError):
     """There is no connection to the API, or it broke."""
+
+
+def shown(text: str) -> str:
+    """Return what an API or a library says, for a message.
+
+    It is one line, is not long, and has no password of a URL.
+    """
+    line = ' '.join(text[: 10 * _LONGEST].split())
+    return printable.line(_REDACTOR.redact(line)[:_LONGEST])
 
 
 class Api(Protocol):

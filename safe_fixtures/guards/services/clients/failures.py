@@ -17,7 +17,6 @@ import contextlib
 from typing import Any
 
 from safe_fixtures.guards.services.clients import api
-from safe_fixtures.runtime import printable
 
 __all__ = ['is_no_endpoint', 'told_apart']
 
@@ -41,16 +40,16 @@ _BROKEN = frozenset(
 )
 # A client without anything to get a token with.
 _UNAUTHORIZED = frozenset(['AuthorizationFailure', 'MissingAuthPlugin'])
-# Of a text (characters).
-_LONGEST = 300
 # Where the exceptions of libraries have the HTTP status.
 _STATUSES = ('http_status', 'status_code', 'status', 'code')
 
 
 @contextlib.contextmanager
-def told_apart() -> Iterator[None]:
+def told_apart(what: str = '') -> Iterator[None]:
     """Raise what happens in the block as an error of ``api``.
 
+    :param what: what is tried, or the URL that is asked; a library may not
+        say it.
     :raises: ApiError, ApiUnreachable or TimeoutError for what is one of
         them; anything else as it is.
     """
@@ -59,15 +58,16 @@ def told_apart() -> Iterator[None]:
     except (api.ApiError, api.ApiUnreachable):
         raise
     except Exception as error:
-        ours = _as_ours(error)
+        ours = _as_ours(error, what)
         if ours is None:
             raise
         raise ours from error
 
 
-def _as_ours(error: Exception) -> Exception | None:
-    text = ' '.join(str(error).split()) or type(error).__name__
-    text = printable.line(text[:_LONGEST])
+def _as_ours(error: Exception, what: str) -> Exception | None:
+    said = text = api.shown(str(error)) or type(error).__name__
+    if what and what not in said:
+        text = api.shown(f'{what}: {said}')
     # The most specific class first: urllib3's for a connection that is
     # refused derives from the one for a timeout.
     for kind in type(error).__mro__:
@@ -76,9 +76,9 @@ def _as_ours(error: Exception) -> Exception | None:
         if kind.__name__ in _BROKEN:
             return api.ApiUnreachable(text)
         if kind.__name__ in _UNAUTHORIZED:
-            return api.ApiError(401, text)
+            return api.ApiError(401, said)
     status = _status_of(error)
-    return None if status is None else api.ApiError(status, text)
+    return None if status is None else api.ApiError(status, said)
 
 
 def is_no_endpoint(error: Exception) -> bool:

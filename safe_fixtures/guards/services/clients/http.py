@@ -219,7 +219,7 @@ class HttpApi:
 
     def _find(self, service: str, timeout: float) -> str | None:
         try:
-            with failures.told_apart():
+            with failures.told_apart(f'the endpoint of {service}'):
                 url = self._endpoint_of(service, timeout)
         except Exception as error:
             if failures.is_no_endpoint(error):
@@ -254,7 +254,7 @@ class HttpApi:
                 'interface and region',
             )
         sent = None if body is None else json.dumps(body)
-        with failures.told_apart():
+        with failures.told_apart(base):
             answer = self._send(method, base + path, headers, sent, timeout)
         try:
             found = json.loads(answer.content or '{}')

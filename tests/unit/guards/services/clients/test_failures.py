@@ -48,9 +48,9 @@ def an_http_error():
 
 
 class TestToldApart(base.TestCase):
-    def raised(self, error):
+    def raised(self, error, what=''):
         try:
-            with failures.told_apart():
+            with failures.told_apart(what):
                 raise error
         except Exception as found:
             return found
@@ -120,6 +120,26 @@ class TestToldApart(base.TestCase):
         found = self.raised(ConnectionError('\x1b[31m\n' + 'x' * 100000))
         self.assertTrue(str(found).isprintable())
         self.assertLess(len(str(found)), 1000)
+
+    def test_what_was_tried_is_said(self):
+        for text, said in (
+            ('refused', 'http://cloud.test: refused'),
+            ('http://cloud.test refused', 'http://cloud.test refused'),
+        ):
+            with self.subTest(text=text):
+                found = self.raised(ConnectionError(text), 'http://cloud.test')
+                self.assertEqual(said, str(found))
+
+    def test_no_password_of_a_url(self):
+        url = 'http://admin:dummy-word@cloud.test'
+        for error in (
+            ConnectionError(f'{url} refused'),
+            ConnectionError('refused'),
+            TimeoutError(url),
+            ksa.ServiceUnavailable(url),
+        ):
+            with self.subTest(error=error):
+                self.assertNotIn('dummy-word', str(self.raised(error, url)))
 
     def test_an_error_without_a_text(self):
         found = self.raised(ConnectionResetError())

@@ -151,13 +151,14 @@ class TestTempestApi(base.TestCase):
             server = self.useFixture(broken.BrokenServer(how))
             with self.subTest(how):
                 api = clients.adapt(self.client, server.url)
-                self.assertRaises(
+                error = self.assertRaises(
                     clients.ApiUnreachable,
                     api.put_service,
                     self.uuid,
                     {'status': 'disabled'},
                     5.0,
                 )
+                self.assertIn(server.url, str(error))
 
     def test_no_answer(self):
         server = self.useFixture(broken.BrokenServer('hang'))
