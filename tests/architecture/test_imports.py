@@ -46,7 +46,7 @@ FLOOR_OF = {
     name: number for number, names in enumerate(FLOORS) for name in names
 }
 # Importing one of these is for safe_fixtures.nova alone, or for nobody.
-FORBIDDEN = ('nova', 'placement', 'requests', 'urllib3', 'eventlet',
+FORBIDDEN = ('nova', 'placement', 'requests', 'urllib3', 'httpx', 'eventlet',
              'oslo_context', 'webob')  # fmt: skip
 REQUIREMENTS = {
     'fixtures',

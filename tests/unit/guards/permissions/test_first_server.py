@@ -12,9 +12,12 @@
 
 """When the first server of a test is checked."""
 
+import urllib3
+
 from safe_fixtures.core import gate
 from safe_fixtures import ServerPermissions
 from safe_fixtures import testing
+from tests.support import web
 from tests.unit.guards.permissions import cases
 
 
@@ -134,3 +137,29 @@ class TestFirstServer(cases.RequestsTestCase):
             self.send('GET', f'/servers/{cases.SERVER}')
         self.assertEqual(0, self.source.probers)
         self.assertEqual([], self.said())
+
+
+class TestUrllib3(cases.RequestsTestCase):
+    """A server that a client on urllib3 creates and shows."""
+
+    def send(self, method, path, body=None):
+        urllib3.PoolManager().request(
+            method,
+            f'{web.URL}/v2.1{path}',
+            json=body,
+            headers={'X-Auth-User': 'user', 'X-Auth-Project-Id': 'project'},
+        )
+
+    def test_first(self):
+        with self.checked():
+            self.create()
+            self.assertEqual(0, self.source.probers)
+            self.send('GET', f'/servers/{cases.SERVER}')
+            self.assertEqual(1, self.source.probers)
+
+    def test_first_is_weak(self):
+        self.source.outcomes['other', 'show'] = 'allowed'
+        with self.checked():
+            self.create()
+            with testing.expect_violation('SF502'):
+                self.send('GET', f'/servers/{cases.SERVER}')

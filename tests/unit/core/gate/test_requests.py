@@ -25,28 +25,12 @@ import wsgi_intercept
 from safe_fixtures.core import gate
 from safe_fixtures import testing
 from tests.support import base
+from tests.support import gates
 from tests.support import web
 
 SEND = vars(adapters.HTTPAdapter)['send']
-
-
-class Notes:
-    """An observer that notes what it sees."""
-
-    def __init__(self):
-        self.seen = []
-
-    def before(self, call):
-        self.seen.append(('before', call.method, call.path))
-        self.last = call
-
-    def after(self, call):
-        self.seen.append(('after', call.method, call.path))
-
-
-class Forbids(Notes):
-    def before(self, call):
-        raise ZeroDivisionError('forbidden')
+Notes = gates.Notes
+Forbids = gates.Forbids
 
 
 class MySession(requests.Session):
@@ -98,12 +82,11 @@ def keystone():
 CLIENTS = [bare, bare_request, prepared, subclass, own_adapter, keystone]
 
 
-class TestGate(base.TestCase):
+class TestGate(gates.Untouched, base.TestCase):
     def setUp(self):
         super().setUp()
         self.server = self.useFixture(web.Served(self.respond))
         self.calls = []
-        self.addCleanup(self.assertUntouched)
 
     def respond(self, environ):
         self.calls.append(gate.current_call())
@@ -113,11 +96,6 @@ class TestGate(base.TestCase):
             target = f'/redirect/{steps - 1}' if steps else '/end'
             return '302 Found', {'Location': web.URL + target}, None
         return '200 OK', {}, {'path': path}
-
-    def assertUntouched(self):
-        self.assertIs(SEND, vars(adapters.HTTPAdapter)['send'])
-        self.assertEqual((), gate.OBSERVERS.users)
-        self.assertIsNone(gate.current_call())
 
     def test_every_client_is_seen_once(self):
         for client in CLIENTS:
