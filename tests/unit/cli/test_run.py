@@ -32,7 +32,8 @@ class TestRules(runs.TestCase):
             'test_rule.py', self.MODULE.format(action=action, more=more)
         )
         done = self.run_cli('--mode', 'default', 'test_rule', status=status)
-        self.assertIn(f'1/1 done, 0 failed, {count} violations', done.stderr)
+        what = 'violation' if count == 1 else 'violations'
+        self.assertIn(f'1/1 done, 0 failed, {count} {what}\n', done.stderr)
 
     def test_enforced(self):
         self.check(2, 1)
