@@ -14,6 +14,7 @@
 
 import base64
 from collections.abc import Iterator, Sequence
+import functools
 import hashlib
 from importlib import resources
 import os
@@ -147,6 +148,12 @@ def _environment() -> Any:
         import jinja2
     except ModuleNotFoundError as error:
         raise NeedsJinja from error
+    return _made(jinja2)
+
+
+@functools.cache
+def _made(jinja2: Any) -> Any:
+    """Return the environment, which compiles each template once."""
     environment = jinja2.Environment(
         autoescape=True,
         loader=jinja2.FunctionLoader(_source),
