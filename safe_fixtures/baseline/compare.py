@@ -20,6 +20,7 @@ import statistics
 from safe_fixtures.audit import events
 from safe_fixtures.runtime import printable
 from safe_fixtures.summary import debts as summary_debts
+from safe_fixtures.summary import places
 from safe_fixtures.summary import reader
 from safe_fixtures.summary import sections
 from safe_fixtures.summary import violations
@@ -330,10 +331,10 @@ def _violation_rows(
         named = sections.with_counts(most[: sections.NAMED])
         more = len(most) - sections.NAMED
         rest = f' and {more} more' if more > 0 else ''
-        place = f'{first.place}: ' if first.place else ''
+        place = f'{places.place(first)}: ' if first.file else ''
         yield (
             section,
             f'{first.code} {first.outcome}',
             group.count,
-            f'{place}{first.message}; in {named}{rest}',
+            f'{place}{first.act}; in {named}{rest}',
         )

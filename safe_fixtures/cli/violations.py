@@ -20,9 +20,9 @@ from typing import IO, Any
 
 from safe_fixtures.cli.runner import colours
 from safe_fixtures.cli import tables
-from safe_fixtures.report import places
 from safe_fixtures.runtime import printable
 from safe_fixtures import summary
+from safe_fixtures.summary import places
 from safe_fixtures.summary import sections
 from safe_fixtures.summary import violations
 

@@ -21,11 +21,11 @@ import re
 import junitparser
 
 from safe_fixtures.core import debts as core_debts
-from safe_fixtures.report import places
 from safe_fixtures.report import results
 from safe_fixtures.report import texts
 from safe_fixtures.runtime import files
 from safe_fixtures.runtime import printable
+from safe_fixtures.summary import places
 from safe_fixtures.summary import violations
 
 __all__ = ['compose', 'write']

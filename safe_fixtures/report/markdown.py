@@ -19,12 +19,12 @@ import re
 
 from safe_fixtures.baseline import compare
 from safe_fixtures.core import debts as core_debts
-from safe_fixtures.report import places
 from safe_fixtures.report import results
 from safe_fixtures.report import texts
 from safe_fixtures import rules
 from safe_fixtures.runtime import files
 from safe_fixtures.runtime import printable
+from safe_fixtures.summary import places
 from safe_fixtures.summary import results as summary_results
 from safe_fixtures.summary import sections
 from safe_fixtures.summary import violations

@@ -234,8 +234,11 @@ class TestCompare(base.TestCase):
                 self.test(
                     (
                         'SF302',
-                        'comes',
-                        {'where': '/a/tests/x.py:3', 'mode': 'enforce'},
+                        f'comes in {base.TEST}',
+                        {
+                            'where': '/v/site-packages/a/x.py:3',
+                            'mode': 'enforce',
+                        },
                     ),
                     status='fail',
                 ),
@@ -249,7 +252,7 @@ class TestCompare(base.TestCase):
                     'Appeared',
                     'SF302 enforced',
                     1,
-                    f'/a/tests/x.py:3: comes; in {base.TEST} (1)',
+                    f'a/x.py:3: comes; in {base.TEST} (1)',
                 ),
                 ('Gone', 'SF301 recorded', 1, f'goes; in {base.TEST} (1)'),
                 ('Outcomes', 'success -> fail', 1, base.TEST),

@@ -17,7 +17,7 @@ import os
 import urllib.parse
 
 from safe_fixtures.audit import events
-from safe_fixtures.report import places
+from safe_fixtures.summary import places
 from safe_fixtures.summary import violations
 from tests.unit.report import base
 
