@@ -12,56 +12,89 @@
 
 """What the gate adds to a request that no guard looks at."""
 
+import contextlib
 import statistics
 import timeit
 
 import requests
+import urllib3
 
 from safe_fixtures import ApiGate
 from safe_fixtures import MicroversionPin
 from safe_fixtures import SafeServiceToggle
 from safe_fixtures.testing import FakeComputeClient
 
+_URL = 'http://127.0.0.1/resource_providers'
+
 
 class _Adapter(requests.adapters.HTTPAdapter):
     """Answers at once, so that only the gate is measured."""
 
 
+class _Nobody:
+    def before(self, call):
+        pass
+
+    def after(self, call):
+        pass
+
+
+@contextlib.contextmanager
+def _replaced(owner, name, replacement):
+    original = getattr(owner, name)
+    setattr(owner, name, replacement)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
 def main(rounds=7, calls=20000):
     """Print microseconds a request, without and with the gate."""
-    request = requests.Request(
-        'GET', 'http://127.0.0.1/resource_providers'
-    ).prepare()
+    request = requests.Request('GET', _URL).prepare()
     response = requests.Response()
     response.status_code = 200
-    original = requests.adapters.HTTPAdapter.send
-    requests.adapters.HTTPAdapter.send = lambda *args, **kwargs: response
+    answer = urllib3.HTTPResponse(b'{}', status=200)
+    pool = urllib3.HTTPConnectionPool('127.0.0.1', 80)
     adapter = _Adapter()
 
-    def microseconds():
-        return timeit.timeit(lambda: adapter.send(request), number=calls) / (
-            calls / 1e6
-        )
+    def urlopen(self, method, url, body=None, headers=None, retries=None):
+        return answer
 
-    class Nobody:
-        def before(self, call):
-            pass
+    def send(self, request):
+        return response
 
-        def after(self, call):
-            pass
+    def send_on(self, request):
+        pool.urlopen(method='GET', url='/', headers=request.headers)
+        return response
 
-    try:
+    def microseconds(send):
+        return timeit.timeit(send, number=calls) / (calls / 1e6)
+
+    def measure(send):
         bare, gated, guarded = [], [], []
         for _ in range(rounds):
-            bare.append(microseconds())
-            with ApiGate(Nobody()):
-                gated.append(microseconds())
+            bare.append(microseconds(send))
+            with ApiGate(_Nobody()):
+                gated.append(microseconds(send))
             client = FakeComputeClient(['host1'])
             with MicroversionPin('2.53'), SafeServiceToggle(api=client):
-                guarded.append(microseconds())
-    finally:
-        requests.adapters.HTTPAdapter.send = original
-    base = statistics.median(bare)
+                guarded.append(microseconds(send))
+        base = statistics.median(bare)
+        return statistics.median(gated) - base, (
+            statistics.median(guarded) - base
+        )
+
     print(f'a request that no guard looks at ({rounds} rounds)')
-    print(f'  gate                {statistics.median(gated) - base:.2f} us')
-    print(f'  pin and toggle      {statistics.median(guarded) - base:.2f} us')
+    with _replaced(urllib3.HTTPConnectionPool, 'urlopen', urlopen):
+        for name, sender, measured in (
+            ('', send, lambda: adapter.send(request)),
+            ('through urllib3', send_on, lambda: adapter.send(request)),
+            ('of urllib3', send, lambda: pool.urlopen('GET', '/')),
+        ):
+            with _replaced(requests.adapters.HTTPAdapter, 'send', sender):
+                gated, guarded = measure(measured)
+            if name:
+                print(f' {name}')
+            print(f'  gate                {gated:.2f} us')
+            print(f'  pin and toggle      {guarded:.2f} us')

@@ -34,6 +34,7 @@ import requests
 from sqlalchemy.engine import default
 import testtools
 from testtools import matchers
+import urllib3
 
 import safe_fixtures
 from safe_fixtures import audit
@@ -73,6 +74,7 @@ def patched_attributes():
     # A wrapper is equal to what it wraps.
     return {
         'send': id(vars(requests.adapters.HTTPAdapter)['send']),
+        'urlopen': id(vars(urllib3.HTTPConnectionPool)['urlopen']),
         'do_execute': id(vars(default.DefaultDialect)['do_execute']),
         'glance create': id(vars(glance.GlanceFixture)['create']),
         'glance update': id(vars(glance.GlanceFixture)['update']),

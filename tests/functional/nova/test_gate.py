@@ -12,16 +12,26 @@
 
 """ApiGate on real Nova."""
 
+import threading
+
 from keystoneauth1 import noauth
 from keystoneauth1 import session
 from nova import test
 from nova.tests.functional.api import client
 import requests
 import testtools
+import urllib3
 
 from safe_fixtures.core import gate
+from safe_fixtures import expect_violation
 from safe_fixtures import nova as safe_nova
 from tests.functional.nova import inner
+from tests.support import gates
+from tests.support import web
+
+STANDARD = 'OpenStack-API-Version'
+# Before 2.61 a flavor has no extra_specs.
+PIN = '2.60'
 
 
 class Observer:
@@ -39,7 +49,7 @@ class TestGate(testtools.TestCase):
     def _observed(self, send):
         """Return what was seen of a request, and of one after the gate."""
         observer = Observer()
-        original = requests.adapters.HTTPAdapter.send
+        originals = gates.patched()
 
         class Inner(inner.ApiMixin, test.TestCase):
             def test(self):
@@ -49,7 +59,8 @@ class TestGate(testtools.TestCase):
                 send(self.api_fixture)
 
         self.assertEqual('', inner.problems(inner.run_inner(Inner)))
-        self.assertIs(original, requests.adapters.HTTPAdapter.send)
+        for key, value in gates.patched().items():
+            self.assertIs(originals[key], value, key)
         self.assertEqual(observer.then, len(observer.seen))
         return observer.seen
 
@@ -108,6 +119,21 @@ class TestGate(testtools.TestCase):
             self._observed(send),
         )
 
+    def test_urllib3(self):
+        def send(api):
+            for pool in (
+                urllib3.PoolManager(),
+                urllib3.connection_from_url(api.base_url),
+            ):
+                pool.request(
+                    'GET', f'{api.base_url}/flavors', headers=inner.HEADERS
+                )
+
+        self.assertEqual(
+            [('before', 'GET', '/flavors'), ('after', '/flavors', 200)] * 2,
+            self._observed(send),
+        )
+
     def test_refused_request_is_not_served(self):
         class Refuse(Observer):
             def before(self, call):
@@ -148,3 +174,114 @@ class TestGate(testtools.TestCase):
 
         self.assertEqual('', inner.problems(inner.run_inner(Inner)))
         self.assertEqual(('before', 'GET', '/flavors'), observer.seen[0])
+
+
+def send_by_urllib3(method, url, body=None, **headers):
+    """Send a request as tempest does: by urllib3 itself."""
+    return urllib3.PoolManager().request(
+        method, url, json=body, headers={**inner.HEADERS, **headers}
+    )
+
+
+class TestUrllib3(testtools.TestCase):
+    """What guards do about a client on urllib3."""
+
+    def flavor(self, test):
+        response = send_by_urllib3(
+            'GET',
+            f'{test.api_fixture.base_url}/flavors/1',
+            **{STANDARD: 'compute latest'},
+        )
+        return response.headers[STANDARD], response.json()['flavor']
+
+    def test_latest_is_served_at_the_pin(self):
+        class Inner(inner.SafeApiTestCase):
+            MICROVERSION_PIN = PIN
+
+            def test(self):
+                version, flavor = found(self)
+                self.assertEqual(f'compute {PIN}', version)
+                self.assertNotIn('extra_specs', flavor)
+
+        found = self.flavor
+        self.assertEqual('', inner.problems(inner.run_inner(Inner)))
+
+    def test_latest_is_the_newest_twin(self):
+        class Inner(inner.ApiMixin, test.TestCase):
+            def test(self):
+                version, flavor = found(self)
+                self.assertNotEqual(f'compute {PIN}', version)
+                self.assertIn('extra_specs', flavor)
+
+        found = self.flavor
+        self.assertEqual('', inner.problems(inner.run_inner(Inner)))
+
+    def test_service_elsewhere(self):
+        class Inner(inner.SafeApiTestCase):
+            def test(self):
+                for method in ('PUT', 'DELETE'):
+                    with expect_violation('SF202') as seen:
+                        send_by_urllib3(
+                            method,
+                            'http://203.0.113.5/v2.1/os-services/x',
+                            {'status': 'disabled'},
+                        )
+                    self.assertIn('203.0.113.5', seen[0].message)
+
+        self.assertEqual('', inner.problems(inner.run_inner(Inner)))
+
+    def test_service_of_the_test_twin(self):
+        seen = {}
+
+        class Inner(inner.SafeApiTestCase):
+            def setUp(self):
+                super().setUp()
+                # It runs after the restore.
+                self.addCleanup(self.note)
+
+            def note(self):
+                seen['ledger'] = self.service_toggle.ledger
+
+            def test(self):
+                service = inner.make_service(self, 'host')
+                response = send_by_urllib3(
+                    'PUT',
+                    f'{self.api_fixture.base_url}/os-services/{service.uuid}',
+                    {'status': 'disabled'},
+                    **{STANDARD: 'compute 2.53'},
+                )
+                self.assertEqual(200, response.status)
+                self.assertTrue(inner.state_of(self, 'host')[0])
+
+        self.assertEqual('', inner.problems(inner.run_inner(Inner)))
+        (entry,) = seen['ledger']
+        self.assertTrue(
+            entry.by.startswith('PUT /v2.1/os-services/'), entry.by
+        )
+        self.assertTrue(entry.after.disabled)
+        self.assertTrue(entry.restored.startswith('record'), entry.restored)
+
+    def test_threads_have_their_own_current_call(self):
+        # With eventlet, they are greenlets.
+        both = threading.Barrier(2)
+
+        def respond(environ):
+            both.wait()
+            seen[environ['PATH_INFO']] = gate.current_call().path
+            both.wait()
+            return '200 OK', {}, None
+
+        seen = {}
+        self.useFixture(web.Served(respond))
+        with gate.ApiGate(Observer()):
+            threads = [
+                threading.Thread(
+                    target=send_by_urllib3, args=('GET', web.URL + path)
+                )
+                for path in ('/one', '/two')
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        self.assertEqual({'/one': '/one', '/two': '/two'}, seen)
