@@ -21,6 +21,8 @@ from safe_fixtures.core import gate
 _PATCHED = {
     ('requests.adapters', 'HTTPAdapter'): 'send',
     ('urllib3.connectionpool', 'HTTPConnectionPool'): 'urlopen',
+    ('httpx', 'HTTPTransport'): 'handle_request',
+    ('httpx', 'AsyncHTTPTransport'): 'handle_async_request',
 }
 
 

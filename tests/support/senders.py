@@ -12,9 +12,11 @@
 
 """Send a request by each library that the gate stands at."""
 
+import asyncio
 import json
 from typing import Any, NamedTuple
 
+import httpx
 import requests
 import urllib3
 
@@ -40,6 +42,24 @@ def _urllib3(method, url, headers, content):
     return Answer(response.status, response.headers, response.data)
 
 
+def _httpx(method, url, headers, content):
+    response = httpx.request(
+        method, url, headers=headers, content=content, verify=False
+    )
+    return Answer(response.status_code, response.headers, response.content)
+
+
+def _httpx_async(method, url, headers, content):
+    async def send():
+        async with httpx.AsyncClient(verify=False) as client:
+            return await client.request(
+                method, url, headers=headers, content=content
+            )
+
+    response = asyncio.run(send())
+    return Answer(response.status_code, response.headers, response.content)
+
+
 def _sender(send):
     def sender(method, url, *, headers=None, body=None):
         """Send a request, and its body as JSON; return an Answer."""
@@ -55,4 +75,6 @@ def _sender(send):
 SENDERS = {
     'requests': _sender(_requests),
     'urllib3': _sender(_urllib3),
+    'httpx': _sender(_httpx),
+    'httpx, async': _sender(_httpx_async),
 }

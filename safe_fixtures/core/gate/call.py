@@ -46,13 +46,15 @@ _VERSION_PREFIX = re.compile(r'/v[1-9](?:\.[0-9]+)?(?:/[0-9a-f-]+)?(?=/|$)')
 class ApiCall:
     """One request to an API, with its response as soon as there is one.
 
-    :ivar request: the ``requests.PreparedRequest``, or a :class:`Request`
-        with the same attributes for a client on ``urllib3``. An
-        observer may change its headers before it is sent.
+    :ivar request: the ``requests.PreparedRequest``, or for a client on
+        ``urllib3`` or ``httpx`` a
+        :class:`~safe_fixtures.core.gate.call.Request` with the same
+        attributes. An observer may change its headers before it is sent.
     :ivar method: the HTTP method, in capitals (str).
     :ivar url: the whole URL (str).
-    :ivar response: the ``requests.Response``, or a :class:`Response` with
-        the same attributes; None before there is one.
+    :ivar response: the ``requests.Response``, or a
+        :class:`~safe_fixtures.core.gate.call.Response` with the main
+        attributes; None before there is one.
     """
 
     def __init__(self, request: Any) -> None:

@@ -16,6 +16,7 @@ import functools
 
 import fixtures
 
+from safe_fixtures.core.gate import by_httpx
 from safe_fixtures.core.gate import by_requests
 from safe_fixtures.core.gate import by_urllib3
 from safe_fixtures.core.gate import observers
@@ -27,6 +28,7 @@ __all__ = ['OBSERVERS', 'ApiGate']
 _TRANSPORTS = {
     'requests.adapters': by_requests.patch,
     'urllib3.connectionpool': by_urllib3.patch,
+    'httpx': by_httpx.patch,
 }
 
 #: The observers of all active gates. The patches wait for the libraries:
@@ -48,10 +50,10 @@ OBSERVERS: observers.Observers = patching.SharedPatch(
 class ApiGate(fixtures.Fixture):
     """Shows every API request to an observer while it is active.
 
-    The gate patches ``requests`` and ``urllib3`` where they send a request.
-    Every client that builds on one of them passes it, once for each request:
-    Nova's fixture clients, clients made by hand, keystoneauth and what
-    builds on it, tempest, and the libraries themselves. A retry of
+    The gate patches ``requests``, ``urllib3`` and ``httpx`` where they send
+    a request. Every client that builds on one of them passes it, once for
+    each request: Nova's fixture clients, clients made by hand, keystoneauth
+    and what builds on it, tempest, and the libraries themselves. A retry of
     ``urllib3`` is no request of its own; a redirect is one. Any number of
     gates can be active, and end in any order. The last one restores the
     libraries. One that is not imported yet is patched when it is.
