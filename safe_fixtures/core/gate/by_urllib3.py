@@ -91,7 +91,9 @@ def patch(
 
     @functools.wraps(urlopen)
     def gated(pool: Any, *args: Any, **kwargs: Any) -> Any:
-        given = dict(zip(_NAMES, args, strict=False)) | kwargs
+        given = kwargs
+        if args:
+            given = dict(zip(_NAMES, args, strict=False)) | kwargs
         sending = _sending_now(pool, given)
         if sending is None:
             return _send(shared.users, urlopen, pool, args, kwargs, given)
