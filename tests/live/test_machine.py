@@ -1,0 +1,120 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Faults of the machine on which a test runs: its disk and its clock."""
+
+import contextlib
+import os
+import signal
+import subprocess
+
+import testtools
+
+from tests.live import base
+
+
+@testtools.skipIf(os.geteuid() != 0, 'it mounts a file system')
+class TestDisk(base.Scenarios):
+    """The journal cannot be written."""
+
+    scenarios = [
+        ('full', {'hinder': lambda test: test.fill()}),
+        ('read-only', {'hinder': lambda test: test.make_read_only()}),
+    ]
+
+    def setUp(self):
+        super().setUp()
+        self._mount('-t', 'tmpfs', '-o', 'size=64k', 'none')
+        self.addCleanup(
+            subprocess.run, ['umount', self.journal_dir], check=True
+        )
+
+    def _mount(self, *arguments):
+        subprocess.run(['mount', *arguments, self.journal_dir], check=True)
+
+    def fill(self):
+        with contextlib.suppress(OSError):
+            with open(os.path.join(self.journal_dir, 'filler'), 'wb') as file:
+                while True:
+                    file.write(bytes(4096))
+                    file.flush()
+
+    def make_read_only(self):
+        self._mount('-o', 'remount,ro')
+
+    def test_no_journal_no_toggle(self):
+        toggle = self.make_toggle()
+        self.hinder(self)
+        self.assertRaises(OSError, toggle.disable, 'compute1')
+        self.assertChanged()
+
+    def test_what_is_owed_is_given_back(self):
+        toggle = self.make_toggle()
+        toggle.disable('compute1')
+        self.hinder(self)
+        self.assertRaises(OSError, toggle.disable, 'compute2')
+        self.assertChanged('compute1')
+        toggle.cleanUp()
+        self.assertChanged()
+
+
+class TestClock(base.Scenarios):
+    """The clock of the machine is set, as the process of the test sees it."""
+
+    scenarios = [
+        (offset, {'offset': offset})
+        for offset in ('+36000', '-36000', '+400d', '-400d')
+    ]
+    SOURCE = '''
+        import time
+        toggle = make_toggle()
+        toggle.disable('compute1')
+        print(time.time(), flush=True)
+        point('toggled')
+        print(time.time(), flush=True)
+        toggle.cleanUp()
+    '''
+
+    def run_in_time(self):
+        """Start a script; return what sets its clock."""
+        path = os.path.join(self.journal_dir, 'clock')
+
+        def set_clock(offset):
+            with open(f'{path}.new', 'w') as file:
+                file.write(offset)
+            os.rename(f'{path}.new', path)
+
+        set_clock('+0')
+        script = self.run_script(
+            self.SOURCE,
+            LD_PRELOAD='/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1',
+            FAKETIME_TIMESTAMP_FILE=path,
+            FAKETIME_NO_CACHE='1',
+            FAKETIME_DONT_FAKE_MONOTONIC='1',
+        )
+        script.reach('toggled')
+        return script, set_clock
+
+    def test_given_back(self):
+        script, set_clock = self.run_in_time()
+        set_clock(self.offset)
+        self.assertEqual(0, script.end(), script.output)
+        begin, end = map(float, script.output.split()[-2:])
+        self.assertGreater(abs(end - begin), 30000)
+        self.assertChanged()
+
+    def test_killed(self):
+        script, set_clock = self.run_in_time()
+        set_clock(self.offset)
+        script.end(signal.SIGKILL)
+        self.assertChanged('compute1')
+        self.assertRestores()
