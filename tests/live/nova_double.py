@@ -42,4 +42,4 @@ def client(cloud):
             headers = {**(headers or {}), 'X-Auth-Token': session.get_token()}
             return super().request(url, method, body, headers)
 
-    return TokenClient('admin', cloud.compute_url())
+    return TokenClient('admin', cloud.compute_url)

@@ -116,7 +116,7 @@ class TestApis(base.Scenarios):
         self.api = apis.adapt(ways.KINDS[self.kind](self.cloud))
 
     def test_endpoint(self):
-        self.assertEqual(self.cloud.compute_url(), apis.locate(self.api))
+        self.assertEqual(self.cloud.compute_url, apis.locate(self.api))
 
     def test_services(self):
         wanted = {
@@ -124,14 +124,15 @@ class TestApis(base.Scenarios):
                 each.disabled, each.disabled_reason, each.forced_down
             )
             for each in self.before
+            if each.binary == 'nova-compute'
         }
-        found = apis.check(self.api, 30.0)
-        self.assertEqual(
-            {each.ref.uuid: each.state for each in found},
-            {uuid: wanted[uuid] for uuid in (each.ref.uuid for each in found)},
-        )
+        self.assertEqual(3, len(wanted))
         computes = self.api.list_services(30.0, binary='nova-compute')
-        self.assertEqual(3, len(computes))
+        self.assertEqual(
+            wanted, {each.ref.uuid: each.state for each in computes}
+        )
+        found = {each.ref.uuid for each in apis.check(self.api, 30.0)}
+        self.assertLess(wanted.keys(), found)
         (one,) = self.api.list_services(30.0, HOST)
         self.assertEqual(HOST, one.ref.host)
 

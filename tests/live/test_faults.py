@@ -67,14 +67,18 @@ class TestFaults(base.Scenarios):
         toggle.disable('compute1', reason='why')
         toggle.force_down('compute2')
         self.assertChanged('compute1', 'compute2')
-        self.begin()
+        wait = self.begin()
         toggle.cleanUp()
+        wait()
         self.cloud.mend()
         self.assertChanged()
         self.assertEqual([], self.journals())
 
     def begin(self):
-        """Let the fault begin, and end after a while."""
+        """Let the fault begin, and end after a while.
+
+        :returns: waits for its end.
+        """
         name = self.fault.name
         if self.fault.is_frozen:
             self.cloud.freeze(name)
@@ -86,3 +90,5 @@ class TestFaults(base.Scenarios):
             timer = threading.Timer(AWAY, end, [name])
             timer.start()
             self.addCleanup(timer.join)
+            return timer.join
+        return lambda: None

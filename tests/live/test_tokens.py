@@ -24,9 +24,7 @@ class TestRenewed(base.Scenarios):
     def toggle(self):
         """Disable a compute; return the toggle and the token."""
         client = clients.KINDS[self.kind](self.cloud)
-        toggle = safe_fixtures.SafeServiceToggle(api=client)
-        toggle.setUp()
-        self.addCleanup(toggle.cleanUp)
+        toggle = self.set_up(safe_fixtures.SafeServiceToggle(api=client))
         toggle.disable('compute1')
         return toggle, clients.token_of(client)
 

@@ -19,6 +19,7 @@ import functools
 import logging
 from types import CodeType
 from typing import Any, NamedTuple
+from urllib import parse
 import weakref
 
 from safe_fixtures.boundary import endpoints
@@ -306,7 +307,8 @@ class LiveServices(remote.RemoteServices):
 
     def _is_here(self, call: gate.ApiCall) -> bool:
         try:
-            api = call.url.partition('/os-services/')[0]
+            # As Nova reads it.
+            api = parse.unquote(call.url).partition('/os-services/')[0]
             return journal.canonical(api) == self._endpoint
         except ValueError:
             return False

@@ -154,7 +154,7 @@ class SafeServiceToggle(guard.Guard):
         if self._api is None:
             return _NOVA.require('SafeServiceToggle api')
         api = self._client = clients.adapt(self._api, self._endpoint)
-        url = self._endpoint_of_api()
+        url = clients.locate(api) if api else self._endpoint
         self._refuse_endpoint(url)
         is_here = url is None or endpoints.is_intercepted(url)
         if api is not None and url is not None and not is_here:

@@ -16,7 +16,7 @@ No client library is imported: a project may use any of them, and a release
 of its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 import contextlib
 import inspect
 from typing import Any
@@ -92,7 +92,8 @@ def locate(api: Api) -> str | None:
 
     :raises: as :func:`check` does.
     """
-    with _refusing(api):
+    # Keystone finds no token that is not valid.
+    with _refusing(api, {404: _REFUSED[401]}):
         return api.endpoint()
 
 
@@ -109,12 +110,17 @@ def check(api: Api, timeout: float) -> list[Listed]:
 
 
 @contextlib.contextmanager
-def _refusing(api: Api) -> Iterator[None]:
-    """Raise as ConfigurationError what the user of the client can mend."""
+def _refusing(
+    api: Api, others: Mapping[int, str] | None = None
+) -> Iterator[None]:
+    """Raise as ConfigurationError what the user of the client can mend.
+
+    :param others: what to do about statuses that mean something else here.
+    """
     try:
         yield
     except ApiError as error:
-        advice = _REFUSED.get(error.status)
+        advice = {**_REFUSED, **(others or {})}.get(error.status)
         if advice is None:
             raise
         raise exceptions.ConfigurationError(
