@@ -1,0 +1,184 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import json
+import os
+import sys
+import types
+
+import fixtures
+from keystoneauth1 import adapter
+from keystoneauth1 import noauth
+from keystoneauth1 import session
+
+from safe_fixtures.guards import services
+from safe_fixtures.guards.services import journal
+from tests.support import compute_api
+from tests.unit.cli import base
+
+ENABLED = services.ServiceState()
+DISABLED = services.ServiceState(True, 'maintenance')
+
+
+class TestRestore(base.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.api = self.useFixture(compute_api.ComputeApi())
+        self.before = self.api.state()
+        self.directory = self.useFixture(fixtures.TempDir()).path
+        self.configure(
+            journal_dir=self.directory, restore_deadline='0', lock_timeout='0'
+        )
+        # The library is none that the tests need.
+        self.sdk = types.ModuleType('openstack')
+        self.sdk.connect = lambda cloud: self.adapter()
+        self.use_sdk(self.sdk)
+
+    def use_sdk(self, module):
+        modules = {**sys.modules, 'openstack': module}
+        self.useFixture(fixtures.MonkeyPatch('sys.modules', modules))
+
+    def adapter(self):
+        auth = noauth.NoAuth(endpoint=self.api.url)
+        return adapter.Adapter(
+            session.Session(auth=auth), service_type='compute'
+        )
+
+    def owe(self, *hosts, endpoint=None):
+        """Disable services, as a process that has been killed."""
+        found = [self.api.service(host) for host in hosts]
+        child = os.fork()
+        if not child:
+            try:
+                books = journal.Journal(self.directory)
+                for each in found:
+                    books.intend(
+                        journal.Service(
+                            endpoint or self.api.url,
+                            None,
+                            each['id'],
+                            each['host'],
+                            each['binary'],
+                        ),
+                        ENABLED,
+                        DISABLED,
+                    )
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        for each in found:
+            each.update(status='disabled', disabled_reason='maintenance')
+        (path,) = self.journals()
+        return path
+
+    def journals(self):
+        folder = os.path.join(self.directory, 'journals')
+        return [os.path.join(folder, name) for name in os.listdir(folder)]
+
+    def restore(self, *arguments):
+        """Run the command; return its exit code, its rows and its errors."""
+        code, out, err = self.command('restore', '-f', 'json', *arguments)
+        return code, json.loads(out) if out else [], err
+
+    def outcomes(self, rows):
+        return sorted(row['Outcome'] for row in rows)
+
+    def test_restores_what_is_owed_and_can_be_repeated(self):
+        self.owe('host1', 'host2')
+        code, rows, err = self.restore()
+        self.assertEqual((0, ''), (code, err))
+        self.assertEqual(['restored', 'restored'], self.outcomes(rows))
+        self.assertEqual(self.before, self.api.state())
+        self.assertEqual([], self.journals())
+        self.assertEqual((0, [], ''), self.restore())
+
+    def test_journal_that_is_named(self):
+        path = self.owe('host1')
+        code, rows, _ = self.restore(path)
+        self.assertEqual((0, ['restored']), (code, self.outcomes(rows)))
+        self.assertEqual(self.before, self.api.state())
+
+    def test_dry_run(self):
+        self.owe('host1')
+        code, rows, _ = self.restore('--dry-run')
+        self.assertEqual((1, ['would restore']), (code, self.outcomes(rows)))
+        self.assertEqual('disabled', self.api.state()['host1'][0])
+        self.assertEqual(0, self.api.count('PUT'))
+        self.assertEqual(1, len(self.journals()))
+
+    def test_conflict_is_left_alone_until_it_is_forced(self):
+        self.owe('host1', 'host2')
+        self.api.service('host1')['disabled_reason'] = 'broken fan'
+        code, rows, _ = self.restore()
+        self.assertEqual(1, code)
+        self.assertEqual(['conflict', 'restored'], self.outcomes(rows))
+        self.assertEqual(
+            ('disabled', 'broken fan', False), self.api.state()['host1']
+        )
+        code, rows, _ = self.restore('--force')
+        self.assertEqual((0, ['forced']), (code, self.outcomes(rows)))
+        self.assertEqual(self.before, self.api.state())
+
+    def test_what_is_as_before_is_settled(self):
+        self.owe('host1')
+        self.api.service('host1').update(
+            status='enabled', disabled_reason=None
+        )
+        code, rows, _ = self.restore()
+        self.assertEqual((0, ['done']), (code, self.outcomes(rows)))
+        self.assertEqual(0, self.api.count('PUT'))
+        self.assertEqual([], self.journals())
+
+    def test_restore_that_fails(self):
+        self.owe('host1')
+        self.api.fail('PUT', compute_api.answer(400))
+        code, rows, _ = self.restore()
+        self.assertEqual((1, ['failed']), (code, self.outcomes(rows)))
+        self.assertEqual(1, len(self.journals()))
+
+    def test_another_cloud_is_refused(self):
+        self.owe('host1', endpoint='http://127.0.0.1:1/v2.1')
+        for arguments in ((), ('--force',)):
+            code, rows, err = self.restore(*arguments)
+            self.assertEqual((3, []), (code, rows))
+            self.assertIn('it is about http://127.0.0.1:1', err)
+        self.assertEqual(0, self.api.count('PUT'))
+
+    def test_process_that_lives_is_refused(self):
+        service = self.api.service('host1')
+        with services.SafeServiceToggle(api=self.adapter()) as toggle:
+            toggle.disable('host1')
+            for arguments in ((), ('--force',)):
+                code, _, err = self.restore(*self.journals(), *arguments)
+                self.assertEqual(3, code)
+                self.assertIn('still runs', err)
+            self.assertEqual('disabled', service['status'])
+        self.assertEqual(self.before, self.api.state())
+
+    def test_nothing_can_be_tried(self):
+        self.assertEqual(
+            (2, []), self.restore(os.path.join(self.directory, 'none'))[:2]
+        )
+        self.owe('host1')
+        self.api.fail('GET', compute_api.answer(503))
+        code, _, err = self.restore()
+        self.assertEqual(2, code)
+        self.assertIn('503', err)
+        self.use_sdk(None)
+        code, _, err = self.restore()
+        self.assertEqual(2, code)
+        self.assertIn('pip install "safe_fixtures[cloud]"', err)
+        self.assertEqual(1, len(self.journals()))
+
+    def test_nothing_to_restore_needs_no_client(self):
+        self.use_sdk(None)
+        self.assertEqual((0, [], ''), self.restore())
