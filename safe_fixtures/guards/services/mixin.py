@@ -52,19 +52,19 @@ class SafeServicesMixin:
     def setUpClass(cls) -> None:
         """Set up the toggle, then the class."""
         if not hasattr(cls, 'addClassResourceCleanup'):
-            cls._use_toggle(cls.addClassCleanup)  # type: ignore[attr-defined]
+            cls._use_toggle('addClassCleanup')
         super().setUpClass()  # type: ignore[misc]
 
     @classmethod
     def setup_clients(cls) -> None:
         """Set up the toggle as soon as tempest has clients."""
         super().setup_clients()  # type: ignore[misc]
-        cls._use_toggle(cls.addClassResourceCleanup)  # type: ignore[attr-defined]
+        cls._use_toggle('addClassResourceCleanup')
 
     @classmethod
-    def _use_toggle(cls, add_cleanup: Any) -> None:
+    def _use_toggle(cls, add_cleanup: str) -> None:
         cls.service_toggle = toggle.SafeServiceToggle(
             api=cls.service_toggle_api()
         )
         cls.service_toggle.setUp()
-        add_cleanup(cls.service_toggle.cleanUp)
+        getattr(cls, add_cleanup)(cls.service_toggle.cleanUp)
