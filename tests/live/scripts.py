@@ -127,6 +127,9 @@ class Script:
             self.go_on()
         else:
             self.process.send_signal(number)
+            # It stops at no point on its way out.
+            os.close(self._go)
+            self._go = None
         return self.process.wait(_PATIENCE)
 
     def close(self):
@@ -137,5 +140,6 @@ class Script:
             pass
         self.process.wait()
         for each in (self._points, self._go):
-            os.close(each)
+            if each is not None:
+                os.close(each)
         self._output.close()
