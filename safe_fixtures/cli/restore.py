@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from cliff import lister
 
+from safe_fixtures.cli import app
 from safe_fixtures.cli import help
 from safe_fixtures.cli.runner import colours
 from safe_fixtures import conf
@@ -31,16 +32,16 @@ __all__ = ['Restore']
 
 _Result = TypeVar('_Result')
 
-# Something is left changed; nothing could be tried; a journal was refused.
-_LEFT, _IMPOSSIBLE, _REFUSED = 1, 2, 3
+# Something is left changed; a journal was refused; nothing could be tried.
+_LEFT, _REFUSED, _IMPOSSIBLE = 1, 2, app.ERROR
 _GOOD = ('done', 'restored', 'forced')
 _EPILOG = """\
 exit codes:
   0  everything is as it was before
   1  something is left changed: a conflict, or a restore that failed; with
      --dry-run, something would be restored
-  2  nothing could be tried: no such journal, no authentication, no client
-  3  a journal was refused: its process may live, or it is of another cloud
+  2  a journal was refused: its process may live, or it is of another cloud
+  3  nothing could be tried: no such journal, no authentication, no client
 
 examples:
   See what killed runs have left changed:

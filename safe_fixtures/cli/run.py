@@ -41,6 +41,8 @@ from safe_fixtures import conf
 from safe_fixtures.core import debts
 from safe_fixtures.core import waivers
 from safe_fixtures import exceptions
+from safe_fixtures.guards.services import journal
+from safe_fixtures.runtime import printable
 from safe_fixtures import summary
 
 __all__ = ['Run']
@@ -121,6 +123,7 @@ class Run(lister.Lister):
                 'no flame graphs: they need py-spy; '
                 'pip install safe_fixtures[profile]'
             )
+        _name_left(journal.left_by_dead(conf.load().journals))
         directory = _directory(parsed_args.report)
         wrong = _run(parsed_args, directory, setup)
         self._sum_up(parsed_args, directory)
@@ -148,6 +151,18 @@ class Run(lister.Lister):
             total.skipped.append(str(error))
             self._status = _unusable(str(error))
         self._summary, self._directory = total, directory
+
+
+def _name_left(records: Iterable[journal.Record]) -> None:
+    """Name the journals of killed runs: services are left changed."""
+    for record in records:
+        colours.say(
+            printable.line(
+                f'{len(record.debts)} services of a cloud were left changed '
+                f'by {record.owner}, which has ended: safe-fixtures restore '
+                f'{record.path}'
+            )
+        )
 
 
 def _run(

@@ -149,7 +149,7 @@ class TestRestore(base.TestCase):
         self.owe('host1', endpoint='http://127.0.0.1:1/v2.1')
         for arguments in ((), ('--force',)):
             code, rows, err = self.restore(*arguments)
-            self.assertEqual((3, []), (code, rows))
+            self.assertEqual((2, []), (code, rows))
             self.assertIn('it is about http://127.0.0.1:1', err)
         self.assertEqual(0, self.api.count('PUT'))
 
@@ -159,26 +159,61 @@ class TestRestore(base.TestCase):
             toggle.disable('host1')
             for arguments in ((), ('--force',)):
                 code, _, err = self.restore(*self.journals(), *arguments)
-                self.assertEqual(3, code)
+                self.assertEqual(2, code)
                 self.assertIn('still runs', err)
             self.assertEqual('disabled', service['status'])
         self.assertEqual(self.before, self.api.state())
 
     def test_nothing_can_be_tried(self):
         self.assertEqual(
-            (2, []), self.restore(os.path.join(self.directory, 'none'))[:2]
+            (3, []), self.restore(os.path.join(self.directory, 'none'))[:2]
         )
         self.owe('host1')
         self.api.fail('GET', compute_api.answer(503))
         code, _, err = self.restore()
-        self.assertEqual(2, code)
+        self.assertEqual(3, code)
         self.assertIn('503', err)
         self.use_sdk(None)
         code, _, err = self.restore()
-        self.assertEqual(2, code)
+        self.assertEqual(3, code)
         self.assertIn('pip install "safe_fixtures[cloud]"', err)
         self.assertEqual(1, len(self.journals()))
 
     def test_nothing_to_restore_needs_no_client(self):
         self.use_sdk(None)
         self.assertEqual((0, [], ''), self.restore())
+
+    def test_newest_journal_first(self):
+        # One run has been killed, and another one after it.
+        self.owe('host1')
+        first = self.journals()
+        child = os.fork()
+        if not child:
+            try:
+                found = self.api.service('host1')
+                journal.Journal(self.directory).intend(
+                    journal.Service(
+                        self.api.url,
+                        None,
+                        found['id'],
+                        found['host'],
+                        found['binary'],
+                    ),
+                    DISABLED,
+                    services.ServiceState(True, 'maintenance', True),
+                )
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        self.api.service('host1')['forced_down'] = True
+        self.assertEqual(2, len({*first, *self.journals()}))
+        code, rows, _ = self.restore()
+        self.assertEqual(
+            (0, ['restored', 'restored']), (code, self.outcomes(rows))
+        )
+        self.assertEqual(self.before, self.api.state())
+
+    def test_run_names_what_is_left(self):
+        path = self.owe('host1')
+        _, _, err = self.command('run', '--report', self.directory, 'no.tests')
+        self.assertIn(f'safe-fixtures restore {path}', err)

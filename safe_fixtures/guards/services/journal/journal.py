@@ -39,9 +39,11 @@ class Journal:
     """What this process owes to services, written before each change.
 
     A service is owed the state that it had before its first change, until it
-    is seen in that state again. The file is made at the first change, and
-    goes when nothing is owed. Threads may share a journal. In a forked child
-    it is empty: what the parent owes is for the parent to restore.
+    is seen in that state again. If somebody else changes it in between, it is
+    owed what they have made of it, from the next change on. The file is made
+    at the first change, and goes when nothing is owed. Threads may share a
+    journal. In a forked child it is empty: what the parent owes is for the
+    parent to restore.
 
     Example::
 
@@ -97,9 +99,9 @@ class Journal:
         with self._guarded():
             line = records.intent(service, before, after, test_id, at)
             self._write([line])
-            debt = self._debts.get(service) or records.Debt(
-                service, before, frozenset(), test_id, at
-            )
+            debt = self._debts.get(service)
+            if debt is None or debt.is_over(before):
+                debt = records.Debt(service, before, frozenset(), test_id, at)
             self._debts[service] = dataclasses.replace(
                 debt, made=debt.made | {after}
             )

@@ -25,7 +25,7 @@ from safe_fixtures.runtime import audit_hook
 from safe_fixtures.runtime import files
 from safe_fixtures.runtime.system import os
 
-__all__ = ['FOLDER', 'SUFFIX', 'left', 'left_by_dead', 'read']
+__all__ = ['FOLDER', 'SUFFIX', 'left', 'left_by_dead', 'newest', 'read']
 
 #: Where journals are in the directory of the option, and their suffix.
 FOLDER, SUFFIX = 'journals', '.jsonl'
@@ -72,7 +72,7 @@ class _Reader:
         after = records.state_of(stored.get('after'))
         if service is None or before is None or after is None:
             return False
-        if service not in self._debts:
+        if self._is_first(service, before):
             test, at = stored.get('test'), stored.get('at')
             self._debts[service] = records.Debt(
                 service, before, frozenset(), _text(test), _text(at)
@@ -80,6 +80,16 @@ class _Reader:
             self._made[service] = set()
         self._made[service].add(after)
         return True
+
+    def _is_first(
+        self, service: records.Service, before: model.ServiceState
+    ) -> bool:
+        """Whether a change is the first one to a service, as it was then."""
+        debt = self._debts.get(service)
+        if debt is None:
+            return True
+        # A lost line may have been about the state before.
+        return not self.damaged and debt.is_over(before, self._made[service])
 
     def debts(self) -> list[records.Debt]:
         """Return what is owed, the first change first."""
@@ -146,12 +156,13 @@ def left_by_dead(
     :param directory: as in ``[safe_fixtures] journal_dir`` (str); None for
         none.
     :param endpoint: only those that owe it something; default: all.
-    :returns: the records (list of Record).
+    :returns: the records (list of Record), the newest first. In that order
+        each one is restored to what the next one has made.
     """
     if directory is None:
         return []
     wanted = None if endpoint is None else cloud.canonical(endpoint)
-    return [
+    found = [
         record
         for record in left(directory)
         if record.owner is not None
@@ -160,6 +171,12 @@ def left_by_dead(
         )
         and record.owner.is_alive() is False
     ]
+    return sorted(found, key=newest, reverse=True)
+
+
+def newest(record: records.Record) -> str:
+    """Return when a journal noted its newest debt, to sort by it."""
+    return max((debt.at or '' for debt in record.debts), default='')
 
 
 def _next_line(file: BinaryIO) -> bytes:

@@ -12,7 +12,7 @@
 
 """What is owed, and how a journal says it: one JSON object a line."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 import dataclasses
 import datetime
 from typing import Any, NamedTuple
@@ -85,6 +85,21 @@ class Debt:
     made: frozenset[model.ServiceState]
     test_id: str | None = None
     at: str | None = None
+
+    def is_over(
+        self,
+        before: model.ServiceState,
+        made: Collection[model.ServiceState] | None = None,
+    ) -> bool:
+        """Whether somebody else has changed the service meanwhile.
+
+        Then the owner owes it that state, and no longer the first one.
+
+        :param before: the state before another change of the owner.
+        :param made: what it has made since; default: ``made``.
+        """
+        made = self.made if made is None else made
+        return before != self.before and before not in made
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
