@@ -32,6 +32,8 @@ from keystoneauth1 import session
 
 from safe_fixtures.guards import services
 
+# A shell may have started all of this with SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 auth = noauth.NoAuth(endpoint=sys.argv[1])
 api = adapter.Adapter(session.Session(auth=auth), service_type='compute')
 toggle = services.SafeServiceToggle(api=api)
