@@ -14,6 +14,7 @@
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
+import resource
 from typing import Any, NamedTuple, TypeVar
 
 from cliff import lister
@@ -79,8 +80,8 @@ class Restore(lister.Lister):
             'journals',
             nargs='*',
             metavar='JOURNAL',
-            help='journals to replay (default: those of runs that have '
-            'ended, in [safe_fixtures] journal_dir)',
+            help='journals to replay (default: those in [safe_fixtures] '
+            'journal_dir whose run has ended)',
         )
         parser.add_argument(
             '--os-cloud',
@@ -154,6 +155,9 @@ class Restore(lister.Lister):
         settings: conf.Settings,
         refused: list[_Refused],
     ) -> None:
+        # Each service is locked meanwhile, with a file of its own.
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         api = _api_of(arguments.os_cloud)
         patience = retry.Patience(api, settings.restore_deadline)
         _patiently(patience, 'looking for the API', api.endpoint)
@@ -172,9 +176,14 @@ class Restore(lister.Lister):
 
 
 def _records(paths: list[str], directory: str | None) -> list[journal.Record]:
-    """Return the journals that are named, or those of dead owners."""
-    if not paths:
-        return journal.left_by_dead(directory)
+    """Return the journals that are named; else all whose owner may be dead."""
+    if not paths and directory is not None:
+        unknown = [
+            record
+            for record in journal.left(directory)
+            if record.owner is None or record.owner.is_alive() is None
+        ]
+        return journal.left_by_dead(directory) + unknown
     try:
         return [journal.read(path) for path in paths]
     except OSError as error:

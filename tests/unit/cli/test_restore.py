@@ -217,3 +217,18 @@ class TestRestore(base.TestCase):
         path = self.owe('host1')
         _, _, err = self.command('run', '--report', self.directory, 'no.tests')
         self.assertIn(f'safe-fixtures restore {path}', err)
+
+    def test_journal_of_an_unknown_owner_is_named(self):
+        path = self.owe('host1')
+        with open(path) as file:
+            lines = file.readlines()
+        header = json.loads(lines[0])
+        lines[0] = json.dumps({**header, 'host': 'elsewhere', 'boot': 'x'})
+        with open(path, 'w') as file:
+            file.write('\n'.join([lines[0], *lines[1:]]))
+        code, rows, err = self.restore()
+        self.assertEqual((2, []), (code, rows))
+        self.assertIn('use --force', err)
+        code, rows, _ = self.restore('--force')
+        self.assertEqual((0, ['restored']), (code, self.outcomes(rows)))
+        self.assertEqual(self.before, self.api.state())
