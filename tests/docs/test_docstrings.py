@@ -62,6 +62,7 @@ WITHOUT_NOVA = {
     'FakeComputeClient',
     'FixtureContract',
     'IsolationGuard',
+    'SafeServicesMixin',
     'ToggleHandle',
     'waive',
 }
@@ -110,6 +111,15 @@ class TestWithoutNova(_Examples, testtools.TestCase):
         self.assertEqual(
             sorted(WITHOUT_NOVA | WITH_NOVA | CLASSES), sorted(EXAMPLES)
         )
+
+    def test_safe_services_mixin(self):
+        class ServersAffinityTest(testtools.TestCase):
+            pass
+
+        found = self.run_example(
+            'SafeServicesMixin', ServersAffinityTest=ServersAffinityTest
+        )
+        self.assertTrue(issubclass(found['TestAffinity'], ServersAffinityTest))
 
     def test_methods(self):
         """A method, which is put into a class on a base of Nova's."""
