@@ -15,7 +15,6 @@
 import http.server
 import json
 import threading
-import time
 from urllib import parse
 
 import fixtures
@@ -40,6 +39,10 @@ class ComputeApi(fixtures.Fixture):
         self.faults = []
         #: The token that a request needs; None for any.
         self.token = None
+        #: The traits of each compute, by host.
+        self.traits = {}
+        #: Set when the API ends.
+        self.ended = threading.Event()
 
     def _setUp(self):
         self.nova = testing.FakeComputeClient(self._hosts)
@@ -54,6 +57,7 @@ class ComputeApi(fixtures.Fixture):
         self.addCleanup(thread.join)
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
+        self.addCleanup(self.ended.set)
         self.url = f'http://127.0.0.1:{server.server_port}/v2.1'
 
     def services(self):
@@ -97,13 +101,20 @@ def drop(handler):
     return True
 
 
-def delay(seconds):
-    """Return a fault: the API does what it is asked, and answers late."""
+def never_answer(handler):
+    """Do what is asked, and do not answer before the API ends."""
+    handler.act()
+    handler.api.ended.wait()
+    return drop(handler)
+
+
+def after(act):
+    """Return a fault: the API does what it is asked, and then something."""
 
     def fault(handler):
-        handler.act()
-        time.sleep(seconds)
-        drop(handler)
+        answer = handler.act()
+        act()
+        handler.answer(*answer)
         return True
 
     return fault
@@ -139,6 +150,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         asked = parse.urlsplit(self.path)
         query = dict(parse.parse_qsl(asked.query))
         _, _, path = asked.path.partition('/v2.1')
+        if path == '/resource_providers':
+            host = query['name']
+            found = [{'uuid': host}] if host in self.api.traits else []
+            return 200, {'resource_providers': found}
+        if path.startswith('/resource_providers/'):
+            found = self.api.traits[path.split('/')[2]]
+            return 200, {'traits': sorted(found)}
         version = self.headers.get('OpenStack-API-Version', 'compute 2.1')
         if version.split() < ['compute', '2.53']:
             return 400, {'badRequest': {'message': version}}

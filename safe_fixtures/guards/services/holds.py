@@ -95,12 +95,15 @@ class Holds:
 
     def _lock(self, ref: model.ServiceRef, directory: str) -> None:
         lock = journal.ServiceLock(directory, self.key(ref))
+        held = None
         try:
             lock.acquire(self._settings.lock_timeout, self._test_id)
-        except journal.LockHeld as held:
-            self._report(held.violation(), str(ref))
-        else:
             self._locks[ref] = lock
+        except journal.LockHeld as error:
+            held = error
+        # Not within the handler, whose exception the test need not see.
+        if held is not None:
+            self._report(held.violation(), str(ref))
 
     def release(self, ref: model.ServiceRef) -> None:
         """Let others use a service, unless it is still to be restored."""

@@ -294,7 +294,7 @@ class LiveServices(remote.RemoteServices):
                 raise OSError(f'{failed[0].service}: {failed[0].why}')
 
         with remote.asking():
-            self._patience.keep_trying('restoring services', replay)
+            self._new_patience().keep_trying('restoring services', replay)
 
     def _own_states(
         self, ref: model.ServiceRef

@@ -77,7 +77,8 @@ class RemoteServices:
         self._api = api
         self._settings = settings
         self._refuse = refuse
-        self._patience = retry.Patience(api, settings.restore_deadline)
+        self._patience = self._new_patience()
+        self._restore_now: actor.Actor | None = None
         # The last state of each service that was read or written.
         self._known: dict[model.ServiceRef, model.ServiceState] = {}
         # Host and binary of the services whose cell does not answer.
@@ -145,7 +146,9 @@ class RemoteServices:
             nonlocal tried, untold
             current = self.read(ref) if tried else self._known[ref]
             if current == state:
-                return HOW if untold is None else self._untold(ref, untold)
+                if untold is None:
+                    return HOW
+                return self._untold(ref, state.disabled, untold)
             why = self.left_alone(ref, current) if tried else None
             if why:
                 return f'not restored: {why}'
@@ -160,8 +163,14 @@ class RemoteServices:
 
         return self._patiently(f'restoring {ref}', put)
 
-    def _untold(self, ref: model.ServiceRef, why: Exception) -> str:
-        """Return what is left of a compute that did not answer."""
+    def _untold(
+        self, ref: model.ServiceRef, disabled: bool, why: Exception
+    ) -> str:
+        """Return how a service is restored whose compute did not answer.
+
+        :param disabled: whether the compute should have the trait that says
+            so.
+        """
         told = f'record; its compute was not told ({why})'
         began = clock.monotonic()
         while True:
@@ -172,10 +181,11 @@ class RemoteServices:
                     )
             except Exception as error:
                 traits, told = None, f'{told}; its traits: {error}'
-            if traits is None or _TRAIT not in traits:
+            if traits is None or (_TRAIT in traits) == disabled:
                 break
             if clock.monotonic() - began > self._settings.restore_timeout:
-                told = f'{told}; it still has the trait {_TRAIT}'
+                has = 'has no' if disabled else 'still has the'
+                told = f'{told}; it {has} trait {_TRAIT}'
                 break
             files.pause(_PAUSE)
         LOG.warning('%s is restored: %s', ref, told)
@@ -184,9 +194,17 @@ class RemoteServices:
     def _patiently(
         self, what: str, operation: Callable[[], _Result]
     ) -> _Result:
-        if actor.current().restoring:
-            return self._patience.keep_trying(what, operation)
-        return operation()
+        now = actor.current()
+        if not now.restoring:
+            return operation()
+        if now is not self._restore_now:
+            # Each restore has a deadline of its own.
+            self._restore_now = now
+            self._patience = self._new_patience()
+        return self._patience.keep_trying(what, operation)
+
+    def _new_patience(self) -> retry.Patience:
+        return retry.Patience(self._api, self._settings.restore_deadline)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:

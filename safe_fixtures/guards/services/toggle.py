@@ -146,6 +146,7 @@ class SafeServiceToggle(guard.Guard):
         self.outages: list[outage.Outage] = []
 
     def _prepare(self) -> None:
+        self._client: clients.Api | None = None
         # Of an endpoint that is not in this process.
         self._live: live.LiveServices | None = None
         self._services = self._given_services or self._find_services()

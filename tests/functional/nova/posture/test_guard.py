@@ -40,6 +40,9 @@ from tests.support import settings
 from tests.support import subtests
 
 CONF = nova_conf.CONF
+# Else the first test of a process would: the page on posture says what of an
+# option is not seen then.
+policy_opts._register(CONF)
 
 
 SERVICES = 'os_compute_api:os-services:update'

@@ -10,6 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -34,6 +35,7 @@ from tests.support import compute_api
 from tests.support import inner
 
 ENABLED = ('enabled', None, False)
+TRAIT = 'COMPUTE_STATUS_DISABLED'
 
 
 class Client:
@@ -343,6 +345,60 @@ class TestOthers(TestCase):
                 self.assertIn('ci-7 pid 4711', str(found[0]))
                 self.assertEqual(before, self.api.state())
 
+    def test_another_machine_that_is_as_fast(self):
+        other = marker.Marker('0123abcd', 'ci-7', 4711)
+
+        def disable():
+            self.api.service('host1')['disabled_reason'] = str(other)
+
+        with self.toggle() as toggle:
+            self.api.fail('PUT', compute_api.after(disable))
+            with safe_fixtures.expect_violation('SF206') as found:
+                toggle.disable('host1')
+            self.assertIn('ci-7 pid 4711', str(found[0]))
+            # The other one restores what it found.
+            self.api.service('host1').update(
+                status='enabled', disabled_reason=None
+            )
+        self.assertRestored()
+
+    def test_three_exits(self):
+        """A violation that is swallowed fails the test in the end."""
+        self.hold('host1')
+
+        def use(test, host):
+            toggle = test.useFixture(self.toggle())
+            with contextlib.suppress(exceptions.SafetyViolation):
+                toggle.disable(host)
+
+        def case(host, in_set_up=False, end=lambda test: None):
+            class Inner(testtools.TestCase):
+                def setUp(self):
+                    super().setUp()
+                    use(self, host)
+                    if in_set_up:
+                        end(self)
+
+                def test_it(self):
+                    end(self)
+
+            return Inner
+
+        def fails(test):
+            test.fail('planned')
+
+        def breaks(test):
+            raise ZeroDivisionError('planned')
+
+        held, free = 'SF206 (CWE-362)', 'host2'
+        self.assertFails(case('host1'), held)
+        self.assertPasses(case(free))
+        for in_set_up, end in ((False, fails), (True, breaks)):
+            self.assertFails(case('host1', in_set_up, end), held, ': planned')
+            result = self.assertFails(case(free, in_set_up, end), ': planned')
+            self.assertNotIn(held, str(result.errors + result.failures))
+        self.assertRestored()
+
     def test_other_reasons_are_a_prior_state(self):
         self.api.service('host1').update(
             status='disabled', disabled_reason='broken fan'
@@ -423,15 +479,47 @@ class TestRestore(TestCase):
                 self.api.fail('PUT', compute_api.answer(400))
         self.assertEqual(2, self.api.count('PUT'))
 
-    def test_answer_that_comes_too_late(self):
-        self.configure(restore_timeout='0.5')
+    def restored_untold(self, change):
+        """Restore a service whose compute does not answer; return how."""
+        self.configure(restore_timeout='2')
+        before = self.api.state()
         with self.toggle() as toggle:
-            toggle.disable('host1')
-            self.api.fail('PUT', compute_api.delay(1))
-        self.assertRestored()
-        self.assertIn(
-            'record; its compute was not told', toggle.ledger[0].restored
+            change(toggle)
+            self.api.fail('PUT', compute_api.never_answer)
+        self.assertEqual(before, self.api.state())
+        self.assertEqual([], self.journals())
+        how = toggle.ledger[0].restored
+        self.assertIn('record; its compute was not told', how)
+        return how
+
+    def test_compute_that_does_not_answer(self):
+        self.api.traits['host1'] = {TRAIT}
+        how = self.restored_untold(lambda toggle: toggle.disable('host1'))
+        self.assertIn(f'it still has the trait {TRAIT}', how)
+
+    def test_compute_that_answers_too_late(self):
+        self.api.traits['host1'] = {'OTHER'}
+        how = self.restored_untold(lambda toggle: toggle.disable('host1'))
+        self.assertNotIn('trait', how)
+
+    def test_compute_that_was_disabled_before(self):
+        self.api.service('host1').update(
+            status='disabled', disabled_reason='broken fan'
         )
+        self.api.traits['host1'] = {TRAIT}
+        how = self.restored_untold(lambda toggle: toggle.enable('host1'))
+        self.assertNotIn('trait', how)
+
+    def test_each_restore_has_a_deadline_of_its_own(self):
+        self.configure(restore_deadline='1')
+        with self.toggle() as toggle:
+            handle = toggle.disable('host1')
+            self.api.fail('PUT', *[compute_api.answer(503)] * 50)
+            with safe_fixtures.expect_violation('SF201'):
+                handle.restore()
+            self.api.faults.clear()
+            self.api.fail('PUT', compute_api.answer(503))
+        self.assertRestored()
 
     def test_record_that_was_deleted(self):
         with self.toggle() as toggle:
