@@ -14,11 +14,14 @@
 
 import http.server
 import json
+import os
 import threading
 from urllib import parse
 
 import fixtures
 
+from safe_fixtures.guards import services
+from safe_fixtures.guards.services import journal
 from safe_fixtures import testing
 
 
@@ -41,6 +44,8 @@ class ComputeApi(fixtures.Fixture):
         self.token = None
         #: The traits of each compute, by host.
         self.traits = {}
+        #: The hosts whose cell does not answer.
+        self.silent = set()
         #: Set when the API ends.
         self.ended = threading.Event()
 
@@ -80,6 +85,43 @@ class ComputeApi(fixtures.Fixture):
     def fail(self, method, *faults):
         """Order faults for the next requests with a method."""
         self.faults += [(method, fault) for fault in faults]
+
+    def owe(self, directory, *hosts, before=None, after=None, url=None):
+        """Change services as a process that has been killed.
+
+        :param directory: where its journal is.
+        :param before: the state before (ServiceState); default: enabled.
+        :param after: the state now; default: disabled for maintenance.
+        :param url: the endpoint that its journal names; default: this one.
+        """
+        before = before or services.ServiceState()
+        after = after or services.ServiceState(True, 'maintenance')
+        found = list(map(self.service, hosts))
+        child = os.fork()
+        if not child:
+            try:
+                books = journal.Journal(directory)
+                for each in found:
+                    books.intend(
+                        journal.Service(
+                            url or self.url,
+                            None,
+                            each['id'],
+                            each['host'],
+                            each['binary'],
+                        ),
+                        before,
+                        after,
+                    )
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        for each in found:
+            each.update(
+                status=after.status,
+                disabled_reason=after.disabled_reason,
+                forced_down=after.forced_down,
+            )
 
     def count(self, method):
         return sum(request[0] == method for request in self.requests)
@@ -164,7 +206,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             found = self.api.nova.get_services(
                 binary=query.get('binary'), host=query.get('host')
             )
-            return 200, {'services': found}
+            return 200, {'services': list(map(self._seen, found))}
         if path == '/servers/detail':
             found = self.api.nova.get_servers(search_opts=query)
             return 200, {'servers': found}
@@ -177,6 +219,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except ValueError as error:
             return 400, {'badRequest': {'message': str(error)}}
         return 200, {'service': found}
+
+    def _seen(self, service):
+        """Return a service as it is listed if its cell may not answer."""
+        if service['host'] not in self.api.silent:
+            return service
+        known = {key: service[key] for key in ('host', 'binary')}
+        return {**known, 'status': 'UNKNOWN'}
 
     def answer(self, status, body):
         text = json.dumps(body).encode()

@@ -17,7 +17,10 @@ import subprocess
 import sys
 import textwrap
 
+import urllib3
+
 from safe_fixtures.guards.services import endings
+from safe_fixtures.guards.services import watching
 from tests.support import base
 from tests.unit.guards.services import test_live
 
@@ -69,6 +72,7 @@ class TestProcess(test_live.TestCase):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
@@ -120,7 +124,8 @@ class TestProcess(test_live.TestCase):
         watcher = self.only_child_of(process)
         descriptor = os.pidfd_open(watcher)
         self.addCleanup(os.close, descriptor)
-        self.end(process, signal.SIGKILL)
+        # With all that is in its group, as a runner does that gives up.
+        os.killpg(process.pid, signal.SIGKILL)
         select.select([descriptor], [], [])
         self.assertRestored()
 
@@ -130,11 +135,44 @@ class TestProcess(test_live.TestCase):
         self.assertEqual((0, ''), self.end(process))
         self.assertRestored()
 
+    def test_forked_child_restores_nothing(self):
+        process = self.start(
+            """
+            import os
+            child = os.fork()
+            if not child:
+                sys.exit()
+            os.waitpid(child, 0)
+            print('child ended', flush=True)
+            sys.stdin.readline()
+            """
+        )
+        process.stdin.write('\n')
+        process.stdin.flush()
+        self.assertEqual('child ended\n', process.stdout.readline())
+        self.assertEqual('disabled', self.api.state()['host1'][0])
+        self.assertEqual((0, ''), self.end(process))
+        self.assertRestored()
+
     def only_child_of(self, process):
         path = f'/proc/{process.pid}/task/{process.pid}/children'
         with open(path) as children:
             (child,) = children.read().split()
         return int(child)
+
+
+class TestConnections(test_live.TestCase):
+    def test_they_are_closed_and_can_be_used(self):
+        """Those of a pool, which a forked process shares with its parent."""
+        pool = urllib3.connection_from_url(self.api.url)
+        self.addCleanup(pool.close)
+        pool.request('GET', '/v2.1/os-services')
+        (kept,) = filter(None, pool.pool.queue)
+        self.assertIsNotNone(kept.sock)
+        watching._forget_connections()
+        self.assertIsNone(kept.sock)
+        answer = pool.request('GET', '/v2.1/os-services')
+        self.assertEqual(400, answer.status)
 
 
 class TestRestoring(base.TestCase):

@@ -11,16 +11,21 @@
 # under the License.
 
 import contextlib
+import fcntl
+import logging
 import os
 import socket
 import subprocess
 import sys
+import threading
 import unittest
 
 import fixtures
 from keystoneauth1 import adapter
 from keystoneauth1 import noauth
+from keystoneauth1 import plugin
 from keystoneauth1 import session
+from keystoneauth1 import token_endpoint
 import requests
 import testtools
 
@@ -70,8 +75,8 @@ class TestCase(base.TestCase):
             journal_dir=self.directory, lock_timeout='0', restore_deadline='5'
         )
 
-    def adapter(self):
-        auth = noauth.NoAuth(endpoint=self.api.url)
+    def adapter(self, auth=None):
+        auth = auth or noauth.NoAuth(endpoint=self.api.url)
         return adapter.Adapter(
             session.Session(auth=auth), service_type='compute'
         )
@@ -83,6 +88,17 @@ class TestCase(base.TestCase):
         return services.SafeServiceToggle(
             api=client or self.adapter(), **kwargs
         )
+
+    def is_locked(self):
+        """Whether any service is locked, by whomever."""
+        folder = os.path.join(self.directory, 'locks')
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name)) as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return True
+        return False
 
     def journals(self):
         folder = os.path.join(self.directory, 'journals')
@@ -138,6 +154,41 @@ class TestToggle(TestCase):
         self.assertIn('PUT /v2.1/os-services/', entry.by)
         self.assertIn('test_live.py', entry.by)
 
+    def test_request_to_another_endpoint_is_not_of_this_cloud(self):
+        other = self.useFixture(compute_api.ComputeApi())
+        other.nova._services.clear()
+        for key, service in self.api.nova._services.items():
+            other.nova._services[key] = dict(service)
+        key = self.api.service('host1')['id']
+        with self.toggle() as toggle:
+            Client(other.url).put_service(key, {'status': 'disabled'})
+        self.assertEqual([], toggle.ledger)
+        self.assertEqual('disabled', other.state()['host1'][0])
+        self.assertRestored()
+
+    def test_order_of_a_request(self):
+        self.configure(rule_modes='SF203:enforce')
+        self.api.nova.servers['host1'] = ['7']
+        client = self.client()
+        with self.toggle():
+            with safe_fixtures.expect_violation('SF203'):
+                client.put_service(
+                    self.api.service('host1')['id'], {'status': 'disabled'}
+                )
+            self.assertEqual(0, self.api.count('PUT'))
+            client.put_service(
+                self.api.service('host2')['id'], {'status': 'disabled'}
+            )
+        self.assertRestored()
+
+    def test_watcher_ends_with_the_toggle(self):
+        self.configure(watcher='true')
+        with self.toggle() as toggle:
+            toggle.disable('host1')
+            self.assertEqual(1, len(children()))
+        self.assertEqual([], children())
+        self.assertRestored()
+
     def test_request_that_is_refused_is_settled(self):
         service = self.api.service('host1')
         with self.toggle() as toggle:
@@ -191,7 +242,11 @@ class TestToggle(TestCase):
             self.assertEqual(ENABLED, self.api.state()['host1'])
             toggle.disable('host1', 'why', expecting_servers=True)
             self.adapter().get('/servers/detail', microversion='2.53')
-        self.assertEqual(1, len(toggle.outages))
+        (outage,) = toggle.outages
+        sent = [each.what for each in outage.moments if each.by is None]
+        put, get = sent
+        self.assertTrue(put.startswith('PUT /os-services/'), sent)
+        self.assertEqual('GET /servers/detail: 200', get)
         self.assertRestored()
 
     def test_three_exits(self):
@@ -217,6 +272,70 @@ class TestToggle(TestCase):
         self.assertFails(Broken, '\nZeroDivisionError')
         self.assertRestored()
         self.assertEqual((), gate.OBSERVERS.users)
+
+
+def children():
+    """Return the processes that this one has, dead ones too."""
+    found = []
+    for task in os.listdir('/proc/self/task'):
+        with open(f'/proc/self/task/{task}/children') as file:
+            found += file.read().split()
+    return found
+
+
+class TestSetUp(TestCase):
+    """What the set-up of a toggle says of the client, and of other runs."""
+
+    def setUp(self):
+        super().setUp()
+        self.log = self.useFixture(fixtures.FakeLogger(level=logging.WARNING))
+
+    def test_token_that_cannot_be_renewed(self):
+        auth = token_endpoint.Token(self.api.url, 'a-token')
+        with self.toggle(self.adapter(auth)):
+            pass
+        self.assertEqual(1, self.log.output.count('cannot be renewed'))
+        self.assertNotIn('a-token', self.log.output)
+
+    def test_nothing_to_say(self):
+        with self.toggle():
+            pass
+        self.assertEqual('', self.log.output)
+
+    def test_journal_of_a_run_that_has_ended_is_named(self):
+        self.api.owe(self.directory, 'host1')
+        (name,) = self.journals()
+        with self.toggle():
+            pass
+        self.assertIn('nova-compute on host1', self.log.output)
+        self.assertIn(f'{name}"', self.log.output)
+        self.assertEqual('disabled', self.api.state()['host1'][0])
+        self.assertEqual([name], self.journals())
+
+    def test_journal_of_a_run_that_has_ended_is_replayed(self):
+        self.configure(dead_journals='restore')
+        self.api.owe(self.directory, 'host1')
+        with self.toggle():
+            self.assertRestored()
+        self.assertEqual('', self.log.output)
+
+    def test_conflict_of_a_run_that_has_ended_is_named(self):
+        self.configure(dead_journals='restore')
+        self.api.owe(self.directory, 'host1', 'host2')
+        self.api.service('host1')['disabled_reason'] = 'broken fan'
+        with self.toggle():
+            pass
+        self.assertIn('nova-compute on host1', self.log.output)
+        self.assertNotIn('host2', self.log.output)
+        self.assertEqual('broken fan', self.api.state()['host1'][1])
+        self.assertEqual(ENABLED, self.api.state()['host2'])
+
+    def test_journal_of_another_cloud(self):
+        url = 'http://127.0.0.1:1/v2.1'
+        self.api.owe(self.directory, 'host1', url=url)
+        with self.toggle():
+            pass
+        self.assertEqual('', self.log.output)
 
 
 class TestRefusals(TestCase):
@@ -322,6 +441,47 @@ class TestOthers(TestCase):
         with self.toggle() as toggle:
             toggle.disable('host1')
         self.assertRestored()
+
+    def test_request_for_a_service_that_another_run_holds(self):
+        self.hold('host1')
+        client = self.client()
+        with self.toggle():
+            with safe_fixtures.expect_violation('SF206'):
+                client.put_service(
+                    self.api.service('host1')['id'], {'status': 'disabled'}
+                )
+            self.assertEqual(0, self.api.count('PUT'))
+        self.assertRestored()
+
+    def test_prior_state_is_the_one_after_the_wait(self):
+        self.configure(lock_timeout='60')
+        holder = self.hold('host1')
+        service = self.api.service('host1')
+        service['forced_down'] = True
+
+        def end():
+            service['forced_down'] = False
+            holder.communicate()
+
+        other = threading.Timer(0.5, end)
+        other.start()
+        self.addCleanup(other.join)
+        with self.toggle() as toggle:
+            handle = toggle.disable('host1')
+            self.assertFalse(handle.before.forced_down)
+        self.assertRestored()
+
+    def test_locked_while_it_is_owed(self):
+        with self.toggle() as toggle:
+            toggle.disable('host1')
+            self.assertTrue(self.is_locked())
+        self.assertFalse(self.is_locked())
+        with testtools.ExpectedException(exceptions.RestoreFailed):
+            with self.toggle() as toggle:
+                toggle.disable('host1')
+                self.api.fail('PUT', compute_api.answer(400))
+        # Until the process ends, as nobody else may build upon it.
+        self.assertTrue(self.is_locked())
 
     def test_who_holds_it_is_named(self):
         holder = self.hold('host1')
@@ -441,6 +601,25 @@ class TestOthers(TestCase):
         self.assertRestored()
 
 
+class Renewing(plugin.BaseAuthPlugin):
+    """Has another token each time that the one before is invalid."""
+
+    def __init__(self, url):
+        super().__init__()
+        self._url = url
+        self.number = 0
+
+    def get_token(self, session):
+        return f'token-{self.number}'
+
+    def get_endpoint(self, session, **kwargs):
+        return self._url
+
+    def invalidate(self):
+        self.number += 1
+        return True
+
+
 class TestRestore(TestCase):
     """A restore that fights."""
 
@@ -514,11 +693,58 @@ class TestRestore(TestCase):
         self.configure(restore_deadline='1')
         with self.toggle() as toggle:
             handle = toggle.disable('host1')
-            self.api.fail('PUT', *[compute_api.answer(503)] * 50)
+            self.api.fail('GET', *[compute_api.answer(503)] * 50)
             with safe_fixtures.expect_violation('SF201'):
                 handle.restore()
             self.api.faults.clear()
-            self.api.fail('PUT', compute_api.answer(503))
+            self.api.fail('GET', compute_api.answer(503))
+        self.assertRestored()
+
+    def test_cell_that_comes_back(self):
+        with self.toggle() as toggle:
+            toggle.disable('host1')
+            toggle.disable('host2')
+            self.api.silent.add('host1')
+            # It is silent in the first listing.
+            self.api.fail(
+                'GET', lambda _: None, lambda _: self.api.silent.clear()
+            )
+        self.assertRestored()
+
+    def test_cell_that_stays_silent(self):
+        self.configure(restore_deadline='0')
+        with testtools.ExpectedException(
+            exceptions.RestoreFailed, '.*its cell does not answer'
+        ):
+            with self.toggle() as toggle:
+                toggle.disable('host1')
+                toggle.disable('host2')
+                self.api.silent.add('host1')
+        self.assertEqual('disabled', self.api.state()['host1'][0])
+        self.assertEqual(ENABLED, self.api.state()['host2'])
+        self.assertEqual(1, len(self.journals()))
+
+    def test_somebody_else_between_two_attempts(self):
+        theirs = {'status': 'disabled', 'disabled_reason': 'broken fan'}
+
+        def fault(handler):
+            self.api.service('host1').update(theirs)
+            return compute_api.answer(503)(handler)
+
+        with testtools.ExpectedException(
+            exceptions.RestoreFailed, '.*somebody else'
+        ):
+            with self.toggle() as toggle:
+                toggle.disable('host1')
+                self.api.fail('PUT', fault)
+        self.assertEqual('broken fan', self.api.state()['host1'][1])
+
+    def test_token_that_is_renewed(self):
+        auth = Renewing(self.api.url)
+        with self.toggle(self.adapter(auth)) as toggle:
+            toggle.disable('host1')
+            # The library renews once by itself, and then gives up.
+            self.api.token = f'token-{auth.number + 3}'
         self.assertRestored()
 
     def test_record_that_was_deleted(self):

@@ -10,6 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+from hypothesis import example
 from hypothesis import given
 from hypothesis import strategies
 
@@ -21,6 +22,7 @@ MARKER = marker.Marker('0123abcd', 'ci-7.example.com', 4711)
 
 class TestMarker(base.TestCase):
     @given(strategies.none() | strategies.text(max_size=300))
+    @example('x' * 300)
     def test_found_in_what_it_was_added_to(self, reason):
         added = MARKER.added_to(reason)
         self.assertEqual(MARKER, marker.find(added))
