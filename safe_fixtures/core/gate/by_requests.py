@@ -41,6 +41,7 @@ def patch(shared: observers.Observers, adapters: Any) -> Callable[[], None]:
         users = shared.users
         _make_plain(request)
         call = api_call.ApiCall(request)
+        # Not by observers.before(): this is in the traceback of each bug.
         for observer in reversed(users):
             observer.before(call)
         token = _current.set(call)

@@ -183,7 +183,9 @@ class TestInstall(TestCase):
         self.useFixture(fixtures.MonkeyPatch('os.geteuid', lambda: 1000))
         message = self.install()
         self.assertIn('Run as root', message)
-        self.assertIn('recommends rabbitmq-server mariadb-server\n', message)
+        self.assertIn(
+            'recommends rabbitmq-server mariadb-server faketime\n', message
+        )
 
 
 class TestCommands(TestCase):
