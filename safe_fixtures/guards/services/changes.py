@@ -14,7 +14,7 @@
 
 from collections.abc import Mapping
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 from urllib import parse
 
 from oslo_utils import strutils
@@ -23,7 +23,7 @@ from oslo_utils import uuidutils
 from safe_fixtures.guards.services import model
 from safe_fixtures.runtime import values
 
-__all__ = ['Change', 'body_for', 'of_put', 'parse_change']
+__all__ = ['Change', 'Planned', 'body_for', 'of_put', 'parse_change']
 
 _PREFIX = '/os-services/'
 # The actions of the API before 2.53. Each names the service by host and
@@ -55,6 +55,19 @@ class Change:
         :param before: the state before it.
         """
         return dataclasses.replace(before, **self.fields)
+
+
+class Planned(NamedTuple):
+    """What a request will change, as far as that is known before it.
+
+    :ivar ref: which service.
+    :ivar before: its state (ServiceState).
+    :ivar after: its state if the API does not refuse it (ServiceState).
+    """
+
+    ref: model.ServiceRef
+    before: model.ServiceState
+    after: model.ServiceState
 
 
 def parse_change(path: str, method: str, body: Any) -> Change | None:

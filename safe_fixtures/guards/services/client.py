@@ -14,7 +14,7 @@
 
 from collections.abc import Callable, Mapping
 import contextlib
-from typing import Any, NamedTuple
+from typing import Any
 
 from oslo_utils import strutils
 from safe_fixtures import exceptions
@@ -27,14 +27,6 @@ from safe_fixtures.guards.services import puts
 from safe_fixtures.runtime import values
 
 __all__ = ['ClientServices']
-
-
-class _Change(NamedTuple):
-    """What a put changes."""
-
-    ref: model.ServiceRef
-    before: model.ServiceState
-    after: model.ServiceState
 
 
 class ClientServices:
@@ -77,7 +69,7 @@ class ClientServices:
 
     def planned(
         self, service_id: Any, body: Mapping[str, Any]
-    ) -> _Change | None:
+    ) -> changes.Planned | None:
         """Return what a put would change; None if the service is unknown."""
         change = changes.of_put(service_id, body)
         try:
@@ -86,7 +78,7 @@ class ClientServices:
         except LookupError:
             # The API answers with an error.
             return None
-        return _Change(ref, before, change.applied(before))
+        return changes.Planned(ref, before, change.applied(before))
 
     def checking(
         self, service_id: Any, body: Mapping[str, Any]
@@ -104,7 +96,7 @@ class ClientServices:
         # The API may be in this process all the same.
         return actor.acting(checked=[change.ref])
 
-    def changing(self, change: _Change | None) -> Callable[[], None]:
+    def changing(self, change: changes.Planned | None) -> Callable[[], None]:
         """Show the watcher what is about to be put.
 
         :returns: to be called after the put.
@@ -190,7 +182,7 @@ class ClientServices:
         current = self.read(ref)
         if self._records is not None:
             # The put of the client does not see this.
-            changed = self.changing(_Change(ref, current, state))
+            changed = self.changing(changes.Planned(ref, current, state))
             how = self._records.write(ref, state, timeout)
             changed()
             return how

@@ -18,7 +18,7 @@ import contextvars
 import functools
 import logging
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any
 from urllib import parse
 import weakref
 
@@ -45,14 +45,6 @@ LOG = logging.getLogger(__name__)
 _putting = contextvars.ContextVar('safe_fixtures_putting', default=False)
 # The requests whose order of operations is checked: one toggle does it.
 _checked: weakref.WeakSet[gate.ApiCall] = weakref.WeakSet()
-
-
-class _Change(NamedTuple):
-    """What a request changes, as far as that is known before it."""
-
-    ref: model.ServiceRef
-    before: model.ServiceState
-    after: model.ServiceState
 
 
 class LiveServices(remote.RemoteServices):
@@ -188,7 +180,7 @@ class LiveServices(remote.RemoteServices):
 
     def planned(
         self, service_id: Any, body: Mapping[str, Any]
-    ) -> _Change | None:
+    ) -> changes.Planned | None:
         """Return what a put would change; see ``puts.Watcher``."""
         return self._planned(changes.of_put(service_id, body))
 
@@ -206,7 +198,7 @@ class LiveServices(remote.RemoteServices):
         finally:
             _putting.reset(token)
 
-    def changing(self, change: _Change | None) -> Callable[[], None]:
+    def changing(self, change: changes.Planned | None) -> Callable[[], None]:
         """Write a put to the journal; see ``puts.Watcher``."""
         return (lambda: None) if change is None else self._announce(change)
 
@@ -216,7 +208,7 @@ class LiveServices(remote.RemoteServices):
         if changed is not None and call.response.status_code < 300:
             changed()
 
-    def _planned(self, asked: changes.Change) -> _Change | None:
+    def _planned(self, asked: changes.Change) -> changes.Planned | None:
         """Return what a request would change; None if that is nothing."""
         try:
             known = lookup.identify(asked.service)
@@ -233,14 +225,14 @@ class LiveServices(remote.RemoteServices):
             # The API answers with an error.
             return None
         after = asked.applied(before)
-        return None if after == before else _Change(ref, before, after)
+        return None if after == before else changes.Planned(ref, before, after)
 
-    def _check_order(self, change: _Change) -> None:
+    def _check_order(self, change: changes.Planned) -> None:
         how = model.taken_out(change.before, change.after)
         if how:
             self._watcher.leaving(change.ref, how, 'put_service')
 
-    def _announce(self, change: _Change) -> Callable[[], None]:
+    def _announce(self, change: changes.Planned) -> Callable[[], None]:
         """Write a change to the journal, and tell the watcher.
 
         :returns: to be called after the change.

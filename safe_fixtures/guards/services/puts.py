@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import wrapt
 
+from safe_fixtures.guards.services import changes
 from safe_fixtures.runtime import patching
 
 __all__ = ['Watcher', 'watch']
@@ -30,7 +31,9 @@ class Watcher(Protocol):
     def refuse(self) -> None:
         """Raise if the client talks to an endpoint that is not allowed."""
 
-    def planned(self, service_id: Any, body: Mapping[str, Any]) -> Any:
+    def planned(
+        self, service_id: Any, body: Mapping[str, Any]
+    ) -> changes.Planned | None:
         """Return what a put would change."""
 
     def checking(
@@ -38,7 +41,7 @@ class Watcher(Protocol):
     ) -> contextlib.AbstractContextManager[None]:
         """Check the order of a put, and act as the client in the block."""
 
-    def changing(self, change: Any) -> Callable[[], None]:
+    def changing(self, change: changes.Planned | None) -> Callable[[], None]:
         """See what is about to be put.
 
         :returns: to be called after the put.
