@@ -331,7 +331,7 @@ def of_client(
             f'the watcher, and an endpoint that is not on loopback, need a '
             f'journal; give a directory (the endpoint is {endpoint})',
         )
-    clients.check(api, settings.restore_timeout)
+    listed = clients.check(api, settings.restore_timeout)
     if not api.renews():
         LOG.warning(
             'The token of the client for %s cannot be renewed: if it expires '
@@ -341,7 +341,7 @@ def of_client(
     if directory is not None:
         for record in journal.left_by_dead(directory, endpoint):
             _deal_with(record, api, settings)
-    return LiveServices(
+    services = LiveServices(
         client,
         api,
         endpoint,
@@ -351,6 +351,8 @@ def of_client(
         report,
         test_id,
     )
+    services.know(listed)
+    return services
 
 
 def _deal_with(

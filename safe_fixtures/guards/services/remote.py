@@ -234,6 +234,12 @@ class RemoteServices:
             found = self._api.list_services(
                 self._settings.restore_timeout, host=host
             )
+        return self.know(found)
+
+    def know(
+        self, found: list[clients.Listed]
+    ) -> dict[model.ServiceRef, model.ServiceState]:
+        """Take in a listing; return the state of each service in it."""
         listed = {ref: state for ref, state in found if state is not None}
         self._known.update(listed)
         self._silent = {

@@ -189,6 +189,24 @@ class TestToggle(TestCase):
         self.assertEqual([], children())
         self.assertRestored()
 
+    def test_one_host_is_listed_for_one_service(self):
+        services = {each['host']: each['id'] for each in self.api.services()}
+        with self.toggle() as toggle:
+            self.api.requests.clear()
+            self.client().put_service(
+                services['host1'], {'status': 'disabled'}
+            )
+            toggle.disable('host2')
+            listings = {
+                path
+                for _, path, _ in self.api.requests
+                if path.startswith('/v2.1/os-services?')
+                or path == '/v2.1/os-services'
+            }
+        self.assertEqual(
+            {f'/v2.1/os-services?host=host{n}' for n in (1, 2)}, listings
+        )
+
     def test_request_that_is_refused_is_settled(self):
         service = self.api.service('host1')
         with self.toggle() as toggle:
