@@ -70,6 +70,8 @@ def _network(words, host):
 def _image(words, host):
     if len(words) < 2:
         return _versions('v2.9', f'http://{host}/image/v2/')
+    if words[1:] == ['schemas', 'image']:
+        return {'name': 'image', 'properties': {name: {} for name in _IMAGE}}
     if words[1:] == ['images']:
         return {'images': [_IMAGE]}
     return _IMAGE if words[1:] == ['images', IMAGE] else None
