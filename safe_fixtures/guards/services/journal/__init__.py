@@ -19,16 +19,16 @@ from safe_fixtures.guards.services.journal.locks import Holder
 from safe_fixtures.guards.services.journal.locks import LockHeld
 from safe_fixtures.guards.services.journal.locks import ServiceLock
 from safe_fixtures.guards.services.journal.owners import Owner
+from safe_fixtures.guards.services.journal.plans import plan
+from safe_fixtures.guards.services.journal.plans import Row
+from safe_fixtures.guards.services.journal.plans import why_refused
 from safe_fixtures.guards.services.journal.reading import left
 from safe_fixtures.guards.services.journal.reading import left_by_dead
 from safe_fixtures.guards.services.journal.reading import read
 from safe_fixtures.guards.services.journal.records import Debt
 from safe_fixtures.guards.services.journal.records import Record
 from safe_fixtures.guards.services.journal.records import Service
-from safe_fixtures.guards.services.journal.replay import plan
-from safe_fixtures.guards.services.journal.replay import replay
-from safe_fixtures.guards.services.journal.replay import Row
-from safe_fixtures.guards.services.journal.replay import why_refused
+from safe_fixtures.guards.services.journal.replaying import replay
 from safe_fixtures.guards.services.journal.storage import JournalError
 
 __all__ = [
