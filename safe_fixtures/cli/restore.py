@@ -13,9 +13,11 @@
 """The command that restores what runs that were killed left changed."""
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+import contextlib
+import functools
 import resource
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 from cliff import lister
 
@@ -26,12 +28,12 @@ from safe_fixtures import conf
 from safe_fixtures import exceptions
 from safe_fixtures.guards.services import clients
 from safe_fixtures.guards.services import journal
+from safe_fixtures.guards.services.journal import reading
 from safe_fixtures.guards.services import retry
+from safe_fixtures import redaction
 from safe_fixtures.runtime import printable
 
 __all__ = ['Restore']
-
-_Result = TypeVar('_Result')
 
 # Something is left changed; a journal was refused; nothing could be tried.
 _LEFT, _REFUSED, _IMPOSSIBLE = 1, 2, app.ERROR
@@ -54,13 +56,6 @@ examples:
 
 class _Impossible(Exception):
     """Nothing can be tried; the text says why."""
-
-
-class _Refused(NamedTuple):
-    """A journal that is not replayed."""
-
-    path: str
-    why: str
 
 
 class Restore(lister.Lister):
@@ -106,27 +101,27 @@ class Restore(lister.Lister):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         self._rows: list[journal.Row] = []
-        refused: list[_Refused] = []
-        try:
-            settings = conf.load()
-            records = _records(parsed_args.journals, settings.journals)
-            if records:
-                self._replay_all(records, parsed_args, settings, refused)
-        except (_Impossible, exceptions.ConfigurationError) as error:
-            colours.say(f'safe-fixtures restore: {error}')
-            return _IMPOSSIBLE
+        # What each journal that was not replayed has to say.
+        self._refused: list[str] = []
+        self._failed: list[str] = []
+        with _many_files():
+            try:
+                settings = conf.load()
+                records = _records(parsed_args.journals, settings.journals)
+                if records:
+                    self._replay_all(records, parsed_args, settings)
+            except (_Impossible, exceptions.ConfigurationError) as error:
+                _say(str(error))
+                return _IMPOSSIBLE
         super().run(parsed_args)
-        for each in refused:
-            colours.say(
-                printable.line(
-                    f'safe-fixtures restore: {each.path} is refused: '
-                    f'{each.why}'
-                )
-            )
-        if refused:
+        for each in self._refused + self._failed:
+            _say(each)
+        if self._failed and not self._rows:
+            return _IMPOSSIBLE
+        if self._refused:
             return _REFUSED
         is_good = all(row.outcome in _GOOD for row in self._rows)
-        return 0 if is_good else _LEFT
+        return 0 if is_good and not self._failed else _LEFT
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -153,43 +148,79 @@ class Restore(lister.Lister):
         records: list[journal.Record],
         arguments: argparse.Namespace,
         settings: conf.Settings,
-        refused: list[_Refused],
     ) -> None:
-        # Each service is locked meanwhile, with a file of its own.
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         api = _api_of(arguments.os_cloud)
         patience = retry.Patience(api, settings.restore_deadline)
-        _patiently(patience, 'looking for the API', api.endpoint)
+        try:
+            patience.keep_trying('looking for the API', api.endpoint)
+        except (clients.ApiError, OSError) as error:
+            raise _Impossible(str(error)) from None
         for record in records:
             why = journal.why_refused(record, api, arguments.force)
             if why is not None:
-                refused.append(_Refused(record.path, why))
+                self._refused.append(f'{record.path} is refused: {why}')
                 continue
-            self._rows += _patiently(
-                patience,
-                'restoring services',
-                lambda record=record: _replay(  # type: ignore[misc]
-                    record, api, arguments, settings
-                ),
+            replay = functools.partial(
+                journal.replay,
+                record,
+                api,
+                dry_run=arguments.dry_run,
+                force=arguments.force,
+                timeout=settings.restore_timeout,
+                directory=settings.journals,
+                lock_timeout=settings.lock_timeout,
             )
+            try:
+                self._rows += patience.keep_trying(
+                    'restoring services', replay
+                )
+            except (clients.ApiError, OSError) as error:
+                # The others can be replayed all the same.
+                self._failed.append(f'{record.path}: {error}')
 
 
 def _records(paths: list[str], directory: str | None) -> list[journal.Record]:
-    """Return the journals that are named; else all whose owner may be dead."""
-    if not paths and directory is not None:
-        unknown = [
+    """Return the journals that are named; else all whose owner may be dead.
+
+    The newest goes first: it is restored to what the next one has made.
+    """
+    if paths:
+        try:
+            found = [journal.read(path) for path in paths]
+        except OSError as error:
+            raise _Impossible(
+                f'{error.filename}: {error.strerror or error}'
+            ) from None
+    elif directory is not None:
+        found = [
             record
             for record in journal.left(directory)
-            if record.owner is None or record.owner.is_alive() is None
+            if (record.owner is None or not record.owner.is_alive())
+            and (record.debts or record.has_holes)
         ]
-        return journal.left_by_dead(directory) + unknown
+    else:
+        found = []
+    return sorted(found, key=reading.newest, reverse=True)
+
+
+@contextlib.contextmanager
+def _many_files() -> Iterator[None]:
+    """Let the process open as many files as it may, in the block.
+
+    Each service is locked while it is restored, with a file of its own.
+    """
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
     try:
-        return [journal.read(path) for path in paths]
-    except OSError as error:
-        raise _Impossible(
-            f'{error.filename}: {error.strerror or error}'
-        ) from None
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def _say(text: str) -> None:
+    # What a library raises may hold what a user gave it.
+    text = redaction.Redactor().redact(text)
+    colours.say(printable.line(f'safe-fixtures restore: {text}'))
 
 
 def _api_of(cloud: str | None) -> clients.Api:
@@ -208,30 +239,3 @@ def _api_of(cloud: str | None) -> clients.Api:
     if api is None:
         raise _Impossible('this openstacksdk is not known')
     return api
-
-
-def _replay(
-    record: journal.Record,
-    api: clients.Api,
-    arguments: argparse.Namespace,
-    settings: conf.Settings,
-) -> list[journal.Row]:
-    rows = journal.replay(
-        record,
-        api,
-        dry_run=arguments.dry_run,
-        force=arguments.force,
-        timeout=settings.restore_timeout,
-        directory=settings.journals,
-        lock_timeout=settings.lock_timeout,
-    )
-    return rows
-
-
-def _patiently(
-    patience: retry.Patience, what: str, operation: Callable[[], _Result]
-) -> _Result:
-    try:
-        return patience.keep_trying(what, operation)
-    except (clients.ApiError, OSError) as error:
-        raise _Impossible(str(error)) from None

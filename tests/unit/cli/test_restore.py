@@ -12,6 +12,7 @@
 
 import json
 import os
+import resource
 import sys
 import types
 
@@ -21,11 +22,10 @@ from keystoneauth1 import noauth
 from keystoneauth1 import session
 
 from safe_fixtures.guards import services
-from safe_fixtures.guards.services import journal
 from tests.support import compute_api
 from tests.unit.cli import base
 
-ENABLED = services.ServiceState()
+ENABLED_ROW = ('enabled', None, False)
 DISABLED = services.ServiceState(True, 'maintenance')
 
 
@@ -53,35 +53,17 @@ class TestRestore(base.TestCase):
             session.Session(auth=auth), service_type='compute'
         )
 
-    def owe(self, *hosts, endpoint=None):
-        """Disable services, as a process that has been killed."""
-        found = [self.api.service(host) for host in hosts]
-        child = os.fork()
-        if not child:
-            try:
-                books = journal.Journal(self.directory)
-                for each in found:
-                    books.intend(
-                        journal.Service(
-                            endpoint or self.api.url,
-                            None,
-                            each['id'],
-                            each['host'],
-                            each['binary'],
-                        ),
-                        ENABLED,
-                        DISABLED,
-                    )
-            finally:
-                os._exit(0)
-        os.waitpid(child, 0)
-        for each in found:
-            each.update(status='disabled', disabled_reason='maintenance')
-        (path,) = self.journals()
+    def owe(self, *hosts, **kwargs):
+        """Change services as a process that has been killed."""
+        before = set(self.journals())
+        self.api.owe(self.directory, *hosts, **kwargs)
+        (path,) = set(self.journals()) - before
         return path
 
     def journals(self):
         folder = os.path.join(self.directory, 'journals')
+        if not os.path.isdir(folder):
+            return []
         return [os.path.join(folder, name) for name in os.listdir(folder)]
 
     def restore(self, *arguments):
@@ -146,7 +128,7 @@ class TestRestore(base.TestCase):
         self.assertEqual(1, len(self.journals()))
 
     def test_another_cloud_is_refused(self):
-        self.owe('host1', endpoint='http://127.0.0.1:1/v2.1')
+        self.owe('host1', url='http://127.0.0.1:1/v2.1')
         for arguments in ((), ('--force',)):
             code, rows, err = self.restore(*arguments)
             self.assertEqual((2, []), (code, rows))
@@ -184,34 +166,80 @@ class TestRestore(base.TestCase):
         self.assertEqual((0, [], ''), self.restore())
 
     def test_newest_journal_first(self):
-        # One run has been killed, and another one after it.
-        self.owe('host1')
-        first = self.journals()
-        child = os.fork()
-        if not child:
-            try:
-                found = self.api.service('host1')
-                journal.Journal(self.directory).intend(
-                    journal.Service(
-                        self.api.url,
-                        None,
-                        found['id'],
-                        found['host'],
-                        found['binary'],
-                    ),
-                    DISABLED,
-                    services.ServiceState(True, 'maintenance', True),
+        """One run has been killed, and another one after it."""
+        both = services.ServiceState(True, 'maintenance', True)
+        for name_them in (False, True):
+            first = self.owe('host1')
+            second = self.owe('host1', before=DISABLED, after=both)
+            paths = (first, second) if name_them else ()
+            with self.subTest(paths=paths):
+                code, rows, _ = self.restore(*paths)
+                self.assertEqual(
+                    (0, ['restored', 'restored']), (code, self.outcomes(rows))
                 )
-            finally:
-                os._exit(0)
-        os.waitpid(child, 0)
-        self.api.service('host1')['forced_down'] = True
-        self.assertEqual(2, len({*first, *self.journals()}))
-        code, rows, _ = self.restore()
-        self.assertEqual(
-            (0, ['restored', 'restored']), (code, self.outcomes(rows))
-        )
+                self.assertEqual(self.before, self.api.state())
+
+    def test_one_that_fails_keeps_no_other_one(self):
+        self.owe('host1')
+        self.owe('host2')
+        # Of the newer one, which goes first.
+        self.api.fail('GET', compute_api.answer(503))
+        code, rows, err = self.restore()
+        self.assertEqual((1, ['restored']), (code, self.outcomes(rows)))
+        self.assertIn('503', err)
+        (left,) = self.journals()
+        self.assertIn(f'{left}: ', err)
+        self.assertEqual((0, ['restored']), self.good())
         self.assertEqual(self.before, self.api.state())
+
+    def good(self):
+        code, rows, _ = self.restore()
+        return code, self.outcomes(rows)
+
+    def test_api_that_comes_back(self):
+        self.configure(restore_deadline='60')
+        self.owe('host1')
+        for method in ('GET', 'PUT'):
+            self.api.fail(method, compute_api.answer(503), compute_api.drop)
+        code, rows, err = self.restore()
+        # What is put is not repeated: it fails, and can be tried again.
+        self.assertEqual((1, ['failed']), (code, self.outcomes(rows)))
+        self.api.faults.clear()
+        self.assertEqual((0, ['restored']), self.good())
+
+    def test_no_secret_is_printed(self):
+        self.owe('host1')
+
+        def connect(cloud):
+            raise ValueError('no https://me:hush-hush@cloud.example.com')
+
+        self.sdk.connect = connect
+        code, out, err = self.command('restore')
+        self.assertEqual(3, code)
+        self.assertIn('ValueError', err)
+        self.assertNotIn('hush-hush', out + err)
+
+    def test_damaged_journal(self):
+        path = self.owe('host1', 'host2')
+        with open(path, 'rb') as file:
+            header, first, second = file.read().splitlines(keepends=True)
+        hostile = b'{"intend": \xff\x1b[2J' + b'x' * 10**6 + b'}\n'
+        with open(path, 'wb') as file:
+            file.write(header + hostile + second + first[:-9])
+        code, out, err = self.command('restore')
+        self.assertEqual(0, code, err)
+        self.assertIn('nova-compute on host2', out)
+        self.assertNotIn('\x1b', out + err)
+        self.assertEqual(ENABLED_ROW, self.api.state()['host2'])
+        # It may have said more.
+        self.assertEqual([path], self.journals())
+
+    def test_limit_on_open_files_stays(self):
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.owe('host1')
+        self.restore()
+        self.restore('/no/such/journal')
+        self.assertEqual(before, resource.getrlimit(resource.RLIMIT_NOFILE))
 
     def test_run_names_what_is_left(self):
         path = self.owe('host1')
