@@ -235,7 +235,12 @@ class TestRestore(base.TestCase):
         self.assertEqual([path], self.journals())
 
     def test_limit_on_open_files_stays(self):
-        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(
+            resource.setrlimit, resource.RLIMIT_NOFILE, (now, most)
+        )
+        before = min(now, 512), most
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
         self.owe('host1')
         self.restore()
         self.restore('/no/such/journal')

@@ -337,6 +337,18 @@ class TestSetUp(TestCase):
             self.assertRestored()
         self.assertEqual('', self.log.output)
 
+    def test_newest_of_the_runs_that_have_ended_is_replayed_first(self):
+        self.configure(dead_journals='restore')
+        first = services.ServiceState(True, 'maintenance')
+        second = services.ServiceState(True, 'maintenance', True)
+        # In any order of their names.
+        for _ in range(3):
+            self.api.owe(self.directory, 'host1')
+            self.api.owe(self.directory, 'host1', before=first, after=second)
+            with self.toggle():
+                self.assertRestored()
+        self.assertEqual('', self.log.output)
+
     def test_conflict_of_a_run_that_has_ended_is_named(self):
         self.configure(dead_journals='restore')
         self.api.owe(self.directory, 'host1', 'host2')

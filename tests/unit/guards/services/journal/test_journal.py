@@ -19,6 +19,7 @@ import stat
 import threading
 
 from safe_fixtures.guards.services import journal
+from safe_fixtures.guards.services.journal import owners
 from safe_fixtures.guards.services.journal import storage
 from safe_fixtures.runtime import forks
 from tests.unit.guards.services.journal import cases
@@ -371,6 +372,17 @@ class TestFaults(cases.TestCase):
         os.rename(path + '.old', path)
         os.truncate(path, 10)
         self.assertIn('truncated', str(self.refused(number=errno.ESTALE)))
+
+    def test_a_file_that_is_there_already(self):
+        owner = owners.this_process()
+        folder = os.path.join(self.directory, 'journals')
+        os.makedirs(folder)
+        path = os.path.join(folder, f'{owner.pid}-{owner.run}.jsonl')
+        with open(path, 'w') as file:
+            file.write('of somebody else')
+        self.refused(number=errno.EEXIST)
+        with open(path) as file:
+            self.assertEqual('of somebody else', file.read())
 
     def test_a_link_in_the_place_of_the_file(self):
         self.journal.intend(ONE, ENABLED, DISABLED)

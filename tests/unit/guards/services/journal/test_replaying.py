@@ -254,6 +254,20 @@ class TestReplay(TestCase):
         os.waitpid(child, 0)
         self.assertEqual({TWO: 'restored'}, self.replay())
 
+    def test_a_link_is_not_written_to(self):
+        self.owe(ONE, DISABLED)
+        self.owe(TWO, DISABLED)
+        self.cloud.states[TWO] = FOREIGN
+        (path,) = self.files()
+        target = os.path.join(self.directory, 'target')
+        os.rename(path, target)
+        os.symlink(target, path)
+        with open(target) as file:
+            before = file.read()
+        self.assertRaises(storage.JournalError, self.replay)
+        with open(target) as file:
+            self.assertEqual(before, file.read())
+
     def test_two_replays_at_once(self):
         self.owe(ONE, DISABLED)
         record = self.read()
