@@ -31,17 +31,19 @@ class TestDisk(base.Scenarios):
 
     def setUp(self):
         super().setUp()
-        self._mount('-t', 'tmpfs', '-o', 'size=64k', 'none')
-        self.addCleanup(
-            subprocess.run, ['umount', self.journal_dir], check=True
-        )
+        # Not the locks: a file that is open for writing keeps its file
+        # system from becoming read-only.
+        self.folder = os.path.join(self.journal_dir, 'journals')
+        os.mkdir(self.folder, 0o700)
+        self._mount('-t', 'tmpfs', '-o', 'size=64k,mode=700', 'none')
+        self.addCleanup(subprocess.run, ['umount', self.folder], check=True)
 
     def _mount(self, *arguments):
-        subprocess.run(['mount', *arguments, self.journal_dir], check=True)
+        subprocess.run(['mount', *arguments, self.folder], check=True)
 
     def fill(self):
         with contextlib.suppress(OSError):
-            with open(os.path.join(self.journal_dir, 'filler'), 'wb') as file:
+            with open(os.path.join(self.folder, 'filler'), 'wb') as file:
                 while True:
                     file.write(bytes(4096))
                     file.flush()
@@ -59,8 +61,16 @@ class TestDisk(base.Scenarios):
         toggle = self.make_toggle()
         toggle.disable('compute1')
         self.hinder(self)
-        self.assertRaises(OSError, toggle.disable, 'compute2')
-        self.assertChanged('compute1')
+        # The last page of a journal may have room for a few lines.
+        for change in 10 * [toggle.force_down, toggle.force_up]:
+            before = self.service('compute2')
+            try:
+                change('compute2')
+            except OSError:
+                break
+        else:
+            self.fail('no change was refused')
+        self.assertEqual(before, self.service('compute2'))
         toggle.cleanUp()
         self.assertChanged()
 
