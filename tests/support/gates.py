@@ -14,9 +14,13 @@
 
 import importlib
 import sys
+import threading
 
 from safe_fixtures.core import gate
+from tests.support import web
 
+#: What an observer sees of a request for the servers.
+SEEN = [('before', 'GET', '/servers'), ('after', 'GET', '/servers')]
 # What it patches, by module and class.
 _PATCHED = {
     ('requests.adapters', 'HTTPAdapter'): 'send',
@@ -40,6 +44,22 @@ class Notes:
 
     def after(self, call):
         self.seen.append(('after', call.method, call.path))
+
+
+class Adds(Notes):
+    """An observer that adds a header."""
+
+    def before(self, call):
+        super().before(call)
+        call.request.headers['x-added'] = 'new'
+
+
+class Reads(Notes):
+    """An observer that reads the body before it is sent."""
+
+    def before(self, call):
+        super().before(call)
+        self.body = call.body
 
 
 class Forbids(Notes):
@@ -72,3 +92,87 @@ class Untouched:
             self.assertIs(self.was[key], value, key)
         self.assertEqual((), gate.OBSERVERS.users)
         self.assertIsNone(gate.current_call())
+
+
+class Served(Untouched):
+    """Has a server that answers, on a socket of loopback."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.useFixture(web.Loopback(self.respond))
+        self.url = f'{self.server.url}/v2.1/servers'
+
+    def respond(self, environ):
+        path = environ['PATH_INFO']
+        if path.startswith('/redirect/'):
+            steps = int(path.rpartition('/')[2])
+            target = f'/redirect/{steps - 1}' if steps else '/end'
+            return '302 Found', {'Location': target}, None
+        return '200 OK', {'X-Answer': 'yes'}, {'path': path}
+
+    def notes(self):
+        return self.useFixture(gate.ApiGate(Notes())).observer
+
+
+class EachClient:
+    """What holds for each way to send a request for the servers.
+
+    ``clients()`` returns the ways by name: functions that send it.
+    """
+
+    def check(self, call):
+        """Check what else holds for a call."""
+
+    def test_every_client_is_seen_once(self):
+        for name, send in self.clients().items():
+            with self.subTest(name=name):
+                notes = Notes()
+                with gate.ApiGate(notes):
+                    send()
+                self.assertEqual(SEEN, notes.seen)
+                self.check(notes.last)
+                self.assertUntouched()
+
+    def test_nothing_is_seen_without_it(self):
+        notes = Notes()
+        with gate.ApiGate(notes):
+            pass
+        for send in self.clients().values():
+            send()
+        self.assertEqual([], notes.seen)
+        self.assertEqual(len(self.clients()), len(self.server.requests))
+
+    def test_nothing_is_sent_if_an_observer_raises(self):
+        for name, send in self.clients().items():
+            with self.subTest(name=name):
+                with gate.ApiGate(Forbids()):
+                    self.assertRaises(ZeroDivisionError, send)
+                self.assertUntouched()
+        self.assertEqual([], self.server.requests)
+
+
+def current_calls(server, send):
+    """Return the current calls while two threads send at the same time.
+
+    :param server: a fixture that serves, with ``respond``.
+    :param send: called with a path, to send a request.
+    """
+    both = threading.Barrier(2)
+
+    def respond(environ):
+        both.wait()
+        seen[environ['PATH_INFO']] = gate.current_call().path
+        both.wait()
+        return '200 OK', {}, None
+
+    seen = {}
+    server.respond = respond
+    threads = [
+        threading.Thread(target=send, args=(path,))
+        for path in ('/one', '/two')
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return seen

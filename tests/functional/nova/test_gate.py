@@ -12,8 +12,6 @@
 
 """ApiGate on real Nova."""
 
-import threading
-
 from keystoneauth1 import noauth
 from keystoneauth1 import session
 from nova import test
@@ -263,25 +261,9 @@ class TestUrllib3(testtools.TestCase):
 
     def test_threads_have_their_own_current_call(self):
         # With eventlet, they are greenlets.
-        both = threading.Barrier(2)
-
-        def respond(environ):
-            both.wait()
-            seen[environ['PATH_INFO']] = gate.current_call().path
-            both.wait()
-            return '200 OK', {}, None
-
-        seen = {}
-        self.useFixture(web.Served(respond))
+        served = self.useFixture(web.Served())
         with gate.ApiGate(Observer()):
-            threads = [
-                threading.Thread(
-                    target=send_by_urllib3, args=('GET', web.URL + path)
-                )
-                for path in ('/one', '/two')
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            seen = gates.current_calls(
+                served, lambda path: send_by_urllib3('GET', web.URL + path)
+            )
         self.assertEqual({'/one': '/one', '/two': '/two'}, seen)

@@ -13,7 +13,6 @@
 import os
 import subprocess
 import sys
-import threading
 
 from keystoneauth1 import session
 from keystoneauth1 import token_endpoint
@@ -293,26 +292,10 @@ class TestGate(gates.Untouched, base.TestCase):
         self.assertEqual([('/inner', '/inner'), ('/outer', '/outer')], seen)
 
     def test_threads_have_their_own_current_call(self):
-        both = threading.Barrier(2)
-
-        def respond(environ):
-            # Both requests are under way at the same time.
-            both.wait()
-            seen[environ['PATH_INFO']] = gate.current_call().path
-            both.wait()
-            return '200 OK', {}, None
-
-        seen = {}
-        self.server.respond = respond
         with gate.ApiGate(Notes()):
-            threads = [
-                threading.Thread(target=requests.get, args=(web.URL + path,))
-                for path in ('/one', '/two')
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            seen = gates.current_calls(
+                self.server, lambda path: requests.get(web.URL + path)
+            )
             self.assertIsNone(gate.current_call())
         self.assertEqual({'/one': '/one', '/two': '/two'}, seen)
 

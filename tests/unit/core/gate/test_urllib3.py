@@ -13,7 +13,6 @@
 """The gate at urllib3."""
 
 import io
-import threading
 
 import requests
 from requests import adapters
@@ -27,8 +26,6 @@ from safe_fixtures import testing
 from tests.support import base
 from tests.support import gates
 from tests.support import web
-
-SEEN = [('before', 'GET', '/servers'), ('after', 'GET', '/servers')]
 
 
 class MyPool(urllib3.HTTPConnectionPool):
@@ -58,11 +55,9 @@ class MyAdapter(adapters.HTTPAdapter):
         self.poolmanager = MyManager(pool)
 
 
-class TestCase(gates.Untouched, base.TestCase):
+class TestCase(gates.Served, base.TestCase):
     def setUp(self):
         super().setUp()
-        self.server = self.useFixture(web.Loopback(self.respond))
-        self.url = f'{self.server.url}/v2.1/servers'
         self.http = urllib3.PoolManager()
         self.addCleanup(self.http.clear)
         self.pool = urllib3.connection_from_url(self.server.url)
@@ -70,22 +65,13 @@ class TestCase(gates.Untouched, base.TestCase):
         self.failures = 0
 
     def respond(self, environ):
-        path = environ['PATH_INFO']
-        if path.startswith('/redirect/'):
-            steps = int(path.rpartition('/')[2])
-            target = f'/redirect/{steps - 1}' if steps else '/end'
-            return '302 Found', {'Location': target}, None
-        if path == '/busy' and self.failures:
+        if environ['PATH_INFO'] == '/busy' and self.failures:
             self.failures -= 1
             return '503 Busy', {'X-Left': str(self.failures)}, None
-        return '200 OK', {'X-Answer': 'yes'}, {'path': path}
-
-    def notes(self):
-        fixture = self.useFixture(gate.ApiGate(gates.Notes()))
-        return fixture.observer
+        return super().respond(environ)
 
 
-class TestClients(TestCase):
+class TestClients(gates.EachClient, TestCase):
     def clients(self):
         named = {
             'manager': lambda: self.http.request('GET', self.url),
@@ -114,32 +100,6 @@ class TestClients(TestCase):
                 session.get(self.url)
             )
         return named
-
-    def test_every_client_is_seen_once(self):
-        for name, send in self.clients().items():
-            with self.subTest(name=name):
-                notes = gates.Notes()
-                with gate.ApiGate(notes):
-                    send()
-                self.assertEqual(SEEN, notes.seen)
-                self.assertUntouched()
-
-    def test_nothing_is_seen_without_it(self):
-        notes = gates.Notes()
-        with gate.ApiGate(notes):
-            pass
-        for send in self.clients().values():
-            send()
-        self.assertEqual([], notes.seen)
-        self.assertEqual(len(self.clients()), len(self.server.requests))
-
-    def test_nothing_is_sent_if_an_observer_raises(self):
-        for name, send in self.clients().items():
-            with self.subTest(name=name):
-                with gate.ApiGate(gates.Forbids()):
-                    self.assertRaises(ZeroDivisionError, send)
-                self.assertUntouched()
-        self.assertEqual([], self.server.requests)
 
     def test_url(self):
         notes = self.notes()
@@ -231,13 +191,8 @@ class TestCall(TestCase):
         self.assertEqual({'path': '/v2.1/servers'}, response.json())
 
     def test_bodies(self):
-        class Reads(gates.Notes):
-            def before(self, call):
-                super().before(call)
-                self.body = call.body
-
         text = b'{"a": 1}'
-        notes = self.useFixture(gate.ApiGate(Reads())).observer
+        notes = self.useFixture(gate.ApiGate(gates.Reads())).observer
         for name, body in (
             ('text', text.decode()),
             ('bytes', text),
@@ -311,15 +266,9 @@ class TestCall(TestCase):
         self.assertEqual([], notes.seen)
 
 
-class Adds(gates.Notes):
-    def before(self, call):
-        super().before(call)
-        call.request.headers['x-added'] = 'new'
-
-
 class TestHeaders(TestCase):
     def send(self, **kwargs):
-        with gate.ApiGate(Adds()):
+        with gate.ApiGate(gates.Adds()):
             self.pool.urlopen('GET', '/v2.1/servers', **kwargs)
         return self.server.requests[-1]
 
@@ -349,7 +298,7 @@ class TestHeaders(TestCase):
                 )
 
     def test_as_an_argument_by_position(self):
-        with gate.ApiGate(Adds()):
+        with gate.ApiGate(gates.Adds()):
             self.pool.urlopen('GET', '/v2.1/servers', None, {'X-Mine': 'a'})
         environ = self.server.requests[-1]
         self.assertEqual('new', environ['HTTP_X_ADDED'])
@@ -434,11 +383,11 @@ class TestAgain(TestCase):
         notes = self.notes()
         pool = Pool('127.0.0.1', self.pool.port)
         pool.urlopen('GET', '/v2.1/servers', headers={'X-Mine': 'yes'})
-        self.assertEqual(SEEN, notes.seen)
+        self.assertEqual(gates.SEEN, notes.seen)
 
     def test_headers_of_a_retry_are_pinned_too(self):
         self.failures = 1
-        with gate.ApiGate(Adds()):
+        with gate.ApiGate(gates.Adds()):
             self.pool.urlopen(
                 'GET',
                 '/busy',
@@ -459,7 +408,7 @@ class TestAgain(TestCase):
             '/v2.1/servers',
             retries=urllib3.Retry(2, status_forcelist=[503]),
         )
-        self.assertEqual(SEEN[:1], notes.seen)
+        self.assertEqual(gates.SEEN[:1], notes.seen)
         self.assertIsNone(notes.last.response)
         self.assertIsNone(gate.current_call())
 
@@ -602,28 +551,14 @@ class TestNested(gates.Untouched, base.TestCase):
         )
 
     def test_threads(self):
-        both = threading.Barrier(2)
-
-        def respond(environ):
-            both.wait()
-            seen[environ['PATH_INFO']] = gate.current_call().path
-            both.wait()
-            return '200 OK', {}, None
-
-        seen = {}
-        self.useFixture(web.Served(respond))
+        served = self.useFixture(web.Served())
         with gate.ApiGate(gates.Notes()):
-            threads = [
-                threading.Thread(
-                    target=urllib3.PoolManager().request,
-                    args=('GET', web.URL + path),
-                )
-                for path in ('/one', '/two')
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            seen = gates.current_calls(
+                served,
+                lambda path: urllib3.PoolManager().request(
+                    'GET', web.URL + path
+                ),
+            )
         self.assertEqual({'/one': '/one', '/two': '/two'}, seen)
 
 
@@ -633,7 +568,7 @@ class TestPatch(TestCase):
         with gate.ApiGate(notes):
             self.pool.urlopen('GET', '/v2.1/servers')
         self.pool.urlopen('GET', '/v2.1/servers')
-        self.assertEqual(SEEN, notes.seen)
+        self.assertEqual(gates.SEEN, notes.seen)
 
     def test_observer_that_raises_afterwards(self):
         class Raises(gates.Notes):
@@ -691,7 +626,7 @@ class TestPatch(TestCase):
         with gate.ApiGate(notes):
             self.pool.urlopen('GET', '/v2.1/servers')
             requests.get(self.url)
-        self.assertEqual(SEEN * 2, notes.seen)
+        self.assertEqual(gates.SEEN * 2, notes.seen)
 
 
 class TestGateContract(testing.FixtureContract, base.TestCase):
