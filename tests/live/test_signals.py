@@ -12,6 +12,7 @@
 
 """The process of a test is ended, and nothing is left changed."""
 
+import os
 import signal
 import threading
 
@@ -117,8 +118,15 @@ class TestOthers(TestCase):
     def test_owner_lives(self):
         script = self.run_script(TOGGLE)
         script.reach('toggled')
+        # By itself, the command leaves it out.
         done = self.restore()
-        self.assertNotEqual(0, done.returncode)
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertChanged('compute1', 'compute2')
+        (name,) = self.journals()
+        path = os.path.join(self.journal_dir, 'journals', name)
+        done = self.restore(path, '--force')
+        self.assertEqual(2, done.returncode, done.stderr)
+        self.assertIn('still runs', done.stderr)
         self.assertChanged('compute1', 'compute2')
         script.go_on()
         script.reach('answered 4')

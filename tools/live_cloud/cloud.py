@@ -220,8 +220,10 @@ class Cloud:
             found = self.list_services()
         except (OSError, errors.CloudError):
             return False
+        # One that is forced down is never up, and works all the same.
         return all(
-            found.get(name, {}).get('state') == 'up'
+            name in found
+            and (found[name]['state'] == 'up' or found[name]['forced_down'])
             for name in settings.COMPUTES
         )
 
