@@ -44,7 +44,7 @@ class TestTempest(base.TestCase):
 
     def setUp(self):
         super().setUp()
-        flavor = {'ram': 64, 'vcpus': 1, 'disk': 0}
+        flavor = {'ram': 64, 'vcpus': 1, 'disk': 1}
         ids = [
             self.cloud.request(
                 'POST', '/v2.1/flavors', {'flavor': {'name': name, **flavor}}

@@ -78,20 +78,20 @@ class Holds:
         self,
         ref: model.ServiceRef,
         read: Callable[[model.ServiceRef], model.ServiceState],
-    ) -> bool:
+    ) -> model.ServiceState | None:
         """Keep other runs from a service until it is as before again.
 
         :param read: reads the service afresh.
-        :returns: whether it is held from now on; False if it was before.
+        :returns: its state, read since it is held; None if it was held
+            before, and was not read now.
         :raises: SafetyViolation (SF206) if another run holds it.
         """
         key = self.key(ref)
         if ref in self._locks or self._journal.first(key) is not None:
-            return False
+            return None
         if self._settings.journals is not None:
             self._lock(ref, self._settings.journals)
-        self._wait_for_others(ref, read)
-        return True
+        return self._wait_for_others(ref, read)
 
     def _lock(self, ref: model.ServiceRef, directory: str) -> None:
         lock = journal.ServiceLock(directory, self.key(ref))
@@ -150,12 +150,13 @@ class Holds:
         self,
         ref: model.ServiceRef,
         read: Callable[[model.ServiceRef], model.ServiceState],
-    ) -> None:
+    ) -> model.ServiceState:
         began = clock.monotonic()
         while True:
-            other = self._other(read(ref))
+            state = read(ref)
+            other = self._other(state)
             if other is None:
-                return
+                return state
             if clock.monotonic() - began > self._settings.lock_timeout:
                 break
             files.pause(_PAUSE)
@@ -164,3 +165,4 @@ class Holds:
             f'is disabled by {other}; if that has ended, run "safe-fixtures '
             'restore" on its machine',
         )
+        return state

@@ -218,9 +218,11 @@ class LiveServices(remote.RemoteServices):
                 ref = lookup.pick_one(asked.service, matches, ())
                 before = self._known[ref]
             else:
-                ref, before = self._look_up(asked.service, known)
-                if self._holds.hold(ref, self.read):
-                    before = self.read(ref)
+                # A host may have got another record meanwhile.
+                one = self._only_known(known) if known.uuid else None
+                ref = one or self.find(asked.service)
+                held = self._holds.hold(ref, self.read)
+                before = self.read(ref) if held is None else held
         except LookupError:
             # The API answers with an error.
             return None

@@ -85,8 +85,17 @@ class RemoteServices:
         self._silent: set[tuple[str, str]] = set()
 
     def find(self, service: Any) -> model.ServiceRef:
-        """Ask the API for a service."""
-        return self._look_up(service, lookup.identify(service))[0]
+        """Ask the API for a service, which is read with it."""
+        known = lookup.identify(service)
+        one = self._only_known(known)
+        listed = self._list(known.host or (one.host if one else None))
+        matches = list(filter(known.fits, listed))
+        return lookup.pick_one(service, matches, matches or self._list())
+
+    def _only_known(self, known: lookup.Known) -> model.ServiceRef | None:
+        """Return the one service of earlier listings that is meant, if any."""
+        matches = list(filter(known.fits, self._known))
+        return matches[0] if len(matches) == 1 else None
 
     def servers_on(
         self, ref: model.ServiceRef
@@ -211,21 +220,6 @@ class RemoteServices:
         self._refuse()
         with asking():
             yield
-
-    def _look_up(
-        self, service: Any, known: lookup.Known
-    ) -> tuple[model.ServiceRef, model.ServiceState]:
-        """Find a service, and read it, in one listing if that is possible.
-
-        :raises: LookupError that lists the candidates.
-        """
-        hosts = {ref.host for ref in self._known if known.fits(ref)}
-        host = known.host or (hosts.pop() if len(hosts) == 1 else None)
-        listed = self._list(host)
-        matches = list(filter(known.fits, listed))
-        candidates = matches or self._list()
-        ref = lookup.pick_one(service, matches, candidates)
-        return ref, listed[ref]
 
     def _list(
         self, host: str | None = None

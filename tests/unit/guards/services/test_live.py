@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 import unittest
+import uuid
 
 import fixtures
 from keystoneauth1 import adapter
@@ -206,6 +207,19 @@ class TestToggle(TestCase):
         self.assertEqual(
             {f'/v2.1/os-services?host=host{n}' for n in (1, 2)}, listings
         )
+
+    def test_host_that_gets_another_record(self):
+        with self.toggle() as toggle:
+            service = self.api.service('host1')
+            del self.api.nova._services[service['id']]
+            new = {**service, 'id': str(uuid.uuid4())}
+            self.api.nova._services[new['id']] = new
+            self.client().put_service(new['id'], {'status': 'disabled'})
+            toggle.force_down('host1')
+            self.assertEqual(
+                {new['id']}, {each.service.uuid for each in toggle.ledger}
+            )
+        self.assertRestored()
 
     def test_request_that_is_refused_is_settled(self):
         service = self.api.service('host1')
