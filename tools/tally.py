@@ -10,7 +10,7 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""Print one line with the results of several stestr runs.
+"""Print which tests failed in several stestr runs, and a line with counts.
 
 Each directory is one that run_stestr.py has been given, or the report of
 "safe-fixtures run". A run that left no result, or in which no test ran, counts
@@ -35,6 +35,17 @@ import testtools
 PASSED = {'success', 'xfail'}
 SKIPPED = {'skip'}
 NEWER_PYTHON_RUNS = ['unit', 'examples']
+# Of each failure: what is read last of a long run must say what is wrong.
+LINES = 12
+
+
+def show(directory, test):
+    """Print which test failed, and the end of what it says."""
+    print(f'failed in {directory}: {test["id"]}')
+    for name, detail in sorted(test['details'].items()):
+        if name.startswith('traceback') and detail.content_type.type == 'text':
+            for line in detail.as_text().splitlines()[-LINES:]:
+                print(f'    {line}')
 
 
 def count(directory):
@@ -54,6 +65,7 @@ def count(directory):
         elif status != 'exists':
             # Also a test that started and never ended.
             counts['failed'] += 1
+            show(directory, test)
 
     result = testtools.StreamToDict(on_test)
     result.startTestRun()

@@ -32,7 +32,7 @@ class TestTally(base.TestCase):
         super().setUp()
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
 
-    def store(self, name, *statuses):
+    def store(self, name, *statuses, said=''):
         """Leave the result of a run."""
         directory = self.home / name
         directory.mkdir(parents=True)
@@ -41,7 +41,13 @@ class TestTally(base.TestCase):
         for number, status in enumerate(statuses):
             writer.status(test_id=f'test_{number}', test_status='inprogress')
             if status:
-                writer.status(test_id=f'test_{number}', test_status=status)
+                writer.status(
+                    test_id=f'test_{number}',
+                    test_status=status,
+                    file_name='traceback',
+                    file_bytes=(said or f'{status} in {name}\n').encode(),
+                    mime_type='text/plain;charset=utf8',
+                )
         run = (
             file.RepositoryFactory().initialise(str(directory)).get_inserter()
         )
@@ -71,7 +77,21 @@ class TestTally(base.TestCase):
 
     def test_failed(self):
         self.store('a', 'success', 'fail', None)
-        self.assertEqual(['1 passed, 2 failed'], self.tally('a', status=1))
+        self.assertEqual(
+            [
+                'failed in a: test_1',
+                '    fail in a',
+                'failed in a: test_2',
+                '1 passed, 2 failed',
+            ],
+            self.tally('a', status=1),
+        )
+
+    def test_long_failure(self):
+        self.store('a', 'fail', said='line\n' * 100 + 'the end\n')
+        lines = self.tally('a', status=1)
+        self.assertEqual(['    the end', '0 passed, 1 failed'], lines[-2:])
+        self.assertLess(len(lines), 20)
 
     def test_nothing_ran(self):
         self.store('a', 'success')
@@ -106,6 +126,8 @@ class TestTally(base.TestCase):
         self.assertEqual(
             [
                 'Also run on Python 3.13.',
+                'failed in newer/3.13/unit: test_1',
+                '    fail in newer/3.13/unit',
                 'examples: no test ran',
                 '2 passed, 2 failed',
             ],
