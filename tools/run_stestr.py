@@ -91,8 +91,8 @@ ONCE = (
     'nova.test_ways_to_base',
     # They import in processes of their own, in each mode.
     'nova.test_bases.TestImport',
-    # The environments small31 and small33 run these with eventlet, and the
-    # command with tests that toggle.
+    # The environment small31 runs these with eventlet, and the command with
+    # tests that toggle.
     'nova.posture',
     'nova.test_drop_in',
     'nova.test_run.TestRun.test_tests_that_toggle',
