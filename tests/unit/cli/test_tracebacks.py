@@ -153,11 +153,6 @@ class TestShortened(base.TestCase):
         short = tracebacks.shortened(text)
         self.assertEqual((text, 0), (short.text, short.left_out))
 
-    @hypothesis.settings(
-        deadline=None,
-        # The machine may be slow.
-        suppress_health_check=[hypothesis.HealthCheck.too_slow],
-    )
     @hypothesis.given(
         strategies.lists(
             strategies.sampled_from(

@@ -53,11 +53,6 @@ class TestShard(base.TestCase):
         _MODULES,
         strategies.randoms(use_true_random=False),
     )
-    @hypothesis.settings(
-        deadline=None,
-        # The machine may be slow.
-        suppress_health_check=[hypothesis.HealthCheck.too_slow],
-    )
     def test_any(self, known, count, together, errors, skipped, random):
         found = _tests(known, together, errors, skipped)
         weights = grouping.Weights(

@@ -36,6 +36,7 @@ from safe_fixtures import exceptions
 from safe_fixtures.guards import services
 from safe_fixtures.guards.services import journal
 from safe_fixtures.guards.services import marker
+from safe_fixtures.guards.services import retry
 from tests.support import base
 from tests.support import compute_api
 from tests.support import inner
@@ -73,7 +74,9 @@ class TestCase(base.TestCase):
         self.api = self.useFixture(compute_api.ComputeApi())
         self.directory = self.useFixture(fixtures.TempDir()).path
         self.configure(
-            journal_dir=self.directory, lock_timeout='0', restore_deadline='5'
+            journal_dir=self.directory,
+            lock_timeout='0',
+            restore_deadline='600',
         )
 
     def adapter(self, auth=None):
@@ -734,12 +737,19 @@ class TestRestore(TestCase):
         self.assertNotIn('trait', how)
 
     def test_each_restore_has_a_deadline_of_its_own(self):
-        self.configure(restore_deadline='1')
+        now = [0.0]
+
+        def pause(seconds):
+            now[0] += seconds
+
+        self.patch(retry.files, 'pause', pause)
+        self.patch(retry.clock, 'monotonic', lambda: now[0])
         with self.toggle() as toggle:
             handle = toggle.disable('host1')
-            self.api.fail('GET', *[compute_api.answer(503)] * 50)
+            self.api.fail('GET', *[compute_api.answer(503)] * 1000)
             with safe_fixtures.expect_violation('SF201'):
                 handle.restore()
+            self.assertEqual(600, now[0])
             self.api.faults.clear()
             self.api.fail('GET', compute_api.answer(503))
         self.assertRestored()

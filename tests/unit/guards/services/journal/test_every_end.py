@@ -313,10 +313,4 @@ class Runs(stateful.RuleBasedStateMachine):
 
 
 TestRuns = Runs.TestCase
-TestRuns.settings = settings(
-    max_examples=200,
-    stateful_step_count=25,
-    deadline=None,
-    derandomize=True,
-    database=None,
-)
+TestRuns.settings = settings(max_examples=200, stateful_step_count=25)
