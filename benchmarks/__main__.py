@@ -25,6 +25,7 @@ BENCHMARKS = {
     'imports': ('benchmarks.processes', 'imports', True),
     'gate': ('benchmarks.gate', 'main', False),
     'hook': ('benchmarks.hook', 'main', False),
+    'journal': ('benchmarks.journal', 'main', False),
     'permissions': ('benchmarks.permissions', 'main', False),
     'posture': ('benchmarks.posture', 'main', False),
     'records': ('benchmarks.records', 'main', False),
