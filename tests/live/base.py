@@ -88,7 +88,7 @@ class TestCase(base.TestCase):
             if each != wanted.get(each.uuid, _enabled(each))
         ]
         for each in left:
-            self._put(wanted.get(each.uuid, _enabled(each)))
+            self.put(wanted.get(each.uuid, _enabled(each)))
         for host in self.cloud.stale_traits():
             # Nova tells the compute of a change only.
             (own,) = (
@@ -96,11 +96,12 @@ class TestCase(base.TestCase):
                 for each in found
                 if (each.host, each.binary) == (host, 'nova-compute')
             )
-            self._put(own._replace(disabled=not own.disabled))
-            self._put(own)
+            self.put(own._replace(disabled=not own.disabled))
+            self.put(own)
         return left
 
-    def _put(self, service):
+    def put(self, service):
+        """Make a record as a service is, as somebody else would."""
         body = {
             'status': 'disabled' if service.disabled else 'enabled',
             'forced_down': service.forced_down,

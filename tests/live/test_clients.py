@@ -40,14 +40,14 @@ class Ways(base.Scenarios):
     def start(self, state):
         """Put the service in a state, as somebody else."""
         service = self.service(HOST)
-        self._put(
+        self.put(
             service._replace(
                 disabled=state.disabled,
                 disabled_reason=state.disabled_reason,
                 forced_down=state.forced_down,
             )
         )
-        self.addCleanup(self._put, service)
+        self.addCleanup(self.put, service)
         self.assertEqual(state, self.state())
         return service
 

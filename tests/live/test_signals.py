@@ -16,6 +16,8 @@ import os
 import signal
 import threading
 
+from safe_fixtures.guards.services import clients as services_clients
+from safe_fixtures.guards.services import journal
 from tests.live import base
 from tests.live import clients
 from tools.live_cloud import processes
@@ -93,6 +95,32 @@ class TestKilledWhileAway(base.Scenarios, TestCase):
         timer.start()
         self.addCleanup(timer.join)
         self.assertRestores()
+
+
+class TestPowerLoss(TestCase):
+    """Of the last line of the journal, any part may be on disk."""
+
+    def test_given_back(self):
+        self.end_at('sending 2', signal.SIGKILL)
+        changed = self.service('compute1')
+        (name,) = self.journals()
+        path = os.path.join(self.journal_dir, 'journals', name)
+        with open(path, 'rb') as file:
+            whole = file.read()
+        # What comes before was on disk before the first request.
+        *first, last = whole.splitlines(keepends=True)
+        begin = len(b''.join(first))
+        self.assertIn(b'compute2', last)
+        api = services_clients.adapt(clients.adapter(self.cloud))
+        for length in range(begin, len(whole) + 1):
+            self.put(changed)
+            self.assertChanged('compute1')
+            with open(path, 'wb') as file:
+                file.write(whole[:length])
+            rows = journal.replay(journal.read(path), api)
+            self.assertIn('restored', {row.outcome for row in rows})
+            self.assertChanged()
+            self.assertEqual([], self.journals(), length)
 
 
 class TestOthers(TestCase):

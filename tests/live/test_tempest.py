@@ -136,4 +136,4 @@ class TestTempest(base.TestCase):
             each for each in self.cloud.services() if each not in self.before
         ]
         self.assertTrue(left.disabled)
-        self._put(left._replace(disabled=False, disabled_reason=None))
+        self.put(left._replace(disabled=False, disabled_reason=None))
