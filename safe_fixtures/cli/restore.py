@@ -13,7 +13,7 @@
 """The command that restores what runs that were killed left changed."""
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 import contextlib
 import functools
 import resource
@@ -171,12 +171,31 @@ class Restore(lister.Lister):
                 lock_timeout=settings.lock_timeout,
             )
             try:
-                self._rows += patience.keep_trying(
-                    'restoring services', replay
-                )
+                self._rows += _repeated(replay, patience)
             except (clients.ApiError, OSError) as error:
                 # The others can be replayed all the same.
                 self._failed.append(f'{record.path}: {error}')
+
+
+def _repeated(
+    replay: Callable[[], list[journal.Row]], patience: retry.Patience
+) -> list[journal.Row]:
+    """Replay a journal, and again while what failed may pass."""
+    rows: dict[journal.Service, journal.Row] = {}
+
+    def attempt() -> None:
+        rows.update({row.service: row for row in replay()})
+        errors = [row.error for row in rows.values() if row.error is not None]
+        for error in filter(patience.may_pass, errors):
+            raise error
+
+    try:
+        patience.keep_trying('restoring services', attempt)
+    except (clients.ApiError, OSError):
+        # Each row has its own.
+        if not rows:
+            raise
+    return list(rows.values())
 
 
 def _records(paths: list[str], directory: str | None) -> list[journal.Record]:

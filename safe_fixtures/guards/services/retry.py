@@ -68,7 +68,7 @@ class Patience:
             try:
                 result = operation()
             except Exception as error:
-                if not self._may_pass(error):
+                if not self.may_pass(error):
                     raise
                 spent = self._spent()
                 if spent >= self._deadline:
@@ -78,6 +78,8 @@ class Patience:
                     f'for {self._deadline - spent:.0f} s'
                 )
                 told = True
+                if getattr(error, 'status', None) == _UNAUTHORIZED:
+                    self._api.renew()
                 files.pause(min(wait, max(0.0, self._deadline - spent)))
                 wait = min(wait * 2, _LONGEST)
             else:
@@ -86,13 +88,13 @@ class Patience:
                     _tell(f'{what}: done')
                 return result
 
-    def _may_pass(self, error: Exception) -> bool:
+    def may_pass(self, error: Exception) -> bool:
+        """Whether the same may succeed a little later."""
         if not isinstance(error, clients.ApiError):
             # A client of somebody's own raises what its transport raises.
             return isinstance(error, OSError)
-        if error.status == _UNAUTHORIZED and self._api.renews():
-            self._api.renew()
-            return True
+        if error.status == _UNAUTHORIZED:
+            return self._api.renews()
         return error.status >= 500 or error.status in _TEMPORARY
 
     def _spent(self) -> float:

@@ -201,11 +201,41 @@ class TestRestore(base.TestCase):
         self.owe('host1')
         for method in ('GET', 'PUT'):
             self.api.fail(method, compute_api.answer(503), compute_api.drop)
-        code, rows, err = self.restore()
-        # What is put is not repeated: it fails, and can be tried again.
-        self.assertEqual((1, ['failed']), (code, self.outcomes(rows)))
-        self.api.faults.clear()
-        self.assertEqual((0, ['restored']), self.good())
+        self.owe('host2')
+        self.assertEqual((0, ['restored', 'restored']), self.good())
+        self.assertEqual(self.before, self.api.state())
+        self.assertEqual([], self.api.faults)
+
+    def test_cell_that_comes_back(self):
+        self.configure(restore_deadline='600')
+        self.owe('host1', 'host2')
+        self.api.silent.add('host1')
+        # It is silent in the first two listings.
+        self.api.fail(
+            'GET', *[lambda _: None] * 2, lambda _: self.api.silent.clear()
+        )
+        self.assertEqual((0, ['restored', 'restored']), self.good())
+        self.assertEqual(self.before, self.api.state())
+
+    def test_what_does_not_pass(self):
+        self.configure(restore_deadline='600')
+        self.owe('host1')
+        self.api.fail('PUT', compute_api.answer(400))
+        self.assertEqual((1, ['failed']), self.good())
+        self.assertEqual(1, self.api.count('PUT'))
+
+    def test_somebody_else_between_two_attempts(self):
+        self.configure(restore_deadline='600')
+        self.owe('host1')
+
+        def fault(handler):
+            self.api.service('host1')['disabled_reason'] = 'broken fan'
+            return compute_api.answer(503)(handler)
+
+        self.api.fail('PUT', fault)
+        code, rows, _ = self.restore()
+        self.assertEqual((1, ['conflict']), (code, self.outcomes(rows)))
+        self.assertEqual('broken fan', self.api.state()['host1'][1])
 
     def test_no_secret_is_printed(self):
         self.owe('host1')

@@ -37,6 +37,8 @@ class Row(NamedTuple):
     :ivar outcome: ``done``, ``restored``, ``would restore``, ``conflict``,
         ``forced``, ``failed`` or ``gone`` (str).
     :ivar why: what there is to say about it (str); may be empty.
+    :ivar error: what kept it from being restored (Exception), for
+        :meth:`Patience.may_pass`; None if nothing did.
     """
 
     service: records.Service
@@ -44,6 +46,7 @@ class Row(NamedTuple):
     found: model.ServiceState | None
     outcome: Outcome
     why: str = ''
+    error: Exception | None = None
 
 
 class Place(NamedTuple):

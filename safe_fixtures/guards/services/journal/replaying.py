@@ -39,6 +39,7 @@ __all__ = ['replay']
 # Outcomes after which a service is owed nothing.
 _SETTLED = ('done', 'restored', 'forced')
 _GONE = 'the API does not list it any more'
+_SILENT = 'its cell does not answer'
 _flock = fcntl.flock
 
 
@@ -156,7 +157,7 @@ class _Replay:
             try:
                 lock.acquire(max(until - clock.monotonic(), 0.0))
             except locks.LockHeld as held:
-                self._note(debt, None, 'failed', str(held))
+                self._note(debt, None, 'failed', str(held), held)
                 continue
             stack.callback(lock.release)
 
@@ -200,8 +201,8 @@ class _Replay:
             state = listing.state(service)
             if state is None:
                 if listing.is_silent(service):
-                    why = 'its cell does not answer'
-                    self._note(debt, None, 'failed', why)
+                    silence = clients.ApiUnreachable(_SILENT)
+                    self._note(debt, None, 'failed', _SILENT, silence)
                 else:
                     self._note(debt, None, 'gone', _GONE)
                 continue
@@ -237,11 +238,11 @@ class _Replay:
             tuple[records.Debt, model.ServiceState, Exception | None]
         ],
     ) -> None:
-        unread, after = '', _Listing()
+        unread, after = None, _Listing()
         try:
             after = self._list()
         except Exception as error:
-            unread = f'it cannot be read again: {_text(error)}'
+            unread = error
         for debt, found, failure in written:
             state = after.state(debt.service)
             why = _text(failure) if failure is not None else ''
@@ -253,8 +254,10 @@ class _Replay:
                     debt, found, 'restored' if is_ours else 'forced', why
                 )
             else:
-                why = why or unread or f'it is {state or "gone"} after that'
-                self._note(debt, found, 'failed', why)
+                if not why and unread is not None:
+                    why = f'it cannot be read again: {_text(unread)}'
+                why = why or f'it is {state or "gone"} after that'
+                self._note(debt, found, 'failed', why, failure or unread)
 
     def _note(
         self,
@@ -262,8 +265,9 @@ class _Replay:
         found: model.ServiceState | None,
         outcome: plans.Outcome,
         why: str = '',
+        error: Exception | None = None,
     ) -> None:
-        row = plans.Row(debt.service, debt.before, found, outcome, why)
+        row = plans.Row(debt.service, debt.before, found, outcome, why, error)
         self._rows[debt.service] = row
 
     def _in_order(self) -> list[plans.Row]:

@@ -71,9 +71,9 @@ class TestReplay(TestCase):
         self.owe(ONE, DOWN, before=DISABLED)
         rows = journal.replay(self.read(), self.cloud)
         self.assertEqual(
-            [(THREE, BOTH, DISABLED, 'restored', ''),
-             (TWO, ENABLED, FOREIGN, 'restored', ''),
-             (ONE, ENABLED, DOWN, 'restored', '')],
+            [(THREE, BOTH, DISABLED, 'restored', '', None),
+             (TWO, ENABLED, FOREIGN, 'restored', '', None),
+             (ONE, ENABLED, DOWN, 'restored', '', None)],
             [tuple(row) for row in rows],
         )  # fmt: skip
         self.assertEqual(
