@@ -141,6 +141,11 @@ class Processes:
     def freeze(self, name):
         """Stop it in the middle of what it does."""
         self.send(name, signal.SIGSTOP)
+        wait_for(
+            lambda: self.is_frozen(name),
+            _PATIENCE,
+            f'{name} does not stop',
+        )
 
     def thaw(self, name):
         """Let it go on after a freeze."""
