@@ -38,7 +38,7 @@ class Row(NamedTuple):
         ``forced``, ``failed`` or ``gone`` (str).
     :ivar why: what there is to say about it (str); may be empty.
     :ivar error: what kept it from being restored (Exception), for
-        :meth:`Patience.may_pass`; None if nothing did.
+        ``Patience.may_pass``; None if nothing did.
     """
 
     service: records.Service
