@@ -30,6 +30,14 @@ _PATCHED = {
 }
 
 
+# What is seen of a request to ``/redirect/1`` of tests.support.web.
+REDIRECTED = [
+    (when, 'GET', path)
+    for path in ('/redirect/1', '/redirect/0', '/end')
+    for when in ('before', 'after')
+]
+
+
 class Notes:
     """An observer that notes what it sees."""
 

@@ -91,23 +91,22 @@ class TestPin(TestCase):
                     self.server.requests[-1]['HTTP_OPENSTACK_API_VERSION'],
                 )
 
-    def test_latest_is_refused(self):
-        self.configure(latest_policy='refuse', rule_modes='SF101:enforce')
+    def assertRefuses(self, code, bad, good):
+        """Assert that one version is refused, and the other one is not."""
         for send in self.senders():
-            with self.pin(), expect_violation('SF101'):
-                send('GET', self.url, headers={STANDARD: 'compute latest'})
+            with self.pin(), expect_violation(code):
+                send('GET', self.url, headers={STANDARD: f'compute {bad}'})
             self.assertEqual([], self.server.requests)
             with self.pin():
-                send('GET', self.url, headers={STANDARD: 'compute 2.53'})
+                send('GET', self.url, headers={STANDARD: f'compute {good}'})
+
+    def test_latest_is_refused(self):
+        self.configure(latest_policy='refuse', rule_modes='SF101:enforce')
+        self.assertRefuses('SF101', bad='latest', good='2.53')
 
     def test_unsupported_version(self):
         self.configure(rule_modes='SF102:enforce')
-        for send in self.senders():
-            with self.pin(), expect_violation('SF102'):
-                send('GET', self.url, headers={STANDARD: 'compute 2.105'})
-            self.assertEqual([], self.server.requests)
-            with self.pin():
-                send('GET', self.url, headers={STANDARD: 'compute 2.104'})
+        self.assertRefuses('SF102', bad='2.105', good='2.104')
 
     def test_served_at_another(self):
         self.configure(rule_modes='SF103:enforce')

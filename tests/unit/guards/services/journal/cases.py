@@ -21,6 +21,7 @@ import fixtures
 from safe_fixtures.guards import services
 from safe_fixtures.guards.services import journal
 from safe_fixtures.guards.services import model
+from safe_fixtures.runtime import system
 from tests.support import base
 
 URL = 'http://lab.example.com:8774/v2.1'
@@ -112,6 +113,18 @@ class TestCase(base.TestCase):
         temporary = self.useFixture(fixtures.TempDir()).path
         self.directory = os.path.join(temporary, 'state', 'safe-fixtures')
         self.journal = journal.Journal(self.directory)
+
+    def in_child(self, act):
+        """Call a function in a forked child, and assert that it passes."""
+        child = system.os.fork()
+        if not child:
+            code = 1
+            try:
+                act()
+                code = 0
+            finally:
+                os._exit(code)
+        self.assertEqual(0, os.waitpid(child, 0)[1])
 
     def files(self, folder='journals'):
         """Return the paths in a folder of the directory."""

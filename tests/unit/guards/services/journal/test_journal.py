@@ -21,7 +21,6 @@ import threading
 from safe_fixtures.guards.services import journal
 from safe_fixtures.guards.services.journal import owners
 from safe_fixtures.guards.services.journal import storage
-from safe_fixtures.runtime import forks
 from tests.unit.guards.services.journal import cases
 
 ENABLED, DISABLED = cases.ENABLED, cases.DISABLED
@@ -195,18 +194,6 @@ class TestJournal(cases.TestCase):
 
 
 class TestFork(cases.TestCase):
-    def in_child(self, act):
-        """Call a function in a forked child, and assert that it passes."""
-        child = forks.system.os.fork()
-        if not child:
-            code = 1
-            try:
-                act()
-                code = 0
-            finally:
-                os._exit(code)
-        self.assertEqual(0, os.waitpid(child, 0)[1])
-
     def test_a_child_owes_nothing(self):
         self.journal.intend(ONE, ENABLED, DISABLED)
         (path,) = self.files()

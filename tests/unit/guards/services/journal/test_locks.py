@@ -73,17 +73,6 @@ class TestLock(cases.TestCase):
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
 
-    def in_child(self, act):
-        child = os.fork()
-        if not child:
-            code = 1
-            try:
-                act()
-                code = 0
-            finally:
-                os._exit(code)
-        self.assertEqual(0, os.waitpid(child, 0)[1])
-
     def test_nothing_is_left(self):
         lock = self.lock()
         lock.acquire(0)
