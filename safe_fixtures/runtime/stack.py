@@ -119,11 +119,14 @@ def where() -> str | None:
         return next(filter(None, places), None)
     test = test_frame.f_locals['self']
     # Helpers in its base classes are methods of the same test. The runner
-    # calls the outermost one.
+    # calls the outermost one. A run() of the test's own comes before that.
     found = None
     for frame in _frames(test_frame):
-        own = frame.f_code.co_filename.startswith(_RUNNERS)
-        if _self_of(frame) is test and not own:
+        if _self_of(frame) is not test:
+            continue
+        if _runs_test(frame):
+            break
+        if not frame.f_code.co_filename.startswith(_RUNNERS):
             found = _line_of(frame)
     if found is None:
         # A function of the test's module, such as a lambda that cleans up.

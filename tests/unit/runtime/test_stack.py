@@ -102,6 +102,22 @@ class TestCallsite(base.TestCase):
         ]
         self.assertEqual(lines[0], lines[1])
 
+    def test_where_is_not_in_a_run_of_its_own(self):
+        """As tests with scenarios have one, in a library."""
+        seen = []
+
+        for case in (unittest.TestCase, testtools.TestCase):
+
+            class Inner(case):
+                def run(self, result=None):
+                    return super().run(result)
+
+                def test(self):
+                    seen.append(stack.where())
+
+            Inner('test').run(unittest.TestResult())
+            self.assertEqual(line_of(Inner.test), seen.pop())
+
     def test_where_in_a_cleanup(self):
         class Inner(testtools.TestCase):
             def test_x(self):
