@@ -13,10 +13,8 @@
 """The command that restores what runs that were killed left changed."""
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Sequence
-import contextlib
+from collections.abc import Callable, Iterable, Sequence
 import functools
-import resource
 from typing import Any
 
 from cliff import lister
@@ -104,15 +102,14 @@ class Restore(lister.Lister):
         # What each journal that was not replayed has to say.
         self._refused: list[str] = []
         self._failed: list[str] = []
-        with _many_files():
-            try:
-                settings = conf.load()
-                records = _records(parsed_args.journals, settings.journals)
-                if records:
-                    self._replay_all(records, parsed_args, settings)
-            except (_Impossible, exceptions.ConfigurationError) as error:
-                _say(str(error))
-                return _IMPOSSIBLE
+        try:
+            settings = conf.load()
+            records = _records(parsed_args.journals, settings.journals)
+            if records:
+                self._replay_all(records, parsed_args, settings)
+        except (_Impossible, exceptions.ConfigurationError) as error:
+            _say(str(error))
+            return _IMPOSSIBLE
         super().run(parsed_args)
         for each in self._refused + self._failed:
             _say(each)
@@ -220,20 +217,6 @@ def _records(paths: list[str], directory: str | None) -> list[journal.Record]:
     else:
         found = []
     return sorted(found, key=reading.newest, reverse=True)
-
-
-@contextlib.contextmanager
-def _many_files() -> Iterator[None]:
-    """Let the process open as many files as it may, in the block.
-
-    Each service is locked while it is restored, with a file of its own.
-    """
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def _say(text: str) -> None:

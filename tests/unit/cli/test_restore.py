@@ -12,7 +12,6 @@
 
 import json
 import os
-import resource
 import sys
 import types
 
@@ -263,18 +262,6 @@ class TestRestore(base.TestCase):
         self.assertEqual(ENABLED_ROW, self.api.state()['host2'])
         # It may have said more.
         self.assertEqual([path], self.journals())
-
-    def test_limit_on_open_files_stays(self):
-        now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self.addCleanup(
-            resource.setrlimit, resource.RLIMIT_NOFILE, (now, most)
-        )
-        before = min(now, 512), most
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
-        self.owe('host1')
-        self.restore()
-        self.restore('/no/such/journal')
-        self.assertEqual(before, resource.getrlimit(resource.RLIMIT_NOFILE))
 
     def test_run_names_what_is_left(self):
         path = self.owe('host1')

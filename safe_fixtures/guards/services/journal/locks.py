@@ -18,6 +18,7 @@ import hashlib
 import json
 import os as _os
 import posix
+import resource
 import threading
 from typing import NamedTuple
 
@@ -38,9 +39,12 @@ __all__ = ['FOLDER', 'Holder', 'LockHeld', 'ServiceLock']
 #: Where locks are in the directory of the option.
 FOLDER = 'locks'
 _LIMIT = 16384  # bytes that say who holds a lock
+# Locks that stay among the files that a process may open by itself.
+_FEW = 100
 
 # Bound at import, so that a test that patches them changes nothing here.
-_flock = fcntl.flock
+_fcntl, _flock = fcntl.fcntl, fcntl.flock
+_getrlimit, _setrlimit = resource.getrlimit, resource.setrlimit
 _unlink = _os.unlink
 _sha256 = hashlib.sha256
 _decode = json.JSONDecoder().decode
@@ -192,7 +196,7 @@ class ServiceLock:
             if held is None:
                 try:
                     with audit_hook.unseen():
-                        descriptor = self._locked(test_id)
+                        descriptor = _moved_away(self._locked(test_id))
                 except OSError as error:
                     raise storage.JournalError.of(error, self._path) from error
                 if descriptor is None:
@@ -224,6 +228,26 @@ class ServiceLock:
                 posix.close(descriptor)
                 raise
             return descriptor
+
+
+def _moved_away(descriptor: int | None) -> int | None:
+    """Leave the process the files that it may open, if it holds many locks.
+
+    The number of the file is then above the limit, if it may be raised. The
+    limit is as before when this returns: it is of new files only.
+    """
+    before = _getrlimit(resource.RLIMIT_NOFILE)
+    if descriptor is None or len(_held) < _FEW or before[0] == before[1]:
+        return descriptor
+    _setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    try:
+        moved = _fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, before[0])
+    except OSError:
+        return descriptor
+    finally:
+        _setrlimit(resource.RLIMIT_NOFILE, before)
+    posix.close(descriptor)
+    return moved
 
 
 def _note(descriptor: int, test_id: str | None) -> None:

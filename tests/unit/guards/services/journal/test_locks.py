@@ -15,6 +15,7 @@
 import errno
 import json
 import os
+import resource
 import signal
 
 from safe_fixtures.guards.services import journal
@@ -124,6 +125,48 @@ class TestLock(cases.TestCase):
         self.patch(locks.files, 'pause', pause)
         self.assertRaises(journal.LockHeld, self.lock().acquire, 30)
         self.assertEqual(30, now[0])
+
+    def test_more_than_files_may_be_open(self):
+        _, most = limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        before = 400, most
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        opened = os.listdir('/proc/self/fd')
+        locks = [self.lock(cases.service(number)) for number in range(500)]
+        for lock in locks:
+            lock.acquire(0)
+        # The test may still open some.
+        for file in [open(os.devnull) for _ in range(100)]:
+            file.close()
+        self.assertEqual(before, resource.getrlimit(resource.RLIMIT_NOFILE))
+
+        def others():
+            self.held(cases.service(0))
+            self.held(cases.service(499))
+
+        self.in_child(others)
+        for lock in locks:
+            lock.release()
+        self.assertEqual(opened, os.listdir('/proc/self/fd'))
+
+    def test_limit_that_cannot_be_raised(self):
+        """Then the process can open as many files as are left."""
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+        def act():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400))
+            locks = [
+                journal.ServiceLock(self.directory, cases.service(number))
+                for number in range(500)
+            ]
+            with self.assertRaises(journal.JournalError) as raised:
+                for lock in locks:
+                    lock.acquire(0)
+            assert raised.exception.errno == errno.EMFILE
+            assert 200 < sum(lock._count for lock in locks) < 400
+
+        self.in_child(act)
+        self.assertEqual(limits, resource.getrlimit(resource.RLIMIT_NOFILE))
 
     def test_is_counted_within_the_process(self):
         first, second = self.lock(), self.lock()
