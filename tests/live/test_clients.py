@@ -145,7 +145,7 @@ class TestApis(base.Scenarios):
             return
         disabled = 'COMPUTE_STATUS_DISABLED'
         uuid = self.service(HOST).uuid
-        self.assertNotIn(disabled, self.api.traits(HOST, 30.0))
+        self.assertNotIn(disabled, self.api.traits(HOST, 30.0) or [disabled])
         self.api.put_service(uuid, {'status': 'disabled'}, 30.0)
         self.assertIn(disabled, self.api.traits(HOST, 30.0))
         self.api.put_service(uuid, {'status': 'enabled'}, 30.0)

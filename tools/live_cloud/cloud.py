@@ -166,7 +166,8 @@ class Cloud:
         """Wait until processes work again.
 
         Conductor, scheduler and computes must have said that they are alive
-        after the last start of any process.
+        after the last start of any process, and Placement must know each
+        compute.
 
         :param names: which; default: all, and the API lists them as up.
         :param timeout: seconds.
@@ -191,6 +192,8 @@ class Cloud:
     def _works(self, name, since):
         if name == 'mariadb':
             return self.databases.answers()
+        if name in settings.COMPUTES:
+            return self._reports(name, since) and self._has_provider(name)
         if name in _HOSTS:
             return self._reports(name, since)
         if name in _URLS:
@@ -214,6 +217,13 @@ class Cloud:
             return False
         # The record has whole seconds.
         return bool(found) and found[0] >= int(since)
+
+    def _has_provider(self, host):
+        found = self.sql(
+            'SELECT COUNT(*) FROM placement.resource_providers '
+            f"WHERE name = '{host}'"
+        )
+        return found == [1]
 
     def _lists_all(self):
         try:
