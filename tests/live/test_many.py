@@ -10,6 +10,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import re
+
 import safe_fixtures
 from tests.live import base
 from tests.live import clients
@@ -35,6 +37,14 @@ class TestMany(base.TestCase):
             f'FROM nova_cell1.seq_1_to_{COUNT}'
         )
 
+    def requests(self):
+        """Return how often services were listed, and changed, so far."""
+        text = (self.cloud.layout.log / 'nova-api.log').read_text()
+        return [
+            len(re.findall(rf'\] {request}[^ ]* =>', text))
+            for request in ('GET /v2.1/os-services', 'PUT /v2.1/os-services/')
+        ]
+
     def disabled(self):
         return sum(each.disabled for each in self.cloud.services())
 
@@ -54,6 +64,15 @@ class TestMany(base.TestCase):
                     microversion='2.53',
                 )
             self.assertEqual(COUNT, self.disabled())
+            before = self.requests()
+        # However many they are.
+        self.assertEqual(
+            [2, COUNT],
+            [
+                after - earlier
+                for after, earlier in zip(self.requests(), before, strict=True)
+            ],
+        )
         self.assertEqual(COUNT, len(toggle.ledger))
         self.assertEqual(0, self.disabled())
         self.assertEqual([], self.journals())
