@@ -237,18 +237,21 @@ class TestShard(runs.TestCase):
         self.write('test_it.py', FLAKY)
         self.write('test_plain.py', runs.PLAIN)
         self.run_cli('test_it', 'test_plain', status=1, report='0')
-        found = []
-        for number, status in ((1, 1), (2, 0)):
+        found, statuses = [], set()
+        for number in (1, 2):
             done = self.run_cli(
                 '--shard', f'{number}/2', '--timings', '0',
                 'test_it', 'test_plain',
-                report=str(number), status=status,
+                report=str(number), status=None,
             )  # fmt: skip
+            # Which one has the test that fails depends on the timings.
+            statuses.add(done.status)
             self.assertRegex(
                 done.stderr, rf'shard {number}/2: \d of 5 tests, about \d'
             )
             self.report = self.home / str(number)
             found += self.outcomes()
+        self.assertEqual({0, 1}, statuses)
         self.assertEqual(5, len(set(found)))
         self.assertEqual(5, len(found))
 
