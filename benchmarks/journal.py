@@ -12,8 +12,8 @@
 
 """What the journal and the lock of a live cloud add to a change of a service.
 
-The files are made in a temporary directory, on the disk of TMPDIR. ``fsync``
-is all that takes long, so the figures are those of that disk.
+The files are in a temporary directory. An entry and a settlement wait for the
+disk (``fsync``), so the figures are those of the disk of TMPDIR.
 """
 
 import statistics
@@ -38,7 +38,7 @@ def _service(number):
 
 
 class _Timed:
-    """Calls functions, and prints how long they took."""
+    """Times calls, and prints the median of each kind."""
 
     def __init__(self):
         self._times = {}
@@ -59,35 +59,38 @@ class _Timed:
 
 
 def main(count=1000):
-    """Print milliseconds of each step, as median of many services."""
+    """Print how many milliseconds each step takes.
+
+    :param count: how many services are locked and changed (int).
+    """
     timed = _Timed()
     with tempfile.TemporaryDirectory() as directory:
-        record = journal.Journal(directory)
-        changes = [_service(number) for number in range(count)]
-        locks = [journal.ServiceLock(directory, each) for each in changes]
-        for lock, service in zip(locks, changes, strict=True):
+        its_journal = journal.Journal(directory)
+        changed = [_service(number) for number in range(count)]
+        locks = [journal.ServiceLock(directory, each) for each in changed]
+        for lock, service in zip(locks, changed, strict=True):
             timed('lock a service', lock.acquire, 0)
             timed(
                 'an entry in a file',
-                record.intend,
+                its_journal.intend,
                 service,
                 _ENABLED,
                 _DISABLED,
             )
-        for lock, service in zip(locks, changes, strict=True):
-            timed('settle a service', record.saw, service, _ENABLED)
+        for lock, service in zip(locks, changed, strict=True):
+            timed('settle a service', its_journal.saw, service, _ENABLED)
             timed('release a lock', lock.release)
-        for service in changes[: count // 10]:
+        for service in changed[: count // 10]:
             timed(
                 'an entry in a new file',
-                record.intend,
+                its_journal.intend,
                 service,
                 _ENABLED,
                 _DISABLED,
             )
             timed(
                 'settle the last one, and remove the file',
-                record.saw,
+                its_journal.saw,
                 service,
                 _ENABLED,
             )

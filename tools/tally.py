@@ -35,15 +35,15 @@ import testtools
 PASSED = {'success', 'xfail'}
 SKIPPED = {'skip'}
 NEWER_PYTHON_RUNS = ['unit', 'examples']
-# Of each failure: what is read last of a long run must say what is wrong.
+# Of each traceback. The end of a long run must say what is wrong.
 LINES = 12
 
 
 def show(directory, test):
-    """Print which test failed, and the end of what it says."""
+    """Print the name of a failed test, and the end of its traceback."""
     print(f'failed in {directory}: {test["id"]}')
     for name, detail in sorted(test['details'].items()):
-        if name.startswith('traceback') and detail.content_type.type == 'text':
+        if name.startswith('traceback'):
             for line in detail.as_text().splitlines()[-LINES:]:
                 print(f'    {line}')
 
@@ -96,6 +96,8 @@ def main(argv=None):
     parser.add_argument('--newer-python', type=pathlib.Path)
     parser.add_argument('directories', nargs='+', type=pathlib.Path)
     args = parser.parse_args(argv)
+    # A terminal may not have every letter.
+    sys.stdout.reconfigure(errors='backslashreplace')
 
     total = collections.Counter()
     for directory in args.directories + newer(args.newer_python):

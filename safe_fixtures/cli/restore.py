@@ -177,11 +177,15 @@ class Restore(lister.Lister):
 def _repeated(
     replay: Callable[[], list[journal.Row]], patience: retry.Patience
 ) -> list[journal.Row]:
-    """Replay a journal, and again while what failed may pass."""
+    """Replay a journal; repeat that while a failure may pass.
+
+    :returns: the last row of each service (list of Row).
+    :raises: ApiError, OSError: as the first attempt raised it.
+    """
     rows: dict[journal.Service, journal.Row] = {}
 
     def attempt() -> None:
-        # What is settled is not in a further replay.
+        # What an earlier attempt has restored is not in it.
         found = replay()
         rows.update({row.service: row for row in found})
         errors = [row.error for row in found if row.error is not None]

@@ -119,7 +119,8 @@ def where() -> str | None:
         return next(filter(None, places), None)
     test = test_frame.f_locals['self']
     # Helpers in its base classes are methods of the same test. The runner
-    # calls the outermost one. A run() of the test's own comes before that.
+    # calls the outermost one. What is further out, such as the test's own
+    # run(), is no line of the test.
     found = None
     for frame in _frames(test_frame):
         if _self_of(frame) is not test:

@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Tests of the core and the command line."""
+"""Unit tests: the core and the command line, without Nova."""
 
 import hypothesis
 
-# The same examples each time, so that a failure is one of the change under
-# test; and no limit of time, as the machine may be slow.
+# Each run tries the same examples, so a failure comes from the change under
+# test. There is no time limit, because the machine may be slow.
 hypothesis.settings.register_profile(
     'tests',
     deadline=None,

@@ -192,10 +192,11 @@ class Cloud:
     def _works(self, name, since):
         if name == 'mariadb':
             return self.databases.answers()
-        if name in settings.COMPUTES:
-            return self._reports(name, since) and self._has_provider(name)
         if name in _HOSTS:
-            return self._reports(name, since)
+            try:
+                return self._reports(name, since) and self._has_provider(name)
+            except errors.CloudError:
+                return False
         if name in _URLS:
             return _answers(self.options.url(name))
         return ports.accepts(self.options.port(name))
@@ -206,24 +207,23 @@ class Cloud:
         )
         # The scheduler is of no cell, and has the database of cell0.
         database = 'nova_cell0' if name == 'scheduler' else 'nova_cell1'
-        try:
-            found = self.sql(
-                "SET time_zone = '+00:00'; SELECT "
-                'UNIX_TIMESTAMP(COALESCE(last_seen_up, created_at)) '
-                f"FROM {database}.services WHERE host = '{_HOSTS[name]}' "
-                f"AND `binary` = '{binary}' AND deleted = 0"
-            )
-        except errors.CloudError:
-            return False
+        found = self.sql(
+            "SET time_zone = '+00:00'; SELECT "
+            'UNIX_TIMESTAMP(COALESCE(last_seen_up, created_at)) '
+            f"FROM {database}.services WHERE host = '{_HOSTS[name]}' "
+            f"AND `binary` = '{binary}' AND deleted = 0"
+        )
         # The record has whole seconds.
         return bool(found) and found[0] >= int(since)
 
-    def _has_provider(self, host):
-        found = self.sql(
+    def _has_provider(self, name):
+        """Whether Placement knows a process, if it is a compute."""
+        if name not in settings.COMPUTES:
+            return True
+        return self.sql(
             'SELECT COUNT(*) FROM placement.resource_providers '
-            f"WHERE name = '{host}'"
-        )
-        return found == [1]
+            f"WHERE name = '{name}'"
+        ) == [1]
 
     def _lists_all(self):
         try:

@@ -143,8 +143,8 @@ def _write_nova(layout, options):
             'concurrency_backend': 'threading',
             'transport_url': rabbit(options),
             'report_interval': options.report_interval,
-            # Keystone may refuse the first token of one of three computes
-            # that start at once. This is when they try again.
+            # When three computes start at once, Keystone may refuse the
+            # first token of one. It tries again after so many seconds.
             'update_resources_interval': 5,
             'service_down_time': options.service_down_time,
             'rpc_response_timeout': options.rpc_response_timeout,

@@ -218,7 +218,7 @@ class LiveServices(remote.RemoteServices):
                 ref = lookup.pick_one(asked.service, matches, ())
                 before = self._known[ref]
             else:
-                # A host may have got another record meanwhile.
+                # Look up all but a UUID: a host may have a new record.
                 one = self._only_known(known) if known.uuid else None
                 ref = one or self.find(asked.service)
                 held = self._holds.hold(ref, self.read)

@@ -85,7 +85,7 @@ class RemoteServices:
         self._silent: set[tuple[str, str]] = set()
 
     def find(self, service: Any) -> model.ServiceRef:
-        """Ask the API for a service, which is read with it."""
+        """Find a service in a new listing, which has its state, too."""
         known = lookup.identify(service)
         one = self._only_known(known)
         listed = self._list(known.host or (one.host if one else None))

@@ -78,7 +78,7 @@ class Patience:
                     f'for {self._deadline - spent:.0f} s'
                 )
                 told = True
-                if getattr(error, 'status', None) == _UNAUTHORIZED:
+                if _status_of(error) == _UNAUTHORIZED:
                     self._api.renew()
                 files.pause(min(wait, max(0.0, self._deadline - spent)))
                 wait = min(wait * 2, _LONGEST)
@@ -89,19 +89,28 @@ class Patience:
                 return result
 
     def may_pass(self, error: Exception) -> bool:
-        """Whether the same may succeed a little later."""
-        if not isinstance(error, clients.ApiError):
+        """Whether the call that raised this may succeed a little later.
+
+        :param error: what the call raised (Exception).
+        """
+        status = _status_of(error)
+        if status is None:
             # A client of somebody's own raises what its transport raises.
             return isinstance(error, OSError)
-        if error.status == _UNAUTHORIZED:
+        if status == _UNAUTHORIZED:
             return self._api.renews()
-        return error.status >= 500 or error.status in _TEMPORARY
+        return status >= 500 or status in _TEMPORARY
 
     def _spent(self) -> float:
         now = clock.monotonic()
         if self._since is None:
             self._since = now
         return now - self._since
+
+
+def _status_of(error: Exception) -> int | None:
+    """Return the HTTP status of an answer; None for any other error."""
+    return error.status if isinstance(error, clients.ApiError) else None
 
 
 def _tell(line: str) -> None:

@@ -21,6 +21,7 @@ from keystoneauth1 import noauth
 from keystoneauth1 import session
 
 from safe_fixtures.guards import services
+from safe_fixtures.guards.services import retry
 from tests.support import compute_api
 from tests.unit.cli import base
 
@@ -204,6 +205,30 @@ class TestRestore(base.TestCase):
         self.assertEqual((0, ['restored', 'restored']), self.good())
         self.assertEqual(self.before, self.api.state())
         self.assertEqual([], self.api.faults)
+
+    def test_api_that_goes_away_before_it_is_read_again(self):
+        self.configure(restore_deadline='600')
+        self.owe('host1')
+        self.api.fail('GET', lambda _: None, compute_api.answer(503))
+        # The second attempt finds it restored.
+        self.assertEqual((0, ['done']), self.good())
+        self.assertEqual(1, self.api.count('PUT'))
+        self.assertEqual(self.before, self.api.state())
+
+    def test_somebody_else_restores_it_meanwhile(self):
+        self.configure(restore_deadline='600')
+        path = self.owe('host1')
+
+        def fault(handler):
+            os.unlink(path)
+            return compute_api.answer(503)(handler)
+
+        self.api.fail('PUT', fault)
+        pauses = []
+        self.patch(retry.files, 'pause', pauses.append)
+        # There is nothing to wait for.
+        self.assertEqual((1, ['failed']), self.good())
+        self.assertEqual(1, len(pauses))
 
     def test_cell_that_comes_back(self):
         self.configure(restore_deadline='600')

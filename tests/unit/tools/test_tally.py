@@ -93,6 +93,14 @@ class TestTally(base.TestCase):
         self.assertEqual(['    the end', '0 passed, 1 failed'], lines[-2:])
         self.assertLess(len(lines), 20)
 
+    def test_letter_that_the_terminal_does_not_have(self):
+        self.store('a', 'fail', said='\N{SNOWMAN}\n')
+        self.useFixture(
+            fixtures.EnvironmentVariable('PYTHONIOENCODING', 'ascii')
+        )
+        lines = self.tally('a', status=1)
+        self.assertEqual(['    \\u2603', '0 passed, 1 failed'], lines[-2:])
+
     def test_nothing_ran(self):
         self.store('a', 'success')
         self.assertEqual(

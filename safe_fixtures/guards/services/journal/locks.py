@@ -39,7 +39,7 @@ __all__ = ['FOLDER', 'Holder', 'LockHeld', 'ServiceLock']
 #: Where locks are in the directory of the option.
 FOLDER = 'locks'
 _LIMIT = 16384  # bytes that say who holds a lock
-# Locks that stay among the files that a process may open by itself.
+# So many locks may count against the limit of open files.
 _FEW = 100
 
 # Bound at import, so that a test that patches them changes nothing here.
@@ -231,10 +231,10 @@ class ServiceLock:
 
 
 def _moved_away(descriptor: int | None) -> int | None:
-    """Leave the process the files that it may open, if it holds many locks.
+    """Move a lock above the limit of open files, if there are many locks.
 
-    The number of the file is then above the limit, if it may be raised. The
-    limit is as before when this returns: it is of new files only.
+    So the locks take no number that the test needs for a file of its own.
+    The limit is raised for a moment only: it counts when a file is opened.
     """
     before = _getrlimit(resource.RLIMIT_NOFILE)
     if descriptor is None or len(_held) < _FEW or before[0] == before[1]:

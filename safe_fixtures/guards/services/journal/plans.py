@@ -37,8 +37,8 @@ class Row(NamedTuple):
     :ivar outcome: ``done``, ``restored``, ``would restore``, ``conflict``,
         ``forced``, ``failed`` or ``gone`` (str).
     :ivar why: what there is to say about it (str); may be empty.
-    :ivar error: what kept it from being restored (Exception), for
-        ``Patience.may_pass``; None if nothing did.
+    :ivar error: the request that failed (Exception), so that the caller can
+        tell whether another attempt makes sense; None if none failed.
     """
 
     service: records.Service

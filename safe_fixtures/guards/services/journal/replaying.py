@@ -157,7 +157,7 @@ class _Replay:
             try:
                 lock.acquire(max(until - clock.monotonic(), 0.0))
             except locks.LockHeld as held:
-                self._note(debt, None, 'failed', str(held), held)
+                self._note(debt, None, 'failed', str(held))
                 continue
             stack.callback(lock.release)
 

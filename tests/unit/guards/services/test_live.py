@@ -213,6 +213,25 @@ class TestToggle(TestCase):
             {f'/v2.1/os-services?host=host{n}' for n in (1, 2)}, listings
         )
 
+    def test_services_are_listed_once_before_a_request(self):
+        service = self.api.service('host1')
+        with self.toggle():
+            for status in ('disabled', 'enabled', 'disabled'):
+                self.api.requests.clear()
+                self.client().put_service(service['id'], {'status': status})
+                listed = [
+                    (method, path.partition('?')[0])
+                    for method, path, *_ in self.api.requests
+                    if '/os-services' in path
+                ]
+                self.assertEqual(
+                    [
+                        ('GET', '/v2.1/os-services'),
+                        ('PUT', f'/v2.1/os-services/{service["id"]}'),
+                    ],
+                    listed,
+                )
+
     def test_host_that_gets_another_record(self):
         with self.toggle() as toggle:
             service = self.api.service('host1')

@@ -132,9 +132,12 @@ class TestLock(cases.TestCase):
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
         opened = os.listdir('/proc/self/fd')
-        locks = [self.lock(cases.service(number)) for number in range(500)]
-        for lock in locks:
+        mine = [self.lock(cases.service(number)) for number in range(500)]
+        for lock in mine:
             lock.acquire(0)
+        # A process that is started must not keep a lock.
+        for held in locks._held.values():
+            self.assertFalse(os.get_inheritable(held._descriptor))
         # The test may still open some.
         for file in [open(os.devnull) for _ in range(100)]:
             file.close()
@@ -145,12 +148,12 @@ class TestLock(cases.TestCase):
             self.held(cases.service(499))
 
         self.in_child(others)
-        for lock in locks:
+        for lock in mine:
             lock.release()
         self.assertEqual(opened, os.listdir('/proc/self/fd'))
 
     def test_limit_that_cannot_be_raised(self):
-        """Then the process can open as many files as are left."""
+        """The process runs out of files, and the lock says so."""
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 
         def act():
