@@ -218,9 +218,8 @@ class LiveServices(remote.RemoteServices):
                 ref = lookup.pick_one(asked.service, matches, ())
                 before = self._known[ref]
             else:
-                # Look up all but a UUID: a host may have a new record.
-                one = self._only_known(known) if known.uuid else None
-                ref = one or self.find(asked.service)
+                # Not by host: it may have a new record.
+                ref = self._known_as(known.uuid) or self.find(asked.service)
                 held = self._holds.hold(ref, self.read)
                 before = self.read(ref) if held is None else held
         except LookupError:

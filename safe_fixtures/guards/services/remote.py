@@ -87,15 +87,14 @@ class RemoteServices:
     def find(self, service: Any) -> model.ServiceRef:
         """Find a service in a new listing, which has its state, too."""
         known = lookup.identify(service)
-        one = self._only_known(known)
+        one = self._known_as(known.uuid)
         listed = self._list(known.host or (one.host if one else None))
         matches = list(filter(known.fits, listed))
         return lookup.pick_one(service, matches, matches or self._list())
 
-    def _only_known(self, known: lookup.Known) -> model.ServiceRef | None:
-        """Return the one service of earlier listings that is meant, if any."""
-        matches = list(filter(known.fits, self._known))
-        return matches[0] if len(matches) == 1 else None
+    def _known_as(self, uuid: str | None) -> model.ServiceRef | None:
+        """Return the service with a UUID, if it was listed before."""
+        return next((ref for ref in self._known if ref.uuid == uuid), None)
 
     def servers_on(
         self, ref: model.ServiceRef

@@ -215,6 +215,15 @@ class TestRestore(base.TestCase):
         self.assertEqual(1, self.api.count('PUT'))
         self.assertEqual(self.before, self.api.state())
 
+    def test_api_that_stays_away(self):
+        """What was done before is told all the same."""
+        self.owe('host1', 'host2')
+        self.api.fail('PUT', compute_api.answer(503))
+        code, rows, _ = self.restore()
+        self.assertEqual(
+            (1, ['failed', 'restored']), (code, sorted(self.outcomes(rows)))
+        )
+
     def test_somebody_else_restores_it_meanwhile(self):
         self.configure(restore_deadline='600')
         path = self.owe('host1')

@@ -97,6 +97,14 @@ class TestProcesses(TestCase):
         self.processes.thaw('one')
         self.assertFalse(self.processes.is_frozen('one'))
 
+    def test_freeze_waits(self):
+        """The kernel stops a process a little later."""
+        self.start()
+        answers = [True, False, False]
+        self.patch(self.processes, 'is_frozen', lambda name: answers.pop())
+        self.processes.freeze('one')
+        self.assertEqual([], answers)
+
     def test_end_while_frozen(self):
         self.start()
         self.processes.freeze('one')

@@ -236,13 +236,14 @@ def _moved_away(descriptor: int | None) -> int | None:
     So the locks take no number that the test needs for a file of its own.
     The limit is raised for a moment only: it counts when a file is opened.
     """
-    before = _getrlimit(resource.RLIMIT_NOFILE)
-    if descriptor is None or len(_held) < _FEW or before[0] == before[1]:
+    if descriptor is None or len(_held) < _FEW:
         return descriptor
+    before = _getrlimit(resource.RLIMIT_NOFILE)
     _setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
     try:
         moved = _fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, before[0])
     except OSError:
+        # The limit cannot be raised.
         return descriptor
     finally:
         _setrlimit(resource.RLIMIT_NOFILE, before)

@@ -203,6 +203,7 @@ class TestToggle(TestCase):
                 services['host1'], {'status': 'disabled'}
             )
             toggle.disable('host2')
+            toggle.disable(services['host3'])
             listings = {
                 path
                 for _, path, _ in self.api.requests
@@ -210,7 +211,7 @@ class TestToggle(TestCase):
                 or path == '/v2.1/os-services'
             }
         self.assertEqual(
-            {f'/v2.1/os-services?host=host{n}' for n in (1, 2)}, listings
+            {f'/v2.1/os-services?host=host{n}' for n in (1, 2, 3)}, listings
         )
 
     def test_services_are_listed_once_before_a_request(self):
