@@ -22,6 +22,7 @@ __all__ = [
     'RestoreFailed',
     'SafetyViolation',
     'ServiceHeld',
+    'WaitCutShort',
     'WrongOrder',
 ]
 
@@ -140,6 +141,25 @@ class ServiceHeld(SafetyViolation):
         super().__init__('SF206', message, where=where)
         self.service = service
         self.holder = holder
+
+
+class WaitCutShort(AssertionError):
+    """What Nova waited for came, but the wait had been cut short.
+
+    The test went on as if it had never come, so its result means nothing.
+
+    :ivar awaited: what was waited for (str).
+    """
+
+    def __init__(self, awaited: str) -> None:
+        super().__init__(awaited)
+        self.awaited = awaited
+
+    def __str__(self) -> str:
+        return printable.block(
+            f'This came after the wait for it was cut short: {self.awaited}. '
+            'Run the test with [safe_fixtures] wait_for_change = false'
+        )
 
 
 class ConfigurationError(ValueError):

@@ -176,7 +176,7 @@ def _check_writable(value: str) -> None:
 # As safe_fixtures.nova.speed calls them.
 _CURES = (
     'collection', 'statements', 'connections', 'policy', 'options', 'routes',
-    'databases', 'schemas', 'aliases',
+    'databases', 'schemas', 'aliases', 'transactions', 'fields',
 )  # fmt: skip
 
 OPTS = [

@@ -80,6 +80,22 @@ class ServiceStarts:
             self._knows_all = bool(self._watchers.users)
         return list(self._started)
 
+    def has_stopped(self, binary: str, host: str) -> bool:
+        """Tell whether a service has stopped, and reports nothing any more.
+
+        :param binary: such as ``nova-compute``.
+        :param host: its host.
+        """
+        found = [
+            each
+            for each in self.services()
+            if (vars(each).get('binary'), vars(each).get('host'))
+            == (binary, host)
+        ]
+        return bool(found) and not any(
+            self._stopping.get(each) or _running_timers(each) for each in found
+        )
+
     def remains(self, service: Any) -> list[str]:
         """Return what still runs of a service; see ``Starts``."""
         if self._stopping.get(service):

@@ -29,7 +29,10 @@ class Contract:
     :cvar CURE: the class of the cure.
     :cvar PATCHED: owner and name of all that it patches.
     :cvar NEEDED: owner and name of an attribute without which it is off.
+    :cvar BESIDE: the names of other cures that patch the same.
     """
+
+    BESIDE = ()
 
     def setUp(self):
         super().setUp()
@@ -92,7 +95,7 @@ class Contract:
         self.assertRestored()
 
     def test_left_out(self):
-        with safe_nova.WarmNova(without=[self.CURE.name]):
+        with safe_nova.WarmNova(without=[self.CURE.name, *self.BESIDE]):
             self.assertRestored()
         with safe_nova.WarmNova(without=[]):
             self.assertInstalled()

@@ -276,6 +276,7 @@ POISONS = {
 class TestConnections(contract.Contract, base.TestCase):
     CURE = connections.Connections
     PATCHED = ((engines, 'create_engine'),)
+    BESIDE = ('transactions',)
     NEEDED = pool.NullPool, '_do_get'
 
     def setUp(self):

@@ -14,6 +14,8 @@
 
 from collections.abc import Callable
 import functools
+import itertools
+import operator
 from typing import Any
 
 from sqlalchemy.dialects.sqlite import pysqlite
@@ -34,10 +36,18 @@ _MOST = 5000
 _CAPACITY = 500
 # Not settings, or looked at by themselves.
 _SKIPPED = frozenset((
-    '_has_events', '_type_memos', 'dispatch', 'identifier_preparer',
-    'type_compiler', 'type_compiler_instance',
+    '_dialect_specific_select_one', '_has_events', '_type_memos', 'dispatch',
+    'identifier_preparer', 'type_compiler', 'type_compiler_instance',
 ))  # fmt: skip
-_Signature = tuple[Any, ...]
+# Those that a dialect has from when it first needs them.
+_LATE = {
+    name: attribute.fget
+    for cls in reversed(pysqlite.SQLiteDialect_pysqlite.__mro__)
+    for name, attribute in vars(cls).items()
+    if isinstance(attribute, util.memoized_property) and name not in _SKIPPED
+}
+# More than a test makes engines.
+_MOST_DIALECTS = 100
 
 
 class Statements(cure.Cure):
@@ -113,11 +123,11 @@ def _compiling(original: Any) -> Any:
     ) -> Any:
         # It is one of an engine, or of a mapper.
         if type(compiled_cache) is util.LRUCache:
-            signature = _signature(dialect)
-            if signature is not None:
+            settings = _settings(dialect)
+            if settings is not None:
                 if compiled_cache.capacity == _CAPACITY:
                     compiled_cache = _compiled
-                compiled_cache = _Translated(compiled_cache, signature)
+                compiled_cache = _Translated(compiled_cache, settings)
         return original(
             statement, dialect, compiled_cache=compiled_cache, **how
         )
@@ -128,12 +138,12 @@ def _compiling(original: Any) -> Any:
 class _Translated:
     """A cache whose keys begin with settings instead of a dialect."""
 
-    def __init__(self, cache: Any, signature: _Signature) -> None:
+    def __init__(self, cache: Any, settings: int) -> None:
         self._cache = cache
-        self._signature = signature
+        self._settings = settings
 
     def get(self, key: Any) -> Any:
-        found = self._cache.get((self._signature, *key[1:]))
+        found = self._cache.get((self._settings, *key[1:]))
         if found is None:
             Statements.counts.misses += 1
         else:
@@ -141,19 +151,19 @@ class _Translated:
         return found
 
     def __setitem__(self, key: Any, compiled: Any) -> None:
-        self._cache[(self._signature, *key[1:])] = compiled
+        self._cache[(self._settings, *key[1:])] = compiled
 
 
-def _signature(dialect: Any) -> _Signature | None:
-    """Return all settings of a dialect that compiling may depend on.
+def _settings(dialect: Any) -> int | None:
+    """Return a number for all settings that compiling may depend on.
 
-    :returns: None if they are not known.
+    :returns: the same number for equal settings; None if they are not known.
     """
     cls = type(dialect)
     if cls is not pysqlite.SQLiteDialect_pysqlite:
         return None
     quotes = dialect.identifier_preparer
-    signature: _Signature = (
+    most = (
         _generation,
         cls.statement_compiler,
         cls.ddl_compiler,
@@ -164,12 +174,59 @@ def _signature(dialect: Any) -> _Signature | None:
         quotes.escape_quote,
         quotes.omit_schema,
         quotes.schema_for_object,
-        tuple(
-            each for each in vars(dialect).items() if each[0] not in _SKIPPED
-        ),
     )
-    try:
-        hash(signature)
-    except TypeError:
-        return None
-    return signature
+    last = _last_seen.get(id(dialect))
+    if last is None or not last.has_same(most, vars(dialect)):
+        last = _Seen(most, dialect)
+        if last.number is None:
+            return None
+        cure.make_room(_last_seen, _MOST_DIALECTS)
+        _last_seen[id(dialect)] = last
+    return last.number
+
+
+class _Seen:
+    """The settings of a dialect when it was last looked at.
+
+    To compare them takes a third of the time of looking them up in a
+    dictionary, once for each statement.
+
+    :ivar number: see ``_settings``.
+    """
+
+    def __init__(self, most: tuple[Any, ...], dialect: Any) -> None:
+        self._most = most
+        others = vars(dialect)
+        names = [name for name in others if name not in _SKIPPED]
+        self._count = len(names)
+        self._values_of = operator.itemgetter(*names)
+        self._values = self._values_of(others)
+        found = {name: compute(dialect) for name, compute in _LATE.items()}
+        found.update(zip(names, self._values, strict=True))
+        cure.make_room(_numbers, _MOST)
+        self.number: int | None
+        try:
+            self.number = _numbers.setdefault(
+                (most, frozenset(found.items())), next(_new_numbers)
+            )
+        except TypeError:
+            # One of them has no hash.
+            self.number = None
+
+    def has_same(self, most: tuple[Any, ...], others: dict[str, Any]) -> bool:
+        try:
+            return (
+                most == self._most
+                and len(others) - sum(map(others.__contains__, _SKIPPED))
+                == self._count
+                and self._values_of(others) == self._values
+            )
+        except KeyError:
+            return False
+
+
+# By the identity of a dialect; another one may have it by now.
+_last_seen: dict[int, _Seen] = {}
+_numbers: dict[tuple[Any, ...], int] = {}
+# None means something else later.
+_new_numbers = itertools.count()

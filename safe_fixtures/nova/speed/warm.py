@@ -25,11 +25,13 @@ from safe_fixtures.nova.speed import collection
 from safe_fixtures.nova.speed import connections
 from safe_fixtures.nova.speed import cure
 from safe_fixtures.nova.speed import databases
+from safe_fixtures.nova.speed import fields
 from safe_fixtures.nova.speed import options
 from safe_fixtures.nova.speed import policy
 from safe_fixtures.nova.speed import routes
 from safe_fixtures.nova.speed import schemas
 from safe_fixtures.nova.speed import statements
+from safe_fixtures.nova.speed import transactions
 
 __all__ = ['CURES', 'WarmNova']
 
@@ -44,6 +46,8 @@ CURES: tuple[type[cure.Cure], ...] = (
     databases.Databases,
     schemas.Schemas,
     aliases.Aliases,
+    transactions.Transactions,
+    fields.Fields,
 )
 
 

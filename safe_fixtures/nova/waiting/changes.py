@@ -39,6 +39,8 @@ class Changes:
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._count = 0
+        #: How many of them were more than heartbeats of services.
+        self.work = 0
         self._last = 0.0
         self._own = threading.local()
 
@@ -63,11 +65,11 @@ class Changes:
                 (default.DefaultDialect, 'do_execute', self._executed),
                 (default.DefaultDialect, 'do_executemany', self._executed),
                 (default.DefaultDialect, 'do_commit', self._committed),
-                (notifications.FakeNotifier, '_notify', self._changed),
+                (notifications.FakeNotifier, '_notify', self._notified),
                 (
                     notifications.FakeVersionedNotifier,
                     '_notify',
-                    self._changed,
+                    self._notified,
                 ),
             )
         )
@@ -102,21 +104,33 @@ class Changes:
         if context is not None and statement.startswith(
             ('INSERT', 'UPDATE', 'DELETE')
         ):
-            context.root_connection.info[self] = True
+            info = context.root_connection.info
+            info[self] = info.get(self, False) or not _is_heartbeat(statement)
 
     def _committed(self, connection: Any) -> None:
-        if connection.info.pop(self, False):
-            self._changed()
+        works = connection.info.pop(self, None)
+        if works is not None:
+            self._changed(works=works)
 
-    def _changed(self, *args: Any, **kwargs: Any) -> None:
+    def _notified(self, *args: Any, **kwargs: Any) -> None:
+        self._changed()
+
+    def _changed(self, works: bool = True) -> None:
         with self._condition:
             self._last = now()
             self._count += 1
+            self.work += works
             self._own.count = self._count_own() + 1
             self._condition.notify_all()
 
     def _count_own(self) -> int:
         return getattr(self._own, 'count', 0)
+
+
+def _is_heartbeat(statement: str) -> bool:
+    return (
+        statement.startswith('UPDATE services') and 'report_count' in statement
+    )
 
 
 def _call_and_tell(

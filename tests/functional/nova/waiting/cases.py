@@ -20,10 +20,13 @@ import threading
 import types
 
 import fixtures
+from nova.scheduler.client import report
+from nova.servicegroup.drivers import db
 from nova import test
 from nova.tests.fixtures import notifications
 from nova.tests.functional.api import client
 from nova.tests.functional import integrated_helpers
+from nova.virt.libvirt import driver
 from oslo_messaging._drivers import impl_fake
 import sqlalchemy
 from sqlalchemy.engine import default
@@ -54,9 +57,12 @@ def patched():
             (default.DefaultDialect, 'do_execute'),
             (default.DefaultDialect, 'do_executemany'),
             (default.DefaultDialect, 'do_commit'),
+            (db.DbDriver, 'is_up'),
+            (driver.AsyncDeviceEventsHandler, 'wait'),
+            (driver.AsyncDeviceEventsHandler, 'notify_waiters'),
         )
     }
-    for module in (integrated_helpers, impl_fake):
+    for module in (integrated_helpers, impl_fake, report):
         found[module, 'time'] = id(module.time)
     return found
 

@@ -1,0 +1,133 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Begin a transaction of SQLite without a statement of SQLAlchemy."""
+
+from collections.abc import Callable
+import functools
+from types import CodeType
+from typing import Any
+
+from oslo_db.sqlalchemy import engines
+import sqlalchemy
+from sqlalchemy.dialects.sqlite import pysqlite
+from sqlalchemy import event
+
+from safe_fixtures.nova.speed import cure
+
+__all__ = ['Transactions']
+
+# Whoever listens to these sees each statement, or changes it.
+_EVENTS = (
+    'before_execute', 'after_execute', 'before_cursor_execute',
+    'after_cursor_execute',
+)  # fmt: skip
+_MARK = 'in_transaction'
+
+
+class Transactions(cure.Cure):
+    """Begin a transaction of SQLite without a statement of SQLAlchemy.
+
+    oslo.db makes a statement of the text ``BEGIN`` for each transaction, has
+    it compiled and its result looked at. Here its dialect executes it with a
+    cursor. The engines that oslo.db makes have that, unless somebody else
+    listens to the begin of their transactions.
+
+    As on stock it remains while somebody listens to statements or has them
+    logged, for other dialects, and where ``BEGIN`` fails.
+    """
+
+    name = 'transactions'
+
+    @classmethod
+    def install(cls) -> Callable[[], None]:
+        """See ``Cure``."""
+        create = cure.known(engines, 'create_engine')
+        code = _known_code()
+
+        @functools.wraps(create)
+        def create_engine(*args: Any, **kwargs: Any) -> Any:
+            engine = create(*args, **kwargs)
+            if type(engine) is sqlalchemy.Engine:
+                _shorten(engine, code)
+            return engine
+
+        return cure.replace(engines, 'create_engine', create_engine)
+
+
+def _known_code() -> CodeType:
+    """Return the code of the listener of oslo.db that is replaced.
+
+    :raises: Unknown if it does something else.
+    """
+    label = f'{engines.__name__}._sqlite_emit_begin'
+    registered = getattr(cure.known(engines, '_init_events'), 'reg', {})
+    found = [
+        code
+        for function in registered.get('sqlite', {}).get('*', ())
+        for code in function.__code__.co_consts
+        if getattr(code, 'co_name', None) == '_sqlite_emit_begin'
+    ]
+    if len(found) != 1:
+        raise cure.Unknown(f'there is no {label}')
+    code: CodeType = found[0]
+    names = 'info', 'execute', 'sqlalchemy', 'text'
+    if code.co_names != names or set(code.co_consts) != {
+        _MARK, 'BEGIN', True, None,
+    }:  # fmt: skip
+        raise cure.Unknown(f'{label} does something else')
+    return code
+
+
+def _shorten(engine: Any, code: CodeType) -> None:
+    listeners = list(engine.dispatch.begin)
+    if len(listeners) != 1:
+        return
+    stock = listeners[0]
+    if getattr(stock, '__code__', None) is not code:
+        return
+
+    def begin(connection: Any) -> None:
+        if _MARK in connection.info:
+            return
+        if not _has_begun(connection):
+            Transactions.counts.misses += 1
+            stock(connection)
+            return
+        Transactions.counts.hits += 1
+        connection.info[_MARK] = True
+
+    event.remove(engine, 'begin', stock)
+    event.listen(engine, 'begin', begin)
+
+
+def _has_begun(connection: Any) -> bool:
+    """Begin a transaction, if nobody can tell how it began."""
+    dialect = connection.dialect
+    if (
+        not Transactions._patch.users
+        or type(dialect) is not pysqlite.SQLiteDialect_pysqlite
+        or dialect.dispatch.do_execute
+        or connection._echo
+        or any(getattr(connection.dispatch, name) for name in _EVENTS)
+    ):
+        return False
+    try:
+        cursor = connection.connection.cursor()
+        try:
+            dialect.do_execute(cursor, 'BEGIN', ())
+        finally:
+            cursor.close()
+    except Exception:
+        # Stock raises it again, and handles it.
+        return False
+    return True

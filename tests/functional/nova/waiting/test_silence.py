@@ -1,0 +1,145 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A service that has stopped goes down without a wait."""
+
+import safe_fixtures.nova  # isort: skip
+
+import datetime
+import types
+
+from nova.servicegroup.drivers import db
+from nova.tests.functional import fixtures as func_fixtures
+from nova.tests.functional import integrated_helpers
+
+from safe_fixtures.nova import waiting
+from safe_fixtures.nova.waiting import silence
+from tests.functional.nova import inner
+from tests.functional.nova.waiting import cases
+from tests.support import base
+
+NAME = '_wait_for_service_parameter'
+DOWN = {'state': 'down'}
+# What a test leaves.
+KEPT = types.SimpleNamespace()
+
+
+class Computes(inner.SafeApiTestCase, integrated_helpers.InstanceHelperMixin):
+    """Two computes, of which one may stop."""
+
+    def setUp(self):
+        super().setUp()
+        self.api = self.admin_api
+        self.useFixture(func_fixtures.PlacementFixture())
+        self.start_service('conductor')
+        self.start_service('scheduler')
+        self.compute = self.start_service('compute', host='stopped')
+        self.start_service('compute', host='other')
+        fixture = self.useFixture(waiting.WaitForChange())
+        KEPT.won = fixture.won
+
+    def state(self, host):
+        [service] = self.api.get_services(host=host, binary='nova-compute')
+        return service['state']
+
+    def wait(self, host='stopped', max_retries=200):
+        # Nova says that it is down after a minute.
+        self._wait_for_service_parameter(
+            host, 'nova-compute', DOWN, max_retries=max_retries
+        )
+
+    def it_stops(self):
+        self.compute.stop()
+        self.wait()
+        KEPT.states = [self.state('stopped'), self.state('other')]
+        # Its next heartbeat.
+        self.compute.service_ref.report_count += 1
+        self.compute.service_ref.save()
+        KEPT.states.append(self.state('stopped'))
+
+    def it_runs(self):
+        self.wait(max_retries=5)
+
+    def another_one_stops(self):
+        self.compute.stop()
+        self.wait('other', max_retries=5)
+
+    def it_is_waited_for_until_it_is_up(self):
+        self.compute.stop()
+        self._wait_for_service_parameter(
+            'stopped', 'nova-compute', {'state': 'up'}
+        )
+
+
+class TestSilence(base.TestCase):
+    def setUp(self):
+        super().setUp()
+        before = cases.patched()
+        self.addCleanup(lambda: self.assertEqual(before, cases.patched()))
+        # The test has its own, to look at.
+        self.configure(wait_for_change='false')
+
+    def run_test(self, name):
+        return inner.run_inner(Computes, name)
+
+    def test_a_service_that_has_stopped(self):
+        result = self.run_test('it_stops')
+        self.assertEqual('', inner.problems(result))
+        sleeps, cut_short, seconds = KEPT.won[NAME]
+        # A minute, at two polls a second, less what a slow machine took.
+        self.assertLess(cut_short / 2 - 1, seconds)
+        self.assertEqual(sleeps - 1, cut_short)
+        self.assertEqual(['down', 'up', 'up'], KEPT.states)
+
+    def test_a_service_that_runs(self):
+        for name in ('it_runs', 'another_one_stops'):
+            with self.subTest(name):
+                result = self.run_test(name)
+                self.assertIn(
+                    'Wait for service parameter change failed',
+                    inner.problems(result),
+                )
+                self.assertEqual([4, 0, 0.0], KEPT.won[NAME])
+
+    def test_a_wait_for_something_else(self):
+        result = self.run_test('it_is_waited_for_until_it_is_up')
+        self.assertEqual('', inner.problems(result))
+        self.assertEqual({}, dict(KEPT.won))
+
+
+class TestHeartbeats(base.TestCase):
+    """What is asked in other ways is answered as on stock."""
+
+    def test_is_up(self):
+        now = datetime.datetime.now(datetime.UTC)
+        old = now - datetime.timedelta(days=1)
+        driver = db.DbDriver()
+        asked = (
+            {'created_at': now},
+            {'created_at': old},
+            {'created_at': old, 'last_seen_up': now, 'binary': 'b'},
+            {'created_at': now, 'last_seen_up': old, 'host': 'h'},
+            {'created_at': now.strftime('%Y-%m-%dT%H:%M:%S.%f')},
+        )
+        stock = [driver.is_up(each) for each in asked]
+        self.assertEqual([True, False, True, False, True], stock)
+        skipping = silence.Silence()
+        restore = skipping.watch()
+        try:
+            self.assertEqual(stock, [driver.is_up(each) for each in asked])
+            self.assertFalse(driver.is_up(service_ref=asked[1]))
+            self.assertRaises(TypeError, driver.is_up)
+            self.assertRaises(KeyError, driver.is_up, {})
+            # No service has stopped.
+            self.assertFalse(skipping.skip('b', 'h', 1000))
+        finally:
+            restore()

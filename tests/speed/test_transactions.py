@@ -1,0 +1,232 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A transaction of SQLite begins as on stock."""
+
+from safe_fixtures import nova as safe_nova  # isort: skip
+
+import functools
+from unittest import mock
+
+import fixtures
+from oslo_db.sqlalchemy import engines
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from safe_fixtures.nova.speed import transactions
+from tests.functional.nova import inner
+from tests.speed import base
+from tests.speed import contract
+
+COUNTS = transactions.Transactions.counts
+EVENTS = {
+    'before_execute': 5, 'after_execute': 6, 'before_cursor_execute': 6,
+    'after_cursor_execute': 6,
+}  # fmt: skip
+
+
+def in_transactions(engine):
+    """Write, take back, write; return what is left."""
+    with engine.begin() as connection:
+        connection.execute(sa.text('CREATE TABLE t (a)'))
+    for number, error in ((1, None), (2, KeyError), (3, None)):
+        try:
+            with engine.begin() as connection:
+                connection.execute(sa.text(f'INSERT INTO t VALUES ({number})'))
+                if error:
+                    raise error
+        except KeyError:
+            pass
+    with engine.connect() as connection:
+        return [
+            each.a for each in connection.execute(sa.text('SELECT * FROM t'))
+        ]
+
+
+class TestTransactions(contract.Contract, base.TestCase):
+    CURE = transactions.Transactions
+    PATCHED = ((engines, 'create_engine'),)
+    BESIDE = ('connections',)
+    NEEDED = engines, '_init_events'
+
+    def new_engine(self, **how):
+        path = self.useFixture(fixtures.TempDir()).join('db')
+        engine = engines.create_engine(f'sqlite:///{path}', **how)
+        self.addCleanup(engine.dispose)
+        return engine
+
+    def begun(self, act):
+        """Return how many transactions the cure and stock have begun."""
+        hits, misses = COUNTS.hits, COUNTS.misses
+        result = act()
+        return result, COUNTS.hits - hits, COUNTS.misses - misses
+
+    def test_begin_commit_and_rollback(self):
+        stock = in_transactions(self.new_engine())
+        self.assertEqual([1, 3], stock)
+        with transactions.Transactions():
+            engine = self.new_engine()
+            left, hits, misses = self.begun(
+                functools.partial(in_transactions, engine)
+            )
+        self.assertEqual((stock, 5, 0), (left, hits, misses))
+
+    def test_others_do_not_see_it_before_its_end(self):
+        with transactions.Transactions():
+            engine = self.new_engine()
+            in_transactions(engine)
+            count = sa.text('SELECT count(*) FROM t')
+            with engine.begin() as one:
+                one.execute(sa.text('DELETE FROM t'))
+                with engine.connect() as other:
+                    self.assertEqual(2, other.execute(count).scalar())
+            with engine.connect() as other:
+                self.assertEqual(0, other.execute(count).scalar())
+
+    def test_savepoints(self):
+        with transactions.Transactions():
+            engine = self.new_engine()
+            in_transactions(engine)
+            with engine.begin() as connection:
+                nested = connection.begin_nested()
+                connection.execute(sa.text('DELETE FROM t'))
+                nested.rollback()
+                self.assertEqual(
+                    2, connection.scalar(sa.text('SELECT count(*) FROM t'))
+                )
+
+    def test_who_listens_to_statements_sees_it(self):
+        for name, count in EVENTS.items():
+            with self.subTest(name):
+                stock = self.seen_by_listener(name, count)
+                self.assertIn('BEGIN', str(stock))
+                with transactions.Transactions():
+                    self.assertEqual(stock, self.seen_by_listener(name, count))
+
+    def seen_by_listener(self, name, count):
+        engine = self.new_engine()
+        seen = []
+
+        def listen(connection, *arguments):
+            seen.extend(
+                str(each)
+                for each in arguments
+                if isinstance(each, str | sa.ClauseElement)
+            )
+
+        listeners = {
+            5: lambda a, b, c, d, e: listen(a, b),
+            6: lambda a, b, c, d, e, f: listen(a, b, c),
+        }
+        event.listen(engine, name, listeners[count])
+        in_transactions(engine)
+        return seen
+
+    def test_who_executes_for_the_dialect_sees_it(self):
+        with transactions.Transactions():
+            engine = self.new_engine()
+            seen = []
+            event.listen(
+                engine,
+                'do_execute',
+                lambda cursor, statement, *others: seen.append(statement),
+            )
+            _, hits, _ = self.begun(functools.partial(in_transactions, engine))
+        self.assertEqual((5, 0), (seen.count('BEGIN'), hits))
+
+    def test_statements_that_are_logged(self):
+        def logged():
+            with fixtures.FakeLogger('sqlalchemy.engine') as logger:
+                engine = self.new_engine(connection_debug=51)
+                in_transactions(engine)
+            return [
+                line
+                for line in logger.output.splitlines()
+                # These say how long it took.
+                if not line.startswith('[')
+            ]
+
+        stock = logged()
+        self.assertIn('BEGIN', stock)
+        with transactions.Transactions():
+            self.assertEqual(stock, logged())
+
+    def test_it_fails_as_on_stock(self):
+        def failed():
+            engine = self.new_engine()
+            with engine.connect() as connection:
+                connection.connection.cursor().execute('BEGIN')
+                return self.assertRaises(
+                    sa.exc.OperationalError, connection.begin
+                )
+
+        stock = failed()
+        with transactions.Transactions():
+            error, hits, misses = self.begun(failed)
+        self.assertEqual((type(stock), str(stock)), (type(error), str(error)))
+        self.assertEqual((0, 1), (hits, misses))
+
+    def test_who_listens_to_begin_is_told(self):
+        told = []
+
+        @event.listens_for(sa.Engine, 'begin')
+        def tell(connection):
+            told.append(connection)
+
+        self.addCleanup(event.remove, sa.Engine, 'begin', tell)
+        with transactions.Transactions():
+            engine = self.new_engine()
+            _, hits, misses = self.begun(
+                functools.partial(in_transactions, engine)
+            )
+        self.assertEqual((5, 0, 0), (len(told), hits, misses))
+
+    def test_who_listens_to_begin_later_is_told(self):
+        told = []
+        with transactions.Transactions():
+            engine = self.new_engine()
+            event.listen(engine, 'begin', told.append)
+            _, hits, _ = self.begun(functools.partial(in_transactions, engine))
+        self.assertEqual((5, 5), (len(told), hits))
+
+    def test_an_engine_that_outlives_it(self):
+        with transactions.Transactions():
+            engine = self.new_engine()
+        left, hits, misses = self.begun(
+            functools.partial(in_transactions, engine)
+        )
+        self.assertEqual(([1, 3], 0, 5), (left, hits, misses))
+
+    def test_it_is_off_where_oslo_db_begins_otherwise(self):
+        def init(engine, **how):
+            def _sqlite_emit_begin(connection):
+                if 'in_transaction' not in connection.info:
+                    connection.execute(sa.text('BEGIN IMMEDIATE'))
+
+        registered = {'sqlite': {'*': [init]}}
+        with (
+            mock.patch.object(engines._init_events, 'reg', registered),
+            transactions.Transactions(),
+        ):
+            self.assertRestored()
+            self.assertIn('something else', COUNTS.off)
+
+    def test_databases_of_nova(self):
+        class Inner(inner.SafeApiTestCase):
+            def test(self):
+                inner.make_service(self, 'host')
+
+        with safe_nova.WarmNova(without=[]):
+            hits = COUNTS.hits
+            result = inner.run_inner(Inner)
+        self.assertEqual('', inner.problems(result))
+        self.assertLess(hits, COUNTS.hits)
