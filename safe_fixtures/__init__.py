@@ -22,6 +22,7 @@ from safe_fixtures.exceptions import ConfigurationError
 from safe_fixtures.exceptions import RestoreFailed
 from safe_fixtures.exceptions import SafetyViolation
 from safe_fixtures.exceptions import ServiceHeld
+from safe_fixtures.exceptions import WaitCutShort
 from safe_fixtures.exceptions import WrongOrder
 from safe_fixtures.guards.dummy_data import DummyDataGuard
 from safe_fixtures.guards.dummy_data import IsDummyFlavor
@@ -60,6 +61,7 @@ __all__ = [
     'ServerPermissions',
     'ServiceHeld',
     'ServiceStartGuard',
+    'WaitCutShort',
     'WrongOrder',
     'expect_violation',
     'hardened',

@@ -322,7 +322,8 @@ OPTS = [
         'wait_for_change',
         default=True,
         help="Whether the waits of Nova's test helpers end as soon as what "
-        'they wait for is there, rather than at their next poll.',
+        'they wait for is there, rather than at their next poll, and whether '
+        'pauses that only time ends are short.',
     ),
     cfg.BoolOpt(
         'speed_up',

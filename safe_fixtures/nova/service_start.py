@@ -80,21 +80,17 @@ class ServiceStarts:
             self._knows_all = bool(self._watchers.users)
         return list(self._started)
 
-    def has_stopped(self, binary: str, host: str) -> bool:
-        """Tell whether a service has stopped, and reports nothing any more.
+    def reporting(self) -> dict[tuple[str, str], bool]:
+        """Return binary and host of each service, and whether it reports.
 
-        :param binary: such as ``nova-compute``.
-        :param host: its host.
+        One that has stopped reports nothing any more.
         """
-        found = [
-            each
-            for each in self.services()
-            if (vars(each).get('binary'), vars(each).get('host'))
-            == (binary, host)
-        ]
-        return bool(found) and not any(
-            self._stopping.get(each) or _running_timers(each) for each in found
-        )
+        found: dict[tuple[str, str], bool] = {}
+        for each in self.services():
+            key = vars(each).get('binary'), vars(each).get('host')
+            reports = self._stopping.get(each) or _running_timers(each)
+            found[key] = found.get(key, False) or bool(reports)
+        return found
 
     def remains(self, service: Any) -> list[str]:
         """Return what still runs of a service; see ``Starts``."""

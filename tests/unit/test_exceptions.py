@@ -141,3 +141,18 @@ class TestConfigurationError(base.TestCase):
                 self.assertIs(exceptions.ConfigurationError, type(other))
                 self.assertEqual(vars(error), vars(other))
                 self.assertEqual(str(error), str(other))
+
+
+class TestWaitCutShort(base.TestCase):
+    def test_what_and_what_to_do(self):
+        text = str(exceptions.WaitCutShort('an event'))
+        self.assertIn('an event', text)
+        self.assertIn('wait_for_change = false', text)
+
+    def test_pickles(self):
+        error = exceptions.WaitCutShort('an event')
+        for protocol in PROTOCOLS:
+            with self.subTest(protocol=protocol):
+                other = pickle.loads(pickle.dumps(error, protocol))
+                self.assertEqual('an event', other.awaited)
+                self.assertEqual(str(error), str(other))

@@ -26,12 +26,12 @@ __all__ = ['Fields']
 class Fields(cure.Cure):
     """Look up a field of a versioned object without a list of all fields.
 
-    Whether a field is set is asked for each field of an object, each time
-    it is saved, and each time makes a list of all its fields. Here it is
+    When an object is saved, it is asked for each of its fields whether that
+    is set. Each time it makes a list of all its fields. Here the field is
     looked up where the list comes from.
 
-    As on stock it remains for objects with a list of their own, and for
-    fields that they do not have.
+    Objects with a list of their own, and fields that an object does not
+    have, are left to stock.
     """
 
     name = 'fields'

@@ -39,11 +39,11 @@ class Transactions(cure.Cure):
 
     oslo.db makes a statement of the text ``BEGIN`` for each transaction, has
     it compiled and its result looked at. Here its dialect executes it with a
-    cursor. The engines that oslo.db makes have that, unless somebody else
+    cursor. This is for the engines that oslo.db makes, unless somebody else
     listens to the begin of their transactions.
 
-    As on stock it remains while somebody listens to statements or has them
-    logged, for other dialects, and where ``BEGIN`` fails.
+    SQLAlchemy executes the statement, as on stock, while somebody listens to
+    statements or has them logged, for other dialects, and if ``BEGIN`` fails.
     """
 
     name = 'transactions'

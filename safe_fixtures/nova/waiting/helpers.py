@@ -58,10 +58,16 @@ class WaitForChange(fixtures.Fixture):
     ``_wait_for_state_change`` and all that use it. A wait lasts at most as
     long as without the fixture, and fails in the same way. A ``time.sleep``
     in a test is not affected, and neither are the helpers of a class that
-    has them before ``nova.test.TestCase`` in its order of bases. The
-    hardened bases use it unless ``[safe_fixtures] wait_for_change`` is
+    has them before ``nova.test.TestCase`` in its order of bases.
+
+    Pauses that only time ends are short: until a service that has stopped is
+    seen as down, before Placement is asked again, and for an event that the
+    fake libvirt never sends.
+
+    The hardened bases use it unless ``[safe_fixtures] wait_for_change`` is
     false. Cleanup restores what it replaces in ``integrated_helpers``, in
-    Nova's fake notifiers and in SQLAlchemy.
+    SQLAlchemy, and in Nova: the fake notifiers, the driver of service
+    groups, the client of Placement and the libvirt driver.
 
     Example::
 
@@ -71,6 +77,8 @@ class WaitForChange(fixtures.Fixture):
 
     :param trail: where the saved time is recorded, as ``monitor/wait``
         (:class:`~safe_fixtures.AuditTrail`); default: the active trail.
+    :raises: WaitCutShort at cleanup, if an event of libvirt came after the
+        wait for it had been cut short.
     """
 
     def __init__(self, trail: audit.AuditTrail | None = None) -> None:

@@ -33,16 +33,19 @@ _ARRIVED = 0.4
 
 
 class Silence:
-    """What was skipped of the silence of services that have stopped.
+    """The time that was skipped for services that have stopped.
 
-    It counts from a service's last heartbeat, for all who ask whether the
-    service is up. Its next heartbeat ends it. No record is changed.
+    Whoever asks whether such a service is up gets the answer for that much
+    later. The next heartbeat of the service ends it. No record is changed.
     """
 
     def __init__(self) -> None:
         # By binary and host: the last heartbeat, and when it was first seen.
         self._last: dict[Any, tuple[datetime.datetime, float]] = {}
-        self._skipped: dict[Any, datetime.timedelta] = {}
+        # When, for how long, and which services did report.
+        self._skipped: list[
+            tuple[datetime.datetime, datetime.timedelta, set[Any]]
+        ] = []
 
     def watch(self) -> Callable[[], None]:
         """Start to look at heartbeats; return a callable that ends it."""
@@ -59,15 +62,21 @@ class Silence:
         :returns: whether it has stopped, and the time was skipped.
         """
         last, since = self._last.get((binary, host), (None, 0.0))
+        reporting = service_start.STARTS.reporting()
         if (
             last is None
             or changes.now() - since < _ARRIVED
-            or not service_start.STARTS.has_stopped(binary, host)
+            or reporting.get((binary, host), True)
         ):
             return False
-        more = datetime.timedelta(seconds=seconds)
-        key = binary, host, last
-        self._skipped[key] = self._skipped.get(key, _NONE) + more
+        self._skipped.append(
+            (
+                # Of the clock of heartbeats.
+                db.timeutils.utcnow(),
+                datetime.timedelta(seconds=seconds),
+                {each for each, reports in reporting.items() if reports},
+            )
+        )
         return True
 
     def _is_up(
@@ -80,15 +89,21 @@ class Silence:
         last = service.get('last_seen_up') or service['created_at']
         if not isinstance(last, datetime.datetime):
             return wrapped(service)
-        binary, host = service.get('binary'), service.get('host')
-        if self._last.get((binary, host), (None,))[0] != last:
-            self._last[binary, host] = last, changes.now()
-        skipped = self._skipped.get((binary, host, last))
-        if skipped is None:
+        last = last.replace(tzinfo=None)
+        key = service.get('binary'), service.get('host')
+        if self._last.get(key, (None,))[0] != last:
+            self._last[key] = last, changes.now()
+        skipped = sum(
+            (
+                long
+                for when, long, reporting in self._skipped
+                if last <= when and key not in reporting
+            ),
+            datetime.timedelta(),
+        )
+        if not skipped:
             return wrapped(service)
+        binary, host = key
         return wrapped(
             {'binary': binary, 'host': host, 'last_seen_up': last - skipped}
         )
-
-
-_NONE = datetime.timedelta()

@@ -12,7 +12,7 @@
 
 """A service that has stopped goes down without a wait."""
 
-import safe_fixtures.nova  # isort: skip
+import safe_fixtures.nova  # noqa: F401  isort: skip
 
 import datetime
 import types
@@ -34,7 +34,7 @@ KEPT = types.SimpleNamespace()
 
 
 class Computes(inner.SafeApiTestCase, integrated_helpers.InstanceHelperMixin):
-    """Two computes, of which one may stop."""
+    """Three computes, of which two may stop."""
 
     def setUp(self):
         super().setUp()
@@ -42,6 +42,8 @@ class Computes(inner.SafeApiTestCase, integrated_helpers.InstanceHelperMixin):
         self.useFixture(func_fixtures.PlacementFixture())
         self.start_service('conductor')
         self.start_service('scheduler')
+        # Older, so that it is down when the other one is.
+        self.beside = self.start_service('compute', host='beside')
         self.compute = self.start_service('compute', host='stopped')
         self.start_service('compute', host='other')
         fixture = self.useFixture(waiting.WaitForChange())
@@ -59,12 +61,15 @@ class Computes(inner.SafeApiTestCase, integrated_helpers.InstanceHelperMixin):
 
     def it_stops(self):
         self.compute.stop()
+        self.beside.stop()
         self.wait()
-        KEPT.states = [self.state('stopped'), self.state('other')]
+        KEPT.states = [
+            self.state(host) for host in ('stopped', 'beside', 'other')
+        ]
         # Its next heartbeat.
         self.compute.service_ref.report_count += 1
         self.compute.service_ref.save()
-        KEPT.states.append(self.state('stopped'))
+        KEPT.states += [self.state('stopped'), self.state('beside')]
 
     def it_runs(self):
         self.wait(max_retries=5)
@@ -98,7 +103,7 @@ class TestSilence(base.TestCase):
         # A minute, at two polls a second, less what a slow machine took.
         self.assertLess(cut_short / 2 - 1, seconds)
         self.assertEqual(sleeps - 1, cut_short)
-        self.assertEqual(['down', 'up', 'up'], KEPT.states)
+        self.assertEqual(['down', 'down', 'up', 'up', 'down'], KEPT.states)
 
     def test_a_service_that_runs(self):
         for name in ('it_runs', 'another_one_stops'):
