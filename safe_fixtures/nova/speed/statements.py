@@ -228,5 +228,5 @@ class _Seen:
 # By the identity of a dialect; another one may have it by now.
 _last_seen: dict[int, _Seen] = {}
 _numbers: dict[tuple[Any, ...], int] = {}
-# None means something else later.
+# No number is given to other settings later.
 _new_numbers = itertools.count()
