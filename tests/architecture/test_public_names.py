@@ -31,7 +31,8 @@ PUBLIC = {
     'MicroversionPin', 'PayloadGuard', 'PostureGuard', 'RedactedOutput',
     'Redactor', 'RestoreFailed', 'SafeServiceToggle', 'SafeServicesMixin',
     'SafetyViolation', 'ServerPermissions', 'ServiceHeld',
-    'ServiceStartGuard', 'WrongOrder', 'expect_violation', 'hardened', 'waive',
+    'ServiceStartGuard', 'WaitCutShort', 'WrongOrder', 'expect_violation',
+    'hardened', 'waive',
 }  # fmt: skip
 
 
