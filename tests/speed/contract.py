@@ -18,7 +18,7 @@ from safe_fixtures import nova as safe_nova
 from safe_fixtures.runtime import patching
 from tests.functional.nova import inner
 
-__all__ = ['Contract', 'state_of']
+__all__ = ['Contract', 'UsedByNova', 'state_of']
 
 _ABSENT = object()
 
@@ -140,6 +140,21 @@ class Contract:
         with self.CURE():
             self.assertInstalled()
             self.assertIsNone(self.CURE.counts.off)
+
+
+class UsedByNova:
+    """A cure that a test with a database uses."""
+
+    def test_a_test_of_nova_uses_it(self):
+        class Inner(inner.SafeApiTestCase):
+            def test(self):
+                inner.make_service(self, 'host')
+
+        with safe_nova.WarmNova(without=[]):
+            hits = self.CURE.counts.hits
+            result = inner.run_inner(Inner)
+        self.assertEqual('', inner.problems(result))
+        self.assertLess(hits, self.CURE.counts.hits)
 
 
 def state_of(value):

@@ -12,7 +12,7 @@
 
 """A field of a versioned object is found as stock finds it."""
 
-from safe_fixtures import nova as safe_nova  # isort: skip
+import safe_fixtures.nova  # noqa: F401  isort: skip
 
 from unittest import mock
 
@@ -20,7 +20,6 @@ from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import fields as ovo_fields
 
 from safe_fixtures.nova.speed import fields
-from tests.functional.nova import inner
 from tests.speed import base
 from tests.speed import contract
 
@@ -58,7 +57,7 @@ def found(thing, names=('a', 'b', 'more', 'none', 5)):
     return result
 
 
-class TestFields(contract.Contract, base.TestCase):
+class TestFields(contract.UsedByNova, contract.Contract, base.TestCase):
     CURE = fields.Fields
     PATCHED = ((ovo_base.VersionedObject, 'obj_attr_is_set'),)
     NEEDED = ovo_base.VersionedObject, 'obj_fields'
@@ -136,14 +135,3 @@ class TestFields(contract.Contract, base.TestCase):
             self.assertEqual(set(), thing.obj_what_changed())
             thing.b = 'x'
             self.assertEqual({'b'}, thing.obj_what_changed())
-
-    def test_objects_of_nova(self):
-        class Inner(inner.SafeApiTestCase):
-            def test(self):
-                inner.make_service(self, 'host')
-
-        with safe_nova.WarmNova(without=[]):
-            hits = COUNTS.hits
-            result = inner.run_inner(Inner)
-        self.assertEqual('', inner.problems(result))
-        self.assertLess(hits, COUNTS.hits)

@@ -228,5 +228,5 @@ class _Seen:
 # By the identity of a dialect; another one may have it by now.
 _last_seen: dict[int, _Seen] = {}
 _numbers: dict[tuple[Any, ...], int] = {}
-# No number is given to other settings later.
+# A number is never used twice.
 _new_numbers = itertools.count()

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Begin a transaction of SQLite without a statement of SQLAlchemy."""
+"""Begin a transaction of SQLite without a statement to compile."""
 
 from collections.abc import Callable
 import functools
@@ -19,7 +19,6 @@ from typing import Any
 
 from oslo_db.sqlalchemy import engines
 import sqlalchemy
-from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy import event
 
 from safe_fixtures.nova.speed import cure
@@ -35,15 +34,15 @@ _MARK = 'in_transaction'
 
 
 class Transactions(cure.Cure):
-    """Begin a transaction of SQLite without a statement of SQLAlchemy.
+    """Begin a transaction of SQLite without a statement to compile.
 
-    oslo.db makes a statement of the text ``BEGIN`` for each transaction, has
-    it compiled and its result looked at. Here its dialect executes it with a
-    cursor. This is for the engines that oslo.db makes, unless somebody else
-    listens to the begin of their transactions.
+    For each transaction, oslo.db makes a statement of the text ``BEGIN``,
+    which SQLAlchemy looks up among those that it has compiled. Here the text
+    goes to the driver as it is. This is for the engines that oslo.db makes,
+    unless somebody else listens to the begin of their transactions.
 
-    SQLAlchemy executes the statement, as on stock, while somebody listens to
-    statements or has them logged, for other dialects, and if ``BEGIN`` fails.
+    oslo.db does it as on stock while somebody listens to statements or has
+    them logged.
     """
 
     name = 'transactions'
@@ -99,35 +98,22 @@ def _shorten(engine: Any, code: CodeType) -> None:
     def begin(connection: Any) -> None:
         if _MARK in connection.info:
             return
-        if not _has_begun(connection):
+        if not _is_unseen(connection):
             Transactions.counts.misses += 1
             stock(connection)
             return
         Transactions.counts.hits += 1
+        connection.exec_driver_sql('BEGIN')
         connection.info[_MARK] = True
 
     event.remove(engine, 'begin', stock)
     event.listen(engine, 'begin', begin)
 
 
-def _has_begun(connection: Any) -> bool:
-    """Begin a transaction, if nobody can tell how it began."""
-    dialect = connection.dialect
-    if (
-        not Transactions._patch.users
-        or type(dialect) is not pysqlite.SQLiteDialect_pysqlite
-        or dialect.dispatch.do_execute
-        or connection._echo
-        or any(getattr(connection.dispatch, name) for name in _EVENTS)
-    ):
-        return False
-    try:
-        cursor = connection.connection.cursor()
-        try:
-            dialect.do_execute(cursor, 'BEGIN', ())
-        finally:
-            cursor.close()
-    except Exception:
-        # Stock raises it again, and handles it.
-        return False
-    return True
+def _is_unseen(connection: Any) -> bool:
+    """Tell whether nobody sees which statement begins a transaction."""
+    return (
+        bool(Transactions._patch.users)
+        and not connection._echo
+        and not any(getattr(connection.dispatch, name) for name in _EVENTS)
+    )

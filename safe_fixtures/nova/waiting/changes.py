@@ -39,7 +39,7 @@ class Changes:
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._count = 0
-        #: How many of them were more than heartbeats of services.
+        #: The number of changes other than heartbeats of services.
         self.work = 0
         self._last = 0.0
         self._own = threading.local()

@@ -143,7 +143,9 @@ class WaitForChange(fixtures.Fixture):
             return
         if wait.asking:
             raise _Over(wait)
-        if wait.quiet and self._skip(system.frame(1).f_locals, seconds):
+        if wait.calm == wait.changes.work and self._skip(
+            system.frame(1).f_locals, seconds
+        ):
             self._count(wait.code.co_name, seconds)
             wait.look()
             return
@@ -162,12 +164,14 @@ class WaitForChange(fixtures.Fixture):
         time.sleep(max(end - changes.now(), 0.0))
         # The poll that follows may miss what changes from here on.
         wait.look()
-        wait.quiet = wait.changes.work == work
+        wait.calm = work if wait.changes.work == work else None
 
     def _skip(self, helper: Any, seconds: float) -> bool:
-        """Skip a sleep that lets a service that has stopped go down.
+        """Skip a sleep, if a service that has stopped is to go down.
 
         :param helper: the variables of the helper that sleeps.
+        :param seconds: how long it would sleep (float).
+        :returns: whether it was skipped.
         """
         wanted, found = helper.get('expected_params'), helper.get('service')
         return (
@@ -214,7 +218,8 @@ class _Wait:
     :ivar asking: whether it must ask once, and not sleep.
     :ivar vain: how often it asked early and was not satisfied.
     :ivar seen: the number of changes before it last asked.
-    :ivar quiet: whether nothing but heartbeats came while it last slept.
+    :ivar calm: the number of changes other than heartbeats before it last
+        slept; None if there was one meanwhile.
     """
 
     code: CodeType
@@ -222,7 +227,7 @@ class _Wait:
     changes: changes.Changes
     asking: bool = False
     vain: int = 0
-    quiet: bool = False
+    calm: int | None = None
 
     def __post_init__(self) -> None:
         self.look()

@@ -76,8 +76,9 @@ class Pauses:
         return end
 
     def _pause(self, seconds: float) -> None:
-        caller = system.frame(1).f_code
-        if 'sleep_time' in caller.co_varnames and seconds > _PAUSE:
+        # The wrapper of retries() is what has such a variable.
+        retries = 'sleep_time' in system.frame(1).f_code.co_varnames
+        if retries and seconds > _PAUSE:
             self._won('retries', seconds - _PAUSE)
             seconds = _PAUSE
         time.sleep(seconds)
@@ -105,7 +106,15 @@ class Pauses:
         args: Any,
         kwargs: Any,
     ) -> Any:
-        token, timeout = _token_and_timeout(*args, **kwargs)
+        return self._wait_less(driver, wrapped, *args, **kwargs)
+
+    def _wait_less(
+        self,
+        driver: Any,
+        wrapped: Callable[..., Any],
+        token: Any,
+        timeout: float,
+    ) -> Any:
         if driver.libvirt is not sys.modules.get(_FAKE) or timeout <= _EVENT:
             return wrapped(token, timeout)
         end = changes.now() + timeout
@@ -118,12 +127,10 @@ class Pauses:
     def _notify(
         self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any
     ) -> Any:
-        event = args[0] if args else kwargs.get('event')
+        self._look_at(*args, **kwargs)
+        return wrapped(*args, **kwargs)
+
+    def _look_at(self, event: Any) -> None:
         for token, end in self._cut:
             if changes.now() < end and token.matches(event):
                 self._late = exceptions.WaitCutShort(repr(token))
-        return wrapped(*args, **kwargs)
-
-
-def _token_and_timeout(token: Any, timeout: float) -> tuple[Any, float]:
-    return token, timeout

@@ -22,11 +22,11 @@ from nova.scheduler.client import report
 from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.virt.libvirt import driver
 from nova.virt.libvirt import event as libvirt_event
-import testtools
 
 from safe_fixtures import exceptions
 from safe_fixtures.nova import waiting
 from safe_fixtures.nova.waiting import pauses
+from tests.functional.nova import inner
 from tests.functional.nova.waiting import cases
 from tests.support import base
 
@@ -160,6 +160,63 @@ class TestLibvirtEvents(cases.WaitingTestCase):
         self.assertEqual([0.05, 20], asked)
 
 
+class Detaches(safe_nova.SafeTestCase):
+    """Waits for an event of libvirt, which comes in time or late.
+
+    :cvar LATE: whether it comes after the wait.
+    :cvar FAIL: where to fail: ``setUp``, ``test`` or nowhere.
+    """
+
+    USES_DB = False
+    LATE = FAIL = None
+
+    def setUp(self):
+        self.useFixture(safe_nova.InstalledNova())
+        super().setUp()
+        handler = driver.AsyncDeviceEventsHandler()
+        waiter = handler.create_waiter('uuid', 'device', {REMOVED})
+        event = REMOVED('uuid', 'device')
+        if not self.LATE:
+            handler.notify_waiters(event)
+        handler.wait(waiter, timeout=1000)
+        if self.LATE:
+            handler.notify_waiters(event)
+        if self.FAIL == 'setUp':
+            raise RuntimeError('so be it')
+
+    def test(self):
+        if self.FAIL == 'test':
+            self.fail('so be it')
+
+
+class TestEventsInNova(base.TestCase):
+    def setUp(self):
+        super().setUp()
+        for name, value in (
+            ('nova.virt.libvirt.driver.libvirt', fakelibvirt),
+            ('safe_fixtures.nova.waiting.pauses._EVENT', 0.1),
+        ):
+            self.useFixture(fixtures.MonkeyPatch(name, value))
+
+    def found(self, late, where):
+        case = type('Inner', (Detaches,), {'LATE': late, 'FAIL': where})
+        result = inner.run_inner(case)
+        text = inner.problems(result)
+        self.assertEqual(where is not None, 'so be it' in text)
+        self.assertEqual(late or where is not None, bool(text))
+        return 'WaitCutShort' in text
+
+    def test_an_event_that_comes_too_late_fails_the_test(self):
+        for where in (None, 'test', 'setUp'):
+            with self.subTest(where):
+                self.assertTrue(self.found(True, where))
+
+    def test_an_event_in_time_does_not(self):
+        for where in (None, 'test', 'setUp'):
+            with self.subTest(where):
+                self.assertFalse(self.found(False, where))
+
+
 class TestInNova(base.TestCase):
     def test_a_hardened_test_uses_them(self):
         class Inner(safe_nova.SafeTestCase):
@@ -173,10 +230,8 @@ class TestInNova(base.TestCase):
                 during.update(cases.patched())
 
         before, during = cases.patched(), {}
-        case = Inner('test')
-        result = testtools.TestResult()
-        case.run(result)
-        self.assertEqual([], base.problems(result))
+        result = inner.run_inner(Inner)
+        self.assertEqual('', inner.problems(result))
         self.assertEqual(before, cases.patched())
         changed = {key for key in before if before[key] != during[key]}
         self.assertIn((report, 'time'), changed)

@@ -17,11 +17,13 @@ import safe_fixtures.nova  # noqa: F401  isort: skip
 import datetime
 import types
 
+from nova import conf
 from nova.servicegroup.drivers import db
 from nova.tests.functional import fixtures as func_fixtures
 from nova.tests.functional import integrated_helpers
 
 from safe_fixtures.nova import waiting
+from safe_fixtures.nova.waiting import changes
 from safe_fixtures.nova.waiting import silence
 from tests.functional.nova import inner
 from tests.functional.nova.waiting import cases
@@ -29,23 +31,36 @@ from tests.support import base
 
 NAME = '_wait_for_service_parameter'
 DOWN = {'state': 'down'}
+CONF = conf.CONF
 # What a test leaves.
 KEPT = types.SimpleNamespace()
 
 
+class Writing:
+    """A client that lets others write before each request."""
+
+    def __init__(self, api, write):
+        self.api, self.write = api, write
+
+    def get_services(self, **how):
+        self.write()
+        return self.api.get_services(**how)
+
+
 class Computes(inner.SafeApiTestCase, integrated_helpers.InstanceHelperMixin):
-    """Three computes, of which two may stop."""
+    """Runs three computes, and may stop two of them."""
 
     def setUp(self):
+        KEPT.started = changes.now()
         super().setUp()
         self.api = self.admin_api
         self.useFixture(func_fixtures.PlacementFixture())
         self.start_service('conductor')
         self.start_service('scheduler')
-        # Older, so that it is down when the other one is.
+        # It starts first, so that it goes down first.
         self.beside = self.start_service('compute', host='beside')
         self.compute = self.start_service('compute', host='stopped')
-        self.start_service('compute', host='other')
+        self.other = self.start_service('compute', host='other')
         fixture = self.useFixture(waiting.WaitForChange())
         KEPT.won = fixture.won
 
@@ -53,11 +68,12 @@ class Computes(inner.SafeApiTestCase, integrated_helpers.InstanceHelperMixin):
         [service] = self.api.get_services(host=host, binary='nova-compute')
         return service['state']
 
-    def wait(self, host='stopped', max_retries=200):
-        # Nova says that it is down after a minute.
+    def wait(self, host='stopped', max_retries=200, api=None):
+        # A service is down a minute after its last heartbeat.
         self._wait_for_service_parameter(
-            host, 'nova-compute', DOWN, max_retries=max_retries
+            host, 'nova-compute', DOWN, max_retries=max_retries, api=api
         )
+        KEPT.ended = changes.now()
 
     def it_stops(self):
         self.compute.stop()
@@ -70,6 +86,18 @@ class Computes(inner.SafeApiTestCase, integrated_helpers.InstanceHelperMixin):
         self.compute.service_ref.report_count += 1
         self.compute.service_ref.save()
         KEPT.states += [self.state('stopped'), self.state('beside')]
+
+    def it_stops_while_others_write(self):
+        self.compute.stop()
+        self.wait(max_retries=5, api=Writing(self.api, cases.write))
+
+    def it_stops_while_others_report(self):
+        def report():
+            self.other.service_ref.report_count += 1
+            self.other.service_ref.save()
+
+        self.compute.stop()
+        self.wait(api=Writing(self.api, lambda: cases.in_thread(report)))
 
     def it_runs(self):
         self.wait(max_retries=5)
@@ -99,10 +127,13 @@ class TestSilence(base.TestCase):
     def test_a_service_that_has_stopped(self):
         result = self.run_test('it_stops')
         self.assertEqual('', inner.problems(result))
-        sleeps, cut_short, seconds = KEPT.won[NAME]
-        # A minute, at two polls a second, less what a slow machine took.
-        self.assertLess(cut_short / 2 - 1, seconds)
-        self.assertEqual(sleeps - 1, cut_short)
+        _, cut_short, seconds = KEPT.won[NAME]
+        self.assertEqual(cut_short / 2, seconds)
+        self.assertLess(0, seconds)
+        # What was skipped and what passed are a minute together.
+        self.assertLess(
+            CONF.service_down_time, seconds + KEPT.ended - KEPT.started
+        )
         self.assertEqual(['down', 'down', 'up', 'up', 'down'], KEPT.states)
 
     def test_a_service_that_runs(self):
@@ -114,6 +145,19 @@ class TestSilence(base.TestCase):
                     inner.problems(result),
                 )
                 self.assertEqual([4, 0, 0.0], KEPT.won[NAME])
+
+    def test_while_others_write(self):
+        result = self.run_test('it_stops_while_others_write')
+        self.assertIn(
+            'Wait for service parameter change failed', inner.problems(result)
+        )
+        self.assertEqual(4, KEPT.won[NAME][0])
+        self.assertEqual(0, KEPT.won[NAME][2])
+
+    def test_while_others_report(self):
+        result = self.run_test('it_stops_while_others_report')
+        self.assertEqual('', inner.problems(result))
+        self.assertLess(0, KEPT.won[NAME][2])
 
     def test_a_wait_for_something_else(self):
         result = self.run_test('it_is_waited_for_until_it_is_up')
