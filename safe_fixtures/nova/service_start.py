@@ -83,13 +83,13 @@ class ServiceStarts:
     def reporting(self) -> dict[tuple[str, str], bool]:
         """Return binary and host of each service, and whether it reports.
 
-        One that has stopped reports nothing any more.
+        One that has stopped reports nothing any more. Where another one of
+        the same binary and host still runs, that reports.
         """
         found: dict[tuple[str, str], bool] = {}
         for each in self.services():
             key = vars(each).get('binary'), vars(each).get('host')
-            reports = self._stopping.get(each) or _running_timers(each)
-            found[key] = found.get(key, False) or bool(reports)
+            found[key] = found.get(key, False) or bool(_running_timers(each))
         return found
 
     def remains(self, service: Any) -> list[str]:

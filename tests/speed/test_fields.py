@@ -46,7 +46,7 @@ class WithListOfItsOwn(Plain):
         return ['b']
 
 
-def found(thing, names=('a', 'b', 'more', 'none', 5)):
+def found(thing, names=('a', 'b', 'more', 'none', 5, ['a'])):
     """Return what stock or the cure says of some fields of an object."""
     result = []
     for name in names:
@@ -72,7 +72,7 @@ class TestFields(contract.UsedByNova, contract.Contract, base.TestCase):
         result = self.assertAsStock(lambda: Plain(a=5))
         self.assertEqual([True, False, False], result[:3])
         self.assertEqual(
-            [AttributeError] * 2, [each[0] for each in result[3:]]
+            [AttributeError] * 3, [each[0] for each in result[3:]]
         )
 
     def test_a_list_of_its_own(self):

@@ -16,6 +16,8 @@
 from safe_fixtures import nova as safe_nova  # noqa: F401  isort: skip
 
 import functools
+import sqlite3
+from unittest import mock
 
 import fixtures
 from nova.db.main import models
@@ -91,6 +93,8 @@ class TestSharing(StatementsTestCase):
     def setUp(self):
         super().setUp()
         self.useFixture(statements.Statements())
+        # As long as they live, each has an identity of its own.
+        self.kept = []
 
     def rows(self, engine, table, query=None):
         with engine.begin() as connection:
@@ -168,6 +172,34 @@ class TestSharing(StatementsTestCase):
         self.assertEqual(before, statements._settings(dialect))
         dialect.label_length = []
         self.assertIsNone(statements._settings(dialect))
+
+    def test_settings_of_its_quotes_and_hooks(self):
+        dialect = new_engine().dialect
+        before = statements._settings(dialect)
+        dialect.identifier_preparer.initial_quote = '['
+        quoted = statements._settings(dialect)
+        self.assertNotEqual(before, quoted)
+        dialect.identifier_preparer.initial_quote = '"'
+        self.assertEqual(before, statements._settings(dialect))
+        statements._forget()
+        self.assertNotIn(statements._settings(dialect), (before, quoted))
+
+    def test_a_dialect_without_a_driver(self):
+        dialect = pysqlite.SQLiteDialect_pysqlite()
+        self.assertIsNone(statements._settings(dialect))
+
+    def test_what_is_remembered_of_dialects_has_an_end(self):
+        with mock.patch.object(statements, '_MOST', 10):
+            for number in range(2 * statements._MOST_DIALECTS):
+                dialect = pysqlite.SQLiteDialect_pysqlite(
+                    dbapi=sqlite3, label_length=number
+                )
+                self.kept.append(dialect)
+                statements._settings(dialect)
+                self.assertLessEqual(len(statements._numbers), 10)
+                self.assertLessEqual(
+                    len(statements._last_seen), statements._MOST_DIALECTS
+                )
 
     def test_a_number_has_one_meaning(self):
         dialect = new_engine().dialect

@@ -16,6 +16,7 @@ import safe_fixtures.nova  # noqa: F401  isort: skip
 
 import contextlib
 import functools
+import re
 import sqlite3
 from unittest import mock
 
@@ -94,6 +95,33 @@ class TestTransactions(contract.UsedByNova, contract.Contract, base.TestCase):
             with engine.connect() as other:
                 self.assertEqual(0, other.execute(count).scalar())
 
+    def test_the_mark_of_oslo_db(self):
+        def marks(marked):
+            with self.new_engine().connect() as connection:
+                if marked:
+                    connection.info['in_transaction'] = 'mine'
+                connection.begin()
+                found = connection.info['in_transaction']
+                # Who has set it does not want oslo.db to begin.
+                begun = connection.connection.dbapi_connection.in_transaction
+                connection.rollback()
+                return found, begun, 'in_transaction' in connection.info
+
+        for marked in (False, True):
+            with self.subTest(marked):
+                stock = marks(marked)
+                self.assertEqual(not marked, stock[1])
+                with transactions.Transactions():
+                    self.assertEqual(stock, marks(marked))
+
+    def test_what_is_no_engine_is_left_alone(self):
+        made = object()
+        with (
+            mock.patch.object(engines, 'create_engine', lambda url: made),
+            transactions.Transactions(),
+        ):
+            self.assertIs(made, engines.create_engine('sqlite://'))
+
     def test_savepoints(self):
         with transactions.Transactions():
             engine = self.new_engine()
@@ -151,12 +179,8 @@ class TestTransactions(contract.UsedByNova, contract.Contract, base.TestCase):
             with fixtures.FakeLogger('sqlalchemy.engine') as logger:
                 engine = self.new_engine(connection_debug=51)
                 in_transactions(engine)
-            return [
-                line
-                for line in logger.output.splitlines()
-                # These say how long it took.
-                if not line.startswith('[')
-            ]
+            # Some lines say how long it took.
+            return re.sub(r'[\d.]+s', '', logger.output).splitlines()
 
         stock = logged()
         self.assertIn('BEGIN', stock)
@@ -251,15 +275,24 @@ class TestTransactions(contract.UsedByNova, contract.Contract, base.TestCase):
         self.assertLessEqual(FEWEST, misses)
 
     def test_it_is_off_where_oslo_db_begins_otherwise(self):
-        def init(engine, **how):
+        def immediate(engine, **how):
             def _sqlite_emit_begin(connection):
                 if 'in_transaction' not in connection.info:
                     connection.execute(sa.text('BEGIN IMMEDIATE'))
+                    connection.info['in_transaction'] = True
 
-        registered = {'sqlite': {'*': [init]}}
-        with (
-            mock.patch.object(engines._init_events, 'reg', registered),
-            transactions.Transactions(),
-        ):
-            self.assertRestored()
-            self.assertIn('something else', COUNTS.off)
+        def of_the_driver(engine, **how):
+            def _sqlite_emit_begin(connection):
+                if 'in_transaction' not in connection.info:
+                    connection.exec_driver_sql('BEGIN')
+                    connection.info['in_transaction'] = True
+
+        for init in (immediate, of_the_driver):
+            registered = {'sqlite': {'*': [init]}}
+            with (
+                self.subTest(init.__name__),
+                mock.patch.object(engines._init_events, 'reg', registered),
+                transactions.Transactions(),
+            ):
+                self.assertRestored()
+                self.assertIn('something else', COUNTS.off)

@@ -160,7 +160,8 @@ def _settings(dialect: Any) -> int | None:
     :returns: the same number for equal settings; None if they are not known.
     """
     cls = type(dialect)
-    if cls is not pysqlite.SQLiteDialect_pysqlite:
+    # Without a driver, it executes nothing.
+    if cls is not pysqlite.SQLiteDialect_pysqlite or dialect.dbapi is None:
         return None
     quotes = dialect.identifier_preparer
     most = (

@@ -76,7 +76,7 @@ def _known_code() -> CodeType:
         for code in function.__code__.co_consts
         if getattr(code, 'co_name', None) == '_sqlite_emit_begin'
     ]
-    if len(found) != 1:
+    if not found:
         raise cure.Unknown(f'there is no {label}')
     code: CodeType = found[0]
     names = 'info', 'execute', 'sqlalchemy', 'text'
@@ -89,11 +89,9 @@ def _known_code() -> CodeType:
 
 def _shorten(engine: Any, code: CodeType) -> None:
     listeners = list(engine.dispatch.begin)
-    if len(listeners) != 1:
+    if [getattr(each, '__code__', None) for each in listeners] != [code]:
         return
     stock = listeners[0]
-    if getattr(stock, '__code__', None) is not code:
-        return
 
     def begin(connection: Any) -> None:
         if _MARK in connection.info:

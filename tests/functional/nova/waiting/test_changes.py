@@ -104,6 +104,32 @@ class TestWhatIsAChange(cases.WaitingTestCase):
                 self.assertEqual({before}, set(seen))
                 self.assertEqual(before + 1, fixture._changes.count)
 
+    def test_heartbeats_are_no_work(self):
+        beat = 'UPDATE services SET report_count = 1'
+        disable = 'UPDATE services SET disabled = 1'
+        insert = 'INSERT INTO services (disabled) VALUES (1)'
+        engine = sqlalchemy.create_engine('sqlite://')
+        self.addCleanup(engine.dispose)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(
+                'CREATE TABLE services (report_count INTEGER, disabled)'
+            )
+        for statements, work in (
+            ([beat], 0),
+            ([beat, beat], 0),
+            ([disable], 1),
+            ([insert], 1),
+            ([beat, disable], 1),
+            ([insert, beat], 1),
+        ):
+            with self.subTest(statements), waiting.WaitForChange() as fixture:
+                with engine.begin() as connection:
+                    for each in statements:
+                        connection.exec_driver_sql(each)
+                self.assertEqual(
+                    (1, work), (fixture._changes._count, fixture._changes.work)
+                )
+
     def test_a_notification(self):
         def notify(cls):
             notifier = cls(None, 'publisher', test_case_id='me')

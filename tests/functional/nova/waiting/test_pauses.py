@@ -69,6 +69,18 @@ class TestRetries(cases.WaitingTestCase):
             self.assertEqual(('done', [0, 2]), self.retry(1))
             self.assertEqual({}, dict(fixture.won))
 
+    def test_another_sleep_stays(self):
+        # As another function of the module would sleep.
+        names = {}
+        exec('def other(): time.sleep(5)', vars(report), names)
+        with (
+            waiting.WaitForChange() as fixture,
+            mock.patch.object(pauses, 'time', autospec=True) as slept,
+        ):
+            names['other']()
+            self.assertEqual({}, dict(fixture.won))
+        slept.sleep.assert_called_once_with(5)
+
     def test_a_test_that_replaces_sleep(self):
         with (
             waiting.WaitForChange(),
@@ -140,6 +152,14 @@ class TestLibvirtEvents(cases.WaitingTestCase):
             clock = iter((0, 1, 20))
             self.handler.wait(self.waiter(), 20)
             self.handler.notify_waiters(REMOVED('uuid', 'device'))
+
+    def test_a_driver_without_such_a_handler(self):
+        with (
+            mock.patch.object(driver, 'AsyncDeviceEventsHandler', None),
+            waiting.WaitForChange() as fixture,
+        ):
+            self.assertIsNone(driver.AsyncDeviceEventsHandler)
+        self.assertEqual({}, dict(fixture.won))
 
     def test_what_is_left_alone(self):
         asked = []

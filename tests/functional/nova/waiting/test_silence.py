@@ -15,13 +15,16 @@
 import safe_fixtures.nova  # noqa: F401  isort: skip
 
 import datetime
+import threading
 import types
 
+import fixtures
 from nova import conf
 from nova.servicegroup.drivers import db
 from nova.tests.functional import fixtures as func_fixtures
 from nova.tests.functional import integrated_helpers
 
+from safe_fixtures.nova import service_start
 from safe_fixtures.nova import waiting
 from safe_fixtures.nova.waiting import changes
 from safe_fixtures.nova.waiting import silence
@@ -68,10 +71,10 @@ class Computes(inner.SafeApiTestCase, integrated_helpers.InstanceHelperMixin):
         [service] = self.api.get_services(host=host, binary='nova-compute')
         return service['state']
 
-    def wait(self, host='stopped', max_retries=200, api=None):
+    def wait(self, host='stopped', max_retries=200, api=None, params=DOWN):
         # A service is down a minute after its last heartbeat.
         self._wait_for_service_parameter(
-            host, 'nova-compute', DOWN, max_retries=max_retries, api=api
+            host, 'nova-compute', params, max_retries=max_retries, api=api
         )
         KEPT.ended = changes.now()
 
@@ -106,11 +109,25 @@ class Computes(inner.SafeApiTestCase, integrated_helpers.InstanceHelperMixin):
         self.compute.stop()
         self.wait('other', max_retries=5)
 
-    def it_is_waited_for_until_it_is_up(self):
+    def it_stops_while_others_write_later(self):
+        timers = []
+
+        def write():
+            timers.append(threading.Timer(0.1, cases.write))
+            timers[-1].start()
+
+        self.addCleanup(lambda: [each.join() for each in timers])
         self.compute.stop()
-        self._wait_for_service_parameter(
-            'stopped', 'nova-compute', {'state': 'up'}
-        )
+        self.wait(max_retries=5, api=Writing(self.api, write))
+
+    def it_is_waited_for_until_it_is_disabled(self):
+        self.compute.stop()
+        self.wait(max_retries=5, params={'status': 'disabled'})
+
+    def one_of_two_stops(self):
+        twin = self.start_service('compute', host='stopped')
+        twin.stop()
+        self.wait(max_retries=5)
 
 
 class TestSilence(base.TestCase):
@@ -137,7 +154,12 @@ class TestSilence(base.TestCase):
         self.assertEqual(['down', 'down', 'up', 'up', 'down'], KEPT.states)
 
     def test_a_service_that_runs(self):
-        for name in ('it_runs', 'another_one_stops'):
+        for name in (
+            'it_runs',
+            'another_one_stops',
+            'one_of_two_stops',
+            'it_is_waited_for_until_it_is_disabled',
+        ):
             with self.subTest(name):
                 result = self.run_test(name)
                 self.assertIn(
@@ -147,22 +169,22 @@ class TestSilence(base.TestCase):
                 self.assertEqual([4, 0, 0.0], KEPT.won[NAME])
 
     def test_while_others_write(self):
-        result = self.run_test('it_stops_while_others_write')
-        self.assertIn(
-            'Wait for service parameter change failed', inner.problems(result)
-        )
-        self.assertEqual(4, KEPT.won[NAME][0])
-        self.assertEqual(0, KEPT.won[NAME][2])
+        for name in (
+            'it_stops_while_others_write',
+            'it_stops_while_others_write_later',
+        ):
+            with self.subTest(name):
+                result = self.run_test(name)
+                self.assertIn(
+                    'Wait for service parameter change failed',
+                    inner.problems(result),
+                )
+                self.assertEqual([4, 0, 0.0], KEPT.won[NAME])
 
     def test_while_others_report(self):
         result = self.run_test('it_stops_while_others_report')
         self.assertEqual('', inner.problems(result))
         self.assertLess(0, KEPT.won[NAME][2])
-
-    def test_a_wait_for_something_else(self):
-        result = self.run_test('it_is_waited_for_until_it_is_up')
-        self.assertEqual('', inner.problems(result))
-        self.assertEqual({}, dict(KEPT.won))
 
 
 class TestHeartbeats(base.TestCase):
@@ -188,7 +210,68 @@ class TestHeartbeats(base.TestCase):
             self.assertFalse(driver.is_up(service_ref=asked[1]))
             self.assertRaises(TypeError, driver.is_up)
             self.assertRaises(KeyError, driver.is_up, {})
-            # No service has stopped.
-            self.assertFalse(skipping.skip('b', 'h', 1000))
         finally:
             restore()
+
+
+class TestSkip(base.TestCase):
+    """When time is skipped, and for what it counts."""
+
+    def setUp(self):
+        super().setUp()
+        # Of the services that there are, whether they report.
+        self.reporting = {('b', 'h'): False}
+        self.time = 0
+        for target, name, value in (
+            (service_start.STARTS, 'reporting', lambda: self.reporting),
+            (changes, 'now', lambda: self.time),
+        ):
+            self.useFixture(fixtures.MockPatchObject(target, name, value))
+        self.silence = silence.Silence()
+        self.addCleanup(self.silence.watch())
+        self.heartbeat = datetime.datetime.now(datetime.UTC)
+
+    def is_up(self, binary='b'):
+        return db.DbDriver().is_up(
+            {'binary': binary, 'host': 'h', 'last_seen_up': self.heartbeat}
+        )
+
+    def skip(self):
+        return self.silence.skip('b', 'h', 1000)
+
+    def test_a_service_that_nobody_has_asked_for(self):
+        self.time = 1000
+        self.assertFalse(self.skip())
+
+    def test_a_service_that_is_not_known(self):
+        self.reporting = {}
+        self.is_up()
+        self.time = 1000
+        self.assertFalse(self.skip())
+
+    def test_a_heartbeat_that_has_just_come(self):
+        self.is_up()
+        self.time = silence._ARRIVED / 2
+        self.assertFalse(self.skip())
+        self.assertTrue(self.is_up())
+        self.time = silence._ARRIVED
+        self.assertTrue(self.skip())
+        self.assertFalse(self.is_up())
+
+    def test_the_next_heartbeat(self):
+        self.is_up()
+        self.time = 1000
+        self.assertTrue(self.skip())
+        self.assertFalse(self.is_up())
+        self.heartbeat += datetime.timedelta(seconds=1)
+        self.assertTrue(self.is_up())
+        # It counts anew.
+        self.assertFalse(self.skip())
+
+    def test_other_services(self):
+        self.reporting['reports', 'h'] = True
+        self.is_up()
+        self.time = 1000
+        self.assertTrue(self.skip())
+        self.assertTrue(self.is_up('reports'))
+        self.assertFalse(self.is_up('has no process'))
