@@ -40,6 +40,15 @@ class Plain(ovo_base.VersionedObject):
 
 
 @ovo_base.VersionedObjectRegistry.register_if(False)
+class Parent(ovo_base.VersionedObject):
+    fields = {  # noqa: RUF012
+        'child': ovo_fields.ObjectField('Plain', nullable=True),
+        'other': ovo_fields.ObjectField('Plain', subclasses=True),
+        'number': ovo_fields.IntegerField(),
+    }
+
+
+@ovo_base.VersionedObjectRegistry.register_if(False)
 class WithListOfItsOwn(Plain):
     @property
     def obj_fields(self):
@@ -59,7 +68,10 @@ def found(thing, names=('a', 'b', 'more', 'none', 5, ['a'])):
 
 class TestFields(contract.UsedByNova, contract.Contract, base.TestCase):
     CURE = fields.Fields
-    PATCHED = ((ovo_base.VersionedObject, 'obj_attr_is_set'),)
+    PATCHED = (
+        (ovo_base.VersionedObject, 'obj_attr_is_set'),
+        (ovo_base.VersionedObject, 'obj_what_changed'),
+    )
     NEEDED = ovo_base.VersionedObject, 'obj_fields'
 
     def assertAsStock(self, make):
@@ -128,10 +140,107 @@ class TestFields(contract.UsedByNova, contract.Contract, base.TestCase):
             self.assertRestored()
             self.assertIn('_obj_', COUNTS.off)
 
-    def test_what_has_changed(self):
+    def assertSameChanges(self, make):
+        stock = make().obj_what_changed()
         with fields.Fields():
+            self.assertEqual(stock, make().obj_what_changed())
+        return stock
+
+    def test_what_has_changed(self):
+        def make():
             thing = Plain(a=5)
             thing.obj_reset_changes()
-            self.assertEqual(set(), thing.obj_what_changed())
             thing.b = 'x'
-            self.assertEqual({'b'}, thing.obj_what_changed())
+            # Left from a field that is gone.
+            thing._changed_fields.add('none')
+            return thing
+
+        hits = COUNTS.hits
+        self.assertEqual({'b'}, self.assertSameChanges(make))
+        self.assertLess(hits, COUNTS.hits)
+        self.assertEqual(set(), self.assertSameChanges(Plain))
+
+    def test_what_has_changed_within(self):
+        def make():
+            thing = Parent(child=Plain(a=5), other=Plain(a=5), number=5)
+            thing.obj_reset_changes(recursive=True)
+            thing.child.b = 'x'
+            return thing
+
+        self.assertEqual({'child'}, self.assertSameChanges(make))
+
+    def test_what_has_changed_in_a_child_that_tells_otherwise(self):
+        class Child(Plain):
+            def obj_what_changed(self):
+                return {'more'}
+
+        def make():
+            thing = Parent(other=Child())
+            thing.obj_reset_changes()
+            return thing
+
+        self.assertEqual({'other'}, self.assertSameChanges(make))
+
+    def test_what_has_changed_where_a_property_is_replaced(self):
+        class Otherwise(Parent):
+            @property
+            def number(self):
+                return Plain(a=5)
+
+        def make():
+            thing = Otherwise()
+            thing._obj_number = 5
+            return thing
+
+        self.assertEqual({'number'}, self.assertSameChanges(make))
+
+    def test_what_has_changed_by_a_lookup_of_its_own(self):
+        class Unset(Parent):
+            def obj_attr_is_set(self, attrname):
+                return False
+
+        def make():
+            thing = Unset(child=Plain(a=5))
+            thing.obj_reset_changes()
+            return thing
+
+        self.assertEqual(set(), self.assertSameChanges(make))
+
+    def test_what_has_changed_where_a_test_patches_the_lookup(self):
+        with fields.Fields():
+            thing = Parent(child=Plain(a=5))
+            thing.obj_reset_changes()
+            with mock.patch.object(
+                ovo_base.VersionedObject,
+                'obj_attr_is_set',
+                autospec=True,
+                return_value=False,
+            ):
+                self.assertEqual(set(), thing.obj_what_changed())
+            self.assertEqual({'child'}, thing.obj_what_changed())
+
+    def test_what_has_changed_by_a_list_of_its_own(self):
+        def make():
+            thing = WithListOfItsOwn(a=5, b='x')
+            thing.obj_reset_changes(['a'])
+            return thing
+
+        # Not a method of it: to print that fails as well.
+        def ask():
+            return make().obj_what_changed()
+
+        # Stock asks for a field that the list lacks.
+        self.assertRaises(AttributeError, ask)
+        with fields.Fields():
+            self.assertRaises(AttributeError, ask)
+
+    def test_what_has_changed_where_attributes_have_other_names(self):
+        with fields.Fields():
+            thing = Parent()
+            thing._mine_child = None
+            thing._obj_child = Plain(a=5)
+            self.assertEqual({'child'}, thing.obj_what_changed())
+            with mock.patch.object(
+                ovo_base, '_get_attrname', lambda name: f'_mine_{name}'
+            ):
+                self.assertEqual(set(), thing.obj_what_changed())

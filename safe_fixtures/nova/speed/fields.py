@@ -19,6 +19,7 @@ from typing import Any
 from oslo_versionedobjects import base
 
 from safe_fixtures.nova.speed import cure
+from safe_fixtures.runtime import patching
 
 __all__ = ['Fields']
 
@@ -30,8 +31,8 @@ class Fields(cure.Cure):
     is set. Each time it makes a list of all its fields. Here the field is
     looked up where the list comes from.
 
-    Objects with a list of their own, and fields that an object does not
-    have, are left to stock.
+    Objects with a list or a lookup of their own, and fields that an object
+    does not have, are left to stock.
     """
 
     name = 'fields'
@@ -40,26 +41,59 @@ class Fields(cure.Cure):
     def install(cls) -> Callable[[], None]:
         """See ``Cure``."""
         owner = base.VersionedObject
-        stock = cure.known(owner, 'obj_attr_is_set', 'self', 'attrname')
+        is_set = cure.known(owner, 'obj_attr_is_set', 'self', 'attrname')
+        changed = cure.known(owner, 'obj_what_changed', 'self')
         of_all = cure.known(owner, 'obj_fields')
         mangle = cure.known(base, '_get_attrname', 'name')
         if mangle('a') != '_obj_a':
             raise cure.Unknown('a field has another attribute than _obj_...')
         counts = cls.counts
 
-        @functools.wraps(stock)
+        def is_plain(thing: Any) -> bool:
+            return (
+                type(thing).obj_fields is of_all
+                and type(thing.fields) is dict
+                and base._get_attrname is mangle
+            )
+
+        @functools.wraps(is_set)
         def obj_attr_is_set(self: Any, attrname: str) -> bool:
             if (
                 type(attrname) is str
-                and type(self).obj_fields is of_all
-                and type(self.fields) is dict
+                and is_plain(self)
                 and attrname in self.fields
-                and base._get_attrname is mangle
             ):
                 counts.hits += 1
                 return hasattr(self, '_obj_' + attrname)
             counts.misses += 1
-            found: bool = stock(self, attrname)
+            found: bool = is_set(self, attrname)
             return found
 
-        return cure.replace(owner, 'obj_attr_is_set', obj_attr_is_set)
+        @functools.wraps(changed)
+        def obj_what_changed(self: Any) -> set[str]:
+            names: set[str]
+            lookup = type(self).obj_attr_is_set
+            if lookup is not obj_attr_is_set or not is_plain(self):
+                counts.misses += 1
+                names = changed(self)
+                return names
+            counts.hits += 1
+            fields = self.fields
+            names = {each for each in self._changed_fields if each in fields}
+            for name in fields:
+                if (
+                    hasattr(self, '_obj_' + name)
+                    and isinstance(getattr(self, name), owner)
+                    and getattr(self, name).obj_what_changed()
+                ):
+                    names.add(name)
+            return names
+
+        return patching.patch_together(
+            functools.partial(
+                cure.replace, owner, 'obj_attr_is_set', obj_attr_is_set
+            ),
+            functools.partial(
+                cure.replace, owner, 'obj_what_changed', obj_what_changed
+            ),
+        )

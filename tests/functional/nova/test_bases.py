@@ -487,6 +487,30 @@ class TestImport(subtests.SubTests, testtools.TestCase):
             with self.subTest(disabled=disabled):
                 self.assert_as_stock(code, disabled)
 
+    def test_the_collector_is_as_before(self):
+        broken = 'import sys; sys.modules["nova.tests.functional"] = None'
+        for before in ('enable', 'disable'):
+            for fails in ('pass', broken):
+                with self.subTest(before=before, fails=fails):
+                    code = (
+                        f'import gc; gc.{before}(); {fails}\n'
+                        'try: import safe_fixtures.nova\n'
+                        'except ImportError: print("failed")\n'
+                        'print(gc.isenabled())'
+                    )
+                    # Nova 32 cannot be imported with native threads.
+                    result = self._import(
+                        code, OS_NOVA_DISABLE_EVENTLET_PATCHING='false'
+                    )
+                    self.assertEqual(
+                        [
+                            *(['failed'] if fails == broken else []),
+                            str(before == 'enable'),
+                        ],
+                        result.stdout.split(),
+                        result.stderr,
+                    )
+
     def test_without_nova(self):
         code = (
             'import sys; sys.path_importer_cache.clear(); '
