@@ -17,7 +17,7 @@
 A suite is a folder below "tests", such as "unit". A suffix says more about
 its run: "functional-eventlet" and "functional-threading" are the tests in
 "tests/functional" in these modes of Nova. With the option "--once", those for
-which the mode makes no difference (see ONCE) run with native threads only.
+which the mode makes no difference run in one of them only (see ONCE).
 All other arguments are those of "stestr run".
 
 Each run gets a new, empty repository: the folder of its name below RESULTS.
@@ -47,58 +47,65 @@ TIMED_OUT = 124
 # What Nova is told by the suffix of a suite.
 MODES = {'eventlet': 'False', 'threading': 'True'}
 # Neither threads nor greenlets take part in what these tests look at, or
-# another run looks at it with eventlet. By the name of a package, module,
-# class or test below tests/functional.
-ONCE = (
-    # What the API and the policy make of one request: each is served in the
-    # thread of the test.
-    'nova.permissions',
-    'nova.test_dummy_data',
-    'nova.test_microversion',
-    'nova.test_payload',
-    # The record of a service is changed and restored in the thread of the
-    # test, mostly without a compute that runs. Those with one run twice.
-    'nova.services.test_cells.TestSameHostTwice',
-    'nova.services.test_every_way',
-    'nova.services.test_ledger.TestRestoreThatFails',
-    'nova.services.test_records.TestManyServices',
-    'nova.services.test_toggle.TestElsewhere',
-    'nova.services.test_toggle.TestGivenClient',
-    'nova.services.test_toggle.TestOutsideATest',
-    'nova.services.test_unseen.TestUnseen',
-    # The servers on a compute are looked up by the thread that acts. Each way
-    # to act, a build in flight, restarts and outages run twice.
-    'nova.services.test_order.TestLeftToNova',
-    'nova.services.test_order.TestNotCounted.'
-    'test_a_helper_named_like_that_of_nova',
-    'nova.services.test_order.TestNotCounted.'
-    'test_what_a_test_has_replaced_before',
-    'nova.services.test_order.TestRefused.'
-    'test_each_way_on_a_compute_without_servers',
-    'nova.services.test_order.TestRefused.test_swallowed',
-    'nova.services.test_order.TestRefused.test_what_is_on_it',
-    'nova.services.test_order.TestUnknown',
-    'nova.services.test_outage.TestDeclared.test_by_a_waiver',
-    'nova.services.test_outage.TestDeclared.test_on_a_toggle_of_its_own',
-    # The classes that are hardened, and what they offer to a test.
-    'nova.test_bases.TestAssertions',
-    'nova.test_bases.TestHardened',
-    'nova.test_bases.TestKnobs',
-    'nova.test_bases.TestWaivers',
-    'nova.test_suite.TestGuarded',
-    'nova.test_suite.TestHarden',
-    'nova.test_suite.TestWaysOfATest',
-    'nova.test_ways_to_base',
-    # They import in processes of their own, in each mode.
-    'nova.test_bases.TestImport',
-    # The environment small31 runs these with eventlet, and the command with
-    # tests that toggle.
-    'nova.posture',
-    'nova.test_drop_in',
-    'nova.test_run.TestRun.test_tests_that_toggle',
-    # The mode is one of Nova's, and this is about tests without Nova.
-    'test_another_project',
-)
+# another run looks at it in the other mode. By the mode in which they run, so
+# that both modes take about as long; by the name of a package, module, class
+# or test below tests/functional.
+ONCE = {
+    'eventlet': (
+        # What the API and the policy make of one request: each is served in
+        # the thread of the test.
+        'nova.permissions',
+        'nova.test_dummy_data',
+        'nova.test_microversion',
+        'nova.test_payload',
+        # The record of a service is changed and restored in the thread of the
+        # test.
+        'nova.services.test_every_way',
+        # They import in processes of their own, in each mode.
+        'nova.test_bases.TestImport',
+    ),
+    'threading': (
+        # As test_every_way, mostly without a compute that runs. Those with
+        # one run twice.
+        'nova.services.test_cells.TestSameHostTwice',
+        'nova.services.test_ledger.TestRestoreThatFails',
+        'nova.services.test_records.TestManyServices',
+        'nova.services.test_toggle.TestElsewhere',
+        'nova.services.test_toggle.TestGivenClient',
+        'nova.services.test_toggle.TestOutsideATest',
+        'nova.services.test_unseen.TestUnseen',
+        # The servers on a compute are looked up by the thread that acts. Each
+        # way to act, a build in flight, restarts and outages run twice.
+        'nova.services.test_order.TestLeftToNova',
+        'nova.services.test_order.TestNotCounted.'
+        'test_a_helper_named_like_that_of_nova',
+        'nova.services.test_order.TestNotCounted.'
+        'test_what_a_test_has_replaced_before',
+        'nova.services.test_order.TestRefused.'
+        'test_each_way_on_a_compute_without_servers',
+        'nova.services.test_order.TestRefused.test_swallowed',
+        'nova.services.test_order.TestRefused.test_what_is_on_it',
+        'nova.services.test_order.TestUnknown',
+        'nova.services.test_outage.TestDeclared.test_by_a_waiver',
+        'nova.services.test_outage.TestDeclared.test_on_a_toggle_of_its_own',
+        # The classes that are hardened, and what they offer to a test.
+        'nova.test_bases.TestAssertions',
+        'nova.test_bases.TestHardened',
+        'nova.test_bases.TestKnobs',
+        'nova.test_bases.TestWaivers',
+        'nova.test_suite.TestGuarded',
+        'nova.test_suite.TestHarden',
+        'nova.test_suite.TestWaysOfATest',
+        'nova.test_ways_to_base',
+        # The environment small31 runs these with eventlet, and the command
+        # with tests that toggle.
+        'nova.posture',
+        'nova.test_drop_in',
+        'nova.test_run.TestRun.test_tests_that_toggle',
+        # The mode is one of Nova's, and this is about tests without Nova.
+        'test_another_project',
+    ),
+}
 
 
 class Run:
@@ -151,15 +158,20 @@ class Run:
             self.process.wait()
 
 
-def once():
-    """Return a regular expression for the tests that run once."""
-    names = '|'.join(map(re.escape, ONCE))
+def elsewhere(mode):
+    """Return a regular expression for the tests that run in another mode."""
+    names = '|'.join(
+        re.escape(name)
+        for other, names in ONCE.items()
+        if other != mode
+        for name in names
+    )
     return rf'^tests\.functional\.({names})(\.|$)'
 
 
 def main(results, suites, *arguments):
     names = suites.split(',')
-    left_out = ['--exclude-regex', once()] if '--once' in arguments else []
+    once = '--once' in arguments
     arguments = [each for each in arguments if each != '--once']
     if os.environ.get('OS_TEST_SEED') == 'random':
         os.environ['OS_TEST_SEED'] = str(random.randrange(10**6))
@@ -170,7 +182,10 @@ def main(results, suites, *arguments):
     try:
         for name in names:
             prefix = f'{name}: '.encode() if len(names) > 1 else b''
-            more = left_out if name.endswith('-eventlet') else []
+            _, _, mode = name.partition('-')
+            more = []
+            if once and mode in ONCE:
+                more = ['--exclude-regex', elsewhere(mode)]
             runs.append(Run(results, name, arguments + more, prefix))
         return max(run.wait(end) for run in runs)
     finally:

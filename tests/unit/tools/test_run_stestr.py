@@ -55,21 +55,27 @@ def find(name):
 
 class TestOnce(base.TestCase):
     def test_each_name_is_one_of_a_test(self):
-        for name in run_stestr.ONCE:
-            with self.subTest(name=name):
-                self.assertIsNotNone(find(name))
+        for mode, names in run_stestr.ONCE.items():
+            self.assertIn(mode, run_stestr.MODES)
+            for name in names:
+                with self.subTest(name=name):
+                    self.assertIsNotNone(find(name))
 
     def test_a_name_is_that_of_a_whole_part(self):
-        once = re.compile(run_stestr.once())
-        for test, runs_once in (
-            ('nova.test_suite.TestHarden.test_twice', True),
-            ('nova.test_suite.TestHardened.test_twice', False),
-            ('nova.test_suite.TestAModuleOfNova.test_as_it_is', False),
-            ('nova.permissions.test_guard.TestExits.test_swallowed', True),
-            ('nova.services.test_order.TestRefused.test_swallowed', True),
-            ('nova.services.test_order.TestRefused.test_each_way', False),
+        for test, modes in (
+            ('nova.test_suite.TestHarden.test_twice', 'threading'),
+            ('nova.test_suite.TestHardened.test_twice', 'both'),
+            ('nova.test_suite.TestAModuleOfNova.test_as_it_is', 'both'),
+            ('nova.permissions.test_guard.TestExits.test_x', 'eventlet'),
+            (
+                'nova.services.test_order.TestRefused.test_swallowed',
+                'threading',
+            ),
+            ('nova.services.test_order.TestRefused.test_each_way', 'both'),
         ):
-            with self.subTest(test=test):
-                self.assertEqual(
-                    runs_once, bool(once.search(f'tests.functional.{test}'))
-                )
+            for mode in run_stestr.MODES:
+                with self.subTest(test=test, mode=mode):
+                    elsewhere = re.search(
+                        run_stestr.elsewhere(mode), f'tests.functional.{test}'
+                    )
+                    self.assertEqual(modes in (mode, 'both'), not elsewhere)

@@ -92,7 +92,7 @@ class Computes(inner.SafeApiTestCase, integrated_helpers.InstanceHelperMixin):
 
     def it_stops_while_others_write(self):
         self.compute.stop()
-        self.wait(max_retries=5, api=Writing(self.api, cases.write))
+        self.wait(max_retries=3, api=Writing(self.api, cases.write))
 
     def it_stops_while_others_report(self):
         def report():
@@ -103,11 +103,11 @@ class Computes(inner.SafeApiTestCase, integrated_helpers.InstanceHelperMixin):
         self.wait(api=Writing(self.api, lambda: cases.in_thread(report)))
 
     def it_runs(self):
-        self.wait(max_retries=5)
+        self.wait(max_retries=3)
 
     def another_one_stops(self):
         self.compute.stop()
-        self.wait('other', max_retries=5)
+        self.wait('other', max_retries=3)
 
     def it_stops_while_others_write_later(self):
         timers = []
@@ -118,16 +118,16 @@ class Computes(inner.SafeApiTestCase, integrated_helpers.InstanceHelperMixin):
 
         self.addCleanup(lambda: [each.join() for each in timers])
         self.compute.stop()
-        self.wait(max_retries=5, api=Writing(self.api, write))
+        self.wait(max_retries=3, api=Writing(self.api, write))
 
     def it_is_waited_for_until_it_is_disabled(self):
         self.compute.stop()
-        self.wait(max_retries=5, params={'status': 'disabled'})
+        self.wait(max_retries=3, params={'status': 'disabled'})
 
     def one_of_two_stops(self):
         twin = self.start_service('compute', host='stopped')
         twin.stop()
-        self.wait(max_retries=5)
+        self.wait(max_retries=3)
 
 
 class TestSilence(base.TestCase):
@@ -166,7 +166,7 @@ class TestSilence(base.TestCase):
                     'Wait for service parameter change failed',
                     inner.problems(result),
                 )
-                self.assertEqual([4, 0, 0.0], KEPT.won[NAME])
+                self.assertEqual([2, 0, 0.0], KEPT.won[NAME])
 
     def test_while_others_write(self):
         for name in (
@@ -179,7 +179,7 @@ class TestSilence(base.TestCase):
                     'Wait for service parameter change failed',
                     inner.problems(result),
                 )
-                self.assertEqual([4, 0, 0.0], KEPT.won[NAME])
+                self.assertEqual([2, 0, 0.0], KEPT.won[NAME])
 
     def test_while_others_report(self):
         result = self.run_test('it_stops_while_others_report')
