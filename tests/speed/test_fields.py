@@ -140,6 +140,25 @@ class TestFields(contract.UsedByNova, contract.Contract, base.TestCase):
             self.assertRestored()
             self.assertIn('_obj_', COUNTS.off)
 
+    def test_it_is_off_where_a_method_does_something_else(self):
+        def obj_attr_is_set(self, attrname):
+            return attrname in self.obj_fields and len(attrname) > 1
+
+        def obj_what_changed(self):
+            return set(self._changed_fields)
+
+        for other in (obj_attr_is_set, obj_what_changed):
+            with (
+                mock.patch.object(
+                    ovo_base.VersionedObject, other.__name__, other
+                ),
+                fields.Fields(),
+            ):
+                self.assertIn('does something else', COUNTS.off)
+                self.assertIs(
+                    other, vars(ovo_base.VersionedObject)[other.__name__]
+                )
+
     def assertSameChanges(self, make):
         stock = make().obj_what_changed()
         with fields.Fields():

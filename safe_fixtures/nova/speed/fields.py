@@ -23,6 +23,28 @@ from safe_fixtures.runtime import patching
 
 __all__ = ['Fields']
 
+# What the replaced methods use.
+_USED = {
+    'obj_attr_is_set': {
+        'obj_fields',
+        'AttributeError',
+        '_',
+        'obj_name',
+        'hasattr',
+        '_get_attrname',
+    },
+    'obj_what_changed': {
+        '_changed_fields',
+        'fields',
+        'obj_attr_is_set',
+        'isinstance',
+        'getattr',
+        'VersionedObject',
+        'obj_what_changed',
+        'add',
+    },
+}
+
 
 class Fields(cure.Cure):
     """Look up a field of a versioned object without a list of all fields.
@@ -43,6 +65,12 @@ class Fields(cure.Cure):
         owner = base.VersionedObject
         is_set = cure.known(owner, 'obj_attr_is_set', 'self', 'attrname')
         changed = cure.known(owner, 'obj_what_changed', 'self')
+        for name, used in _USED.items():
+            code = getattr(vars(owner)[name], '__code__', None)
+            if code is None or set(code.co_names) != used:
+                raise cure.Unknown(
+                    f'VersionedObject.{name} does something else'
+                )
         of_all = cure.known(owner, 'obj_fields')
         mangle = cure.known(base, '_get_attrname', 'name')
         if mangle('a') != '_obj_a':
