@@ -21,7 +21,7 @@ BENCHMARKS = {
     'functional': ('benchmarks.functional', 'main', True),
     'cures': ('benchmarks.functional', 'cures', True),
     'guards': ('benchmarks.functional', 'guards', True),
-    'memory': ('benchmarks.processes', 'memory', True),
+    'memory': ('benchmarks.functional', 'memory', True),
     'imports': ('benchmarks.processes', 'imports', True),
     'gate': ('benchmarks.gate', 'main', False),
     'hook': ('benchmarks.hook', 'main', False),

@@ -10,12 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""CPU and wall time of hardened Nova tests, compared to unhardened ones.
+"""Time and memory of hardened Nova tests, compared to unhardened ones.
 
 What is compared takes turns. "functional" and "cures" compare processes, as
 tests are set up from what the tests before them left: each runs a share of
 the sample, from its imports to its end. "guards" runs each test both ways in
-one process, without any of that.
+one process, without any of that. "memory" compares processes that run the
+whole sample twice: what grows in the second half is not due to imports.
 """
 
 import os
@@ -30,6 +31,7 @@ import gc
 import importlib
 import json
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
@@ -107,7 +109,10 @@ def lane(pairs, share, out):
 
 
 def run_all(variant, share, out):
-    """Run the tests of a share; write a line of JSON for each."""
+    """Run the tests of a share; write a line of JSON for each.
+
+    That has the peak memory of the process so far, too.
+    """
     from safe_fixtures.nova import hardened
     from safe_fixtures.nova import InstalledNova
 
@@ -118,7 +123,8 @@ def run_all(variant, share, out):
             if variant != 'unhardened':
                 case = hardened(case)
             row = measure(case(method))
-            row.update(family=family, test=test_id)
+            used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            row.update(family=family, test=test_id, MiB=used / 1024)
             print(json.dumps(row), file=out, flush=True)
 
 
@@ -265,6 +271,25 @@ def guards(pairs):
         speed_up=False,
     )
     report('guards alone to unhardened', found)
+
+
+def memory(pairs):
+    """Print the ratios of the peak memory of one process, as it grows."""
+
+    def peaks(variant):
+        rows, _ = processes([sample() * 2], variant)
+        return {
+            f'{number} tests': rows[number - 1]['MiB']
+            for number in range(50, len(rows) + 1, 50)
+        }
+
+    _pairs.report(
+        'peak memory, hardened to unhardened, one process',
+        _pairs.alternate(
+            pairs, lambda: peaks('hardened'), lambda: peaks('unhardened')
+        ),
+        'MiB',
+    )
 
 
 if __name__ == '__main__':

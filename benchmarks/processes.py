@@ -24,17 +24,6 @@ REQUIREMENTS = (
     'oslo_utils.uuidutils, testtools, wrapt, pycadf.event, '
     'microversion_parse'
 )
-TESTS = """
-from {module} import {name}
-from benchmarks import _tests
-from safe_fixtures.nova import InstalledNova
-import testtools
-with InstalledNova():
-    for cls, method in _tests.cases():
-        result = testtools.TestResult()
-        {wrap}(cls)(method).run(result)
-        assert result.wasSuccessful(), result.errors + result.failures
-"""
 
 
 def measure(code):
@@ -65,22 +54,5 @@ def imports(pairs):
         'import safe_fixtures to import its requirements',
         _pairs.alternate(
             pairs, lambda: measure(ours), lambda: measure(theirs)
-        ),
-    )
-
-
-def memory(pairs):
-    """Print the ratio of the peak memory of hardened to unhardened tests."""
-    guarded = TESTS.format(
-        module='safe_fixtures.nova', name='hardened', wrap='hardened'
-    )
-    # The same imports, so that only the tests differ.
-    unhardened = TESTS.format(
-        module='safe_fixtures.nova', name='hardened', wrap=''
-    )
-    _pairs.report(
-        'hardened to unhardened, whole processes',
-        _pairs.alternate(
-            pairs, lambda: measure(guarded), lambda: measure(unhardened)
         ),
     )
