@@ -16,7 +16,7 @@ What is compared takes turns. "functional" and "cures" compare processes, as
 tests are set up from what the tests before them left: each runs a share of
 the sample, from its imports to its end. "guards" runs each test both ways in
 one process, without any of that. "memory" compares processes that run the
-whole sample twice: what grows in the second half is not due to imports.
+whole sample twice: imports do not make the second half grow.
 """
 
 import os
@@ -111,7 +111,8 @@ def lane(pairs, share, out):
 def run_all(variant, share, out):
     """Run the tests of a share; write a line of JSON for each.
 
-    That has the peak memory of the process so far, too.
+    Each line says how long the test took, and the most memory that the
+    process has used until then.
     """
     from safe_fixtures.nova import hardened
     from safe_fixtures.nova import InstalledNova
@@ -221,16 +222,21 @@ def report(title, measured):
         print(f'  left out, as it failed: {test}')
 
 
+def print_failed(rows):
+    """Name the tests that failed in any run: their figures mislead."""
+    failed = sorted({row['test'] for row in rows if not row['passed']})
+    print(f'  failed: {", ".join(failed) or "none"}')
+
+
 def main(pairs):
     """Print the ratios over the whole sample, and for each family."""
     found, took = compare(pairs, sample(), {'unhardened': {}, 'hardened': {}})
-    failed = sorted({row['test'] for row in found if not row['passed']})
     _pairs.report(
         f'hardened to unhardened, whole processes: {len(sample())} tests',
         list(zip(took['hardened'], took['unhardened'], strict=True)),
         's',
     )
-    print(f'  failed: {", ".join(failed) or "none"}')
+    print_failed(found)
     for family in sorted({row['family'] for row in found}):
         report(
             f'hardened to unhardened, {family}, without imports',
@@ -243,7 +249,7 @@ def cures(pairs):
     from safe_fixtures.nova.speed import warm
 
     names = [each.name for each in warm.CURES]
-    _, took = compare(
+    found, took = compare(
         pairs,
         sample()[::3],
         {
@@ -258,6 +264,7 @@ def cures(pairs):
             list(zip(took['hardened'], took[name], strict=True)),
             's',
         )
+    print_failed(found)
 
 
 def guards(pairs):
@@ -274,10 +281,12 @@ def guards(pairs):
 
 
 def memory(pairs):
-    """Print the ratios of the peak memory of one process, as it grows."""
+    """Print how much memory one process uses, hardened and unhardened."""
+    found = []
 
     def peaks(variant):
         rows, _ = processes([sample() * 2], variant)
+        found.extend(rows)
         return {
             f'{number} tests': rows[number - 1]['MiB']
             for number in range(50, len(rows) + 1, 50)
@@ -290,6 +299,7 @@ def memory(pairs):
         ),
         'MiB',
     )
+    print_failed(found)
 
 
 if __name__ == '__main__':
